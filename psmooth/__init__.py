@@ -1,0 +1,63 @@
+"""Certified robustness of medical vision-language models, by randomized smoothing with prompts.
+
+One screen of names; what each module does stands at its top. Names load when they are first used, so that a certificate
+can be verified without loading a network library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psmooth.certificate import Abstention, Certificate, Plan, read_certificate, verify
+    from psmooth.certify import Progress, certify, replay, stopped
+    from psmooth.errors import PsmoothError
+    from psmooth.models import MODELS, MedVLM, load_model
+    from psmooth.phantoms import PHANTOMS, draw_phantom
+    from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan
+    from psmooth.tasks import TASKS, Task, own_task
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "certificate": ("Abstention", "Certificate", "Plan", "read_certificate", "verify"),
+    "certify": ("Progress", "certify", "replay", "stopped"),
+    "errors": ("PsmoothError",),
+    "models": ("MODELS", "MedVLM", "load_model"),
+    "phantoms": ("PHANTOMS", "draw_phantom"),
+    "scans": ("Crop", "CropRule", "Scan", "Window", "crop_scan", "open_scan"),
+    "tasks": ("TASKS", "Task", "own_task"),
+}
+
+__all__ = [
+    "MODELS",
+    "PHANTOMS",
+    "TASKS",
+    "Abstention",
+    "Certificate",
+    "Crop",
+    "CropRule",
+    "MedVLM",
+    "Plan",
+    "Progress",
+    "PsmoothError",
+    "Scan",
+    "Task",
+    "Window",
+    "certify",
+    "crop_scan",
+    "draw_phantom",
+    "load_model",
+    "open_scan",
+    "own_task",
+    "read_certificate",
+    "replay",
+    "stopped",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"psmooth.{module}"), name)
+    raise AttributeError(f"module 'psmooth' has no attribute '{name}'")

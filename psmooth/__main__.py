@@ -1,0 +1,415 @@
+"""The command line: certify a scan, verify a certificate, list the models, draw a phantom, open the app.
+
+It knows nothing about how any of this is done; results go to stdout, everything else to stderr.
+
+Exit codes: 0 done or certified, 3 abstained, 1 a check failed, 2 refused input.
+"""
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from psmooth import __version__
+from psmooth.errors import CertificateError, PlanError, PsmoothError, ScanError, TaskError
+from psmooth.resources import resource
+from psmooth.runtime import settle
+
+if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command imports what it needs
+    from psmooth.certificate import Abstention, Certificate, Plan, Verification
+    from psmooth.certify import Progress, Replay
+    from psmooth.scans import Scan, Window
+    from psmooth.tasks import Task
+
+CERTIFIED, CHECK_FAILED, REFUSED, ABSTAINED = 0, 1, 2, 3
+
+cli = typer.Typer(
+    help="Certified robustness of medical vision-language models. For research; not for clinical use.",
+    epilog="Exit codes: 0 done or certified, 3 abstained, 1 a check failed, 2 refused input.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code; an error of psmooth's is printed as its sentence."""
+    settle()  # before torch allocates anything
+    try:
+        cli(args=None if arguments is None else list(arguments), prog_name="psmooth")
+    except PsmoothError as error:
+        _say(str(error))
+        sys.exit(REFUSED)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"psmooth {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Only what stands before a command."""
+
+
+@cli.command()
+def certify(
+    scan: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF or WebP.", show_default=False)],
+    model: Annotated[str, typer.Option(help="A model of `psmooth models`, or local-dir:FOLDER.")] = "pocket-noisy",
+    task: Annotated[str | None, typer.Option(help="The question, e.g. blood_cells.", show_default=False)] = None,
+    class_names: Annotated[str | None, typer.Option(help='Your own classes, "a; b; c", instead of --task.')] = None,
+    template: Annotated[str | None, typer.Option(help='The sentence for them, e.g. "an image of {}".')] = None,
+    method: Annotated[str, typer.Option(help="How the prompts are made.")] = "template",
+    noise: Annotated[float, typer.Option(help="Noise level σ, of pixels in [0, 1].")] = 0.25,
+    votes: Annotated[int | None, typer.Option(help="Votes announced; 1,000 live, 10,000 on paper.")] = None,
+    plan: Annotated[Literal["live", "paper"], typer.Option(help="When the votes may be read.")] = "live",
+    alpha: Annotated[float, typer.Option(help="Failure probability.")] = 0.001,
+    target_radius: Annotated[float | None, typer.Option(help="End as soon as this radius is certified.")] = None,
+    seed: Annotated[str | None, typer.Option(help="A whole number or 32 hex digits; by default a fresh one.")] = None,
+    box: Annotated[str | None, typer.Option(help="left,top,right,bottom of the part to look at.")] = None,
+    window: Annotated[str | None, typer.Option(help="centre,width in grey levels of a 16-bit scan.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Copies encoded at once; by default what is fastest.")] = None,
+    device: Device = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the certificate.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Certify what a model says about a scan, vote by vote. Ctrl-C ends the run and keeps the certificate so far."""
+    question, numbers = _question(task, class_names, template), _plan(plan, votes, alpha, target_radius)
+    chosen_box, chosen_window = _box(box), _window(window)
+    _check_folder(out)
+    opened = _open(scan)
+    from psmooth.certify import certify as run
+    from psmooth.models import load_model
+
+    med_vlm = load_model(model, device)
+    stream = run(
+        med_vlm,
+        opened,
+        task=question,
+        methods=(method,),
+        noise_level=noise,
+        plan=numbers,
+        seed=seed,
+        batch_size=batch_size,
+        crop_rule=replace(med_vlm.crop_rule, box=chosen_box, window=chosen_window),
+    )
+    raise typer.Exit(_conclude(_watch(stream), out, as_json))
+
+
+@cli.command()
+def verify(
+    certificate: Annotated[Path, typer.Argument(help="A certificate file.", show_default=False)],
+    scan: Annotated[Path | None, typer.Option(help="Its scan: run the sampling again from the recorded seed.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute a certificate from its counts and, with the scan, run its votes again."""
+    from psmooth.certificate import verify as check
+
+    found = check(certificate)
+    for field, sentence in found.problems:
+        if field == "file":  # not a certificate at all: nothing was checked
+            raise CertificateError(sentence)
+    replayed = _replay(found.certificate, scan, device) if found.certificate and scan else None
+    passed = found.ok and (replayed is None or replayed.ok)
+    if as_json:
+        typer.echo(_json_text(_verification_facts(found, replayed)))
+    else:
+        _show(_verification_lines(found, replayed))
+    raise typer.Exit(0 if passed else CHECK_FAILED)
+
+
+@cli.command()
+def models(as_json: Json = False) -> None:
+    """List the models that `--model` knows."""
+    from psmooth.models import MODELS
+
+    rows = [
+        {
+            "id": spec.id,
+            "name": spec.name,
+            "about": spec.about,
+            "weights": spec.weights,
+            "licence": spec.licence,
+            "tasks": list(spec.task_ids),
+        }
+        for spec in MODELS.values()
+    ]
+    if as_json:
+        typer.echo(_json_text(rows))
+        return
+    for row in rows:
+        typer.echo(f"{row['id']}: {row['about']}\n    tasks: {', '.join(row['tasks'])}\n    licence: {row['licence']}")
+
+
+@cli.command()
+def phantom(
+    task: Annotated[str, typer.Argument(help="E.g. blood_cells.", show_default=False)],
+    class_id: Annotated[str, typer.Argument(metavar="CLASS", help="E.g. monocyte.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Where to write it: .png, .tif, .webp or .jpg.", show_default=False)],
+    seed: Annotated[int, typer.Option(help="Another number, another phantom.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw a scan that no patient has, with its class known."""
+    from psmooth.phantoms import draw_phantom
+
+    drawn = draw_phantom(task, class_id, seed)
+    _save_picture(drawn.pixels, out)
+    facts = {"task": drawn.task, "class": drawn.class_id, "seed": drawn.seed, "parameters": drawn.parameters}
+    if as_json:
+        typer.echo(_json_text(facts))
+        return
+    height, width = drawn.pixels.shape[:2]
+    typer.echo(f"{drawn.class_id} of {drawn.task}, seed {drawn.seed}, {width} × {height} pixels")
+
+
+@cli.command()
+def app(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to listen on.")] = 7860,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """Open the app in the browser."""
+    _app_module().launch(port, host, browser)
+
+
+# --- what was asked
+
+
+def _plan(name: Literal["live", "paper"], votes: int | None, alpha: float, target_radius: float | None) -> "Plan":
+    from psmooth.certificate import Plan
+
+    announced = votes if votes is not None else 1_000 if name == "live" else 10_000
+    return Plan(max_votes=announced, failure_probability=alpha, name=name, target_radius=target_radius)
+
+
+def _question(task: str | None, class_names: str | None, template: str | None) -> "Task":
+    from psmooth.tasks import TASKS, find_task, own_task
+
+    if class_names is not None and task is None:
+        return own_task(class_names) if template is None else own_task(class_names, template)
+    if task is None or class_names is not None:
+        raise TaskError(f"Give either --task, one of {', '.join(TASKS)}, or --class-names with your own classes.")
+    if template is not None:
+        raise TaskError("--template goes with --class-names; a --task has templates of its own. Leave it out.")
+    return find_task(task)
+
+
+def _box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (int(part) for part in text.split(","))
+    except ValueError:
+        raise ScanError(
+            f"--box is {text!r}; it must be left,top,right,bottom in whole pixels, such as 0,0,200,200."
+        ) from None
+    return left, top, right, bottom
+
+
+def _window(text: str | None) -> "Window | None":
+    from psmooth.scans import Window
+
+    if text is None:
+        return None
+    try:
+        center, width = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ScanError(f"--window is {text!r}; it must be centre,width in grey levels, such as 2048,4096.") from None
+    return Window(center, width)
+
+
+def _open(scan: Path) -> "Scan":
+    """Before torch is imported: a scan that cannot be read is refused at once."""
+    from psmooth.scans import open_scan
+
+    return open_scan(scan)
+
+
+def _check_folder(out: Path | None) -> None:
+    """Asked before the run: whoever has waited for a certificate should get it."""
+    if out is not None and not out.parent.is_dir():
+        raise CertificateError(
+            f"--out is {out}, but there is no folder {out.parent}. Make the folder or choose another."
+        )
+
+
+# --- certify
+
+
+def _watch(stream: "Iterator[Progress]") -> "Progress":
+    """The last word of the run. Ctrl-C ends it as Stop does, and what was certified so far stays valid."""
+    from psmooth.certify import stopped
+
+    last: Progress | None = None
+    try:
+        for last in stream:
+            if last.notice is not None:
+                _clear_line()
+                _say(last.notice)
+            _show_progress(last)
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        last = replace(last, phase="done", results=stopped(last))
+    _clear_line()
+    if last is None:
+        raise PlanError("The run gave no votes, so there is no certificate. Start it again.")
+    return last
+
+
+def _line_start() -> str:
+    return "\r\x1b[K" if sys.stderr.isatty() else ""
+
+
+def _show_progress(progress: "Progress") -> None:
+    """One line that is written over, on a terminal only: a log file would fill with it."""
+    if sys.stderr.isatty():
+        from psmooth.views import state_line
+
+        result = next(iter(progress.results.values()), None)
+        if result is not None:
+            line = state_line(progress, result)[: shutil.get_terminal_size().columns - 1]  # a line that wraps stays
+            typer.echo(f"{_line_start()}{line}", err=True, nl=False)
+
+
+def _clear_line() -> None:
+    if sys.stderr.isatty():
+        typer.echo(_line_start(), err=True, nl=False)
+
+
+def _conclude(progress: "Progress", out: Path | None, as_json: bool) -> int:
+    from psmooth.views import NOTICE
+
+    result = next(iter(progress.results.values()))
+    if as_json:
+        typer.echo(result.to_json(), nl=False)
+    else:
+        _show(_result_lines(progress))
+    if out is not None:
+        result.save(out)
+        _say(f"Certificate written to {out}.")
+    _say(NOTICE)
+    return CERTIFIED if result.verdict == "certified" else ABSTAINED
+
+
+def _result_lines(progress: "Progress") -> Iterator[str]:
+    from psmooth import views
+
+    contender, result = next(iter(progress.results.items()))
+    yield views.verdict_sentence(result)
+    yield views.sentence(result)
+    if result.verdict == "certified":
+        yield ": ".join(views.guarantee_words(result.guarantee))
+    yield from (f"{name}: {words}" for name, words in views.facts(result.run, progress, contender, None))
+    chart = views.chart_data(result)
+    yield from (
+        f"{views.count_text(count):>9}  {label}" for count, label in zip(chart["counts"], chart["labels"], strict=True)
+    )
+    yield views.state_line(progress, result)
+
+
+# --- verify
+
+
+def _replay(record: "Certificate | Abstention", scan: Path, device: str | None) -> "Replay":
+    opened = _open(scan)
+    from psmooth.certify import replay
+
+    return replay(record, opened, device=device)
+
+
+def _verification_facts(found: "Verification", replayed: "Replay | None") -> dict[str, Any]:
+    record = found.certificate
+    facts: dict[str, Any] = {
+        "ok": found.ok and (replayed is None or replayed.ok),
+        "problems": [{"field": field, "sentence": sentence} for field, sentence in found.problems],
+        "verdict": None if record is None else record.verdict,
+        "predicted": None if record is None else record.predicted,
+        "radius": getattr(record, "radius", None),
+        "replay": None,
+    }
+    if replayed is not None:
+        facts["replay"] = {
+            "ok": replayed.ok,
+            "counts": dict(zip(record.run.class_ids if record else (), replayed.counts, strict=True)),
+            "differing": replayed.differing,
+            "sentence": replayed.sentence,
+        }
+    return facts
+
+
+def _verification_lines(found: "Verification", replayed: "Replay | None") -> Iterator[str]:
+    if found.certificate is None:
+        yield from (sentence for _, sentence in found.problems)
+        return
+    from psmooth import views
+
+    yield "The certificate agrees with itself: bounds and radius follow from its counts."
+    yield views.verdict_sentence(found.certificate)
+    yield views.sentence(found.certificate)
+    if replayed is not None:
+        yield replayed.sentence
+
+
+# --- small things
+
+
+def _say(message: str) -> None:
+    typer.echo(_plain(message), err=True)
+
+
+def _show(lines: Iterator[str]) -> None:
+    typer.echo(_plain("\n".join(lines)))
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a class name in a stranger's certificate must not steer the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _save_picture(pixels: Any, path: Path) -> None:
+    from PIL import Image
+
+    try:
+        Image.fromarray(pixels).save(path)
+    except (OSError, ValueError):
+        raise ScanError(
+            "The phantom cannot be written there. Expected is a path in an existing folder that ends in .png, .tif, "
+            ".webp or .jpg: choose such a path with --out."
+        ) from None
+
+
+def _app_module() -> ModuleType:
+    """app.py, which lies in the package of a wheel and beside it in a checkout."""
+    spec = importlib.util.spec_from_file_location("app", resource("app.py"))
+    if spec is None or spec.loader is None or not resource("app.py").is_file():
+        raise PsmoothError("The app is missing from this installation: app.py is not there. Install psmooth again.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["app"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,435 @@
+"""Lets noisy copies of a scan vote, and says at every moment what those votes certify.
+
+It knows nothing about files, pages or where a model comes from.
+
+This is CERTIFY of Cohen, Rosenfeld & Kolter 2019 (arXiv 1902.02918, Algorithm 1) made to be watched: selection votes
+name the class, fresh estimation votes bound its share, and under the live plan the bound may be read at any moment.
+Embeddings of noisy copies do not depend on prompts, so one stream feeds every contender.
+"""
+
+import secrets
+import string
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from platform import python_version
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude
+from psmooth.errors import CertificateError, ModelError, PlanError
+from psmooth.models import MedVLM, load_model
+from psmooth.runtime import best_batch_size
+from psmooth.sampling import Phase, grid_noise, noisy_copies, noisy_embeddings
+from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
+from psmooth.tasks import Task, find_task
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+_TOLERATED = 0.001  # share of votes that may differ when a run is repeated on another machine
+_PACKAGES = ("psmooth", "torch", "open_clip_torch", "timm", "numpy", "scipy")
+
+Results = dict[str, Certificate | Abstention]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A run as of now.
+
+    Attributes:
+        phase: ``selection`` (votes that name the class), ``estimation`` (votes that are counted) or ``done``.
+        votes, planned: votes cast in this phase, and how many it will have.
+        seconds, votes_per_second, seconds_left: since the run began; over both phases; until its announced end.
+        results: by contender, the certificate or abstention that would be issued if the run ended now.
+        clean: by contender, the class id that the model names without any noise.
+        notice: something the visitor should be told once, as a sentence.
+    """
+
+    phase: Literal["selection", "estimation", "done"]
+    votes: int
+    planned: int
+    seconds: float
+    votes_per_second: float
+    seconds_left: float | None
+    results: Results
+    clean: dict[str, str]
+    notice: str | None = None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of repeating a recorded run: counts by class, votes that differ, and a sentence."""
+
+    counts: tuple[int, ...]
+    differing: int
+    ok: bool
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """One way to turn embeddings into votes: unit class vectors ``(classes, dim)`` and what they are called."""
+
+    method: str
+    vectors: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """A checked request: everything that is fixed before the first vote."""
+
+    model: MedVLM
+    crop: Crop
+    task: Task
+    contenders: dict[str, Contender]
+    noise_level: float
+    denoiser: str
+    plan: Plan
+    seed: str
+    seed_origin: Literal["fresh", "given"]
+    batch_size: int
+    notice: str | None = None
+
+
+@dataclass
+class _Tally:
+    """The votes of one contender while they come in; those since the last look are ``fresh``."""
+
+    run: Run
+    votes: Votes
+    fresh: list[int] = field(default_factory=list)
+
+
+def certify(
+    model: MedVLM,
+    scan: Scan | Crop,
+    *,
+    task: str | Task,
+    methods: Sequence[str] = ("template",),
+    noise_level: float = 0.25,
+    denoiser: str = "none",
+    plan: Plan | None = None,
+    seed: str | int | None = None,
+    batch_size: int | None = None,
+    crop_rule: CropRule | None = None,
+) -> Iterator[Progress]:
+    """Certify a scan, a look at a time.
+
+    With probability at least 1 − α over the noise, the answer of the smoothed classifier is the predicted class for
+    every 8-bit crop closer than the radius, whenever the run is ended. Ending it is to close the iterator.
+
+    Args:
+        model: from ``load_model``.
+        scan: a ``Scan``, cropped by ``crop_rule`` (the model's own by default), or a ``Crop`` of the model's size.
+        task: a task id, or a ``Task`` from ``own_task``.
+        methods: contenders, fed from one stream of noise.
+        noise_level: σ, on pixels scaled to [0, 1].
+        denoiser: ``"none"``.
+        plan: votes and failure probability; the live plan by default.
+        seed: None draws 128 fresh bits from the operating system. A given seed (a number, or 32 hexadecimal digits)
+            repeats a run; the certificate then says what α still means.
+        batch_size: copies a batch; by default the fastest on this machine.
+
+    Yields:
+        ``Progress``, at once and then about ten times a second; the last one has the phase ``done``.
+
+    Raises:
+        PlanError: σ, votes, α, seed, method or denoiser out of range, before the first vote.
+        TaskError: no such task.
+        ModelError: not even one copy fits into memory.
+    """
+    grid_noise(noise_level)  # refuses what is no noise level
+    plan = plan or Plan()
+    found = find_task(task)
+    crop = scan if isinstance(scan, Crop) else crop_scan(scan, crop_rule or model.crop_rule)
+    if crop.pixels.shape[-1] != model.input_size:
+        raise PlanError(f"The crop is {crop.pixels.shape[-1]} pixels wide; {model.spec.name} sees {model.input_size}.")
+    origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
+    contenders = _contenders(model, found, methods, denoiser)
+    batch = batch_size or best_batch_size(model)
+    if batch < 1:
+        raise PlanError(f"batch_size is {batch}; it must be a whole number from 1 up.")
+    order = _Order(model, crop, found, contenders, noise_level, denoiser, plan, _seed(seed), origin, batch)
+    return _until_it_fits(order)
+
+
+def stopped(progress: Progress) -> Results:
+    """The results of a run that was ended by hand at this progress; under the live plan they keep their certificates."""
+    if progress.phase == "done":
+        return progress.results
+    return {
+        key: conclude(result.run, replace(result.votes, ended="stopped")) if result.votes.ended == "running" else result
+        for key, result in progress.results.items()
+    }
+
+
+def replay(record: Certificate | Abstention, scan: Scan | Crop, *, device: str | None = None) -> Replay:
+    """Repeat a recorded run from its seed; noise is bit-equal, and at most 0.1 % of the votes may differ.
+
+    It shows that the run can be reproduced and adds no evidence to its certificate.
+
+    Raises:
+        CertificateError: the scan, its crop or the weights are not those of the record.
+    """
+    run, votes = record.run, record.votes
+    model = load_model(run.model["weights"], device)
+    if model.revision != run.model["revision"]:
+        raise CertificateError(
+            "model: the weights here are not those of the certificate. Install the recorded revision."
+        )
+    crop = scan if isinstance(scan, Crop) else crop_scan(scan, _recorded_rule(run))
+    if crop.sha256 != run.crop_sha256:
+        raise CertificateError(
+            "crop_sha256: this is not the scan of the certificate, or its crop came out differently."
+        )
+    task = Task(run.task, run.task, "", run.class_ids, run.class_names, run.templates)
+    contender = _contenders(model, task, (run.method,), run.denoiser)[run.method]
+    order = _Order(
+        model, crop, task, {run.method: contender}, run.noise_level, run.denoiser, run.plan, run.seed, run.seed_origin,
+        run.batch_size,
+    )  # fmt: skip
+    return _compare(order, contender, votes)
+
+
+def _until_it_fits(order: _Order) -> Iterator[Progress]:
+    """The run; out of memory, it starts afresh with fresh noise and half the batch."""
+    while True:
+        try:
+            yield from _run(order)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            order = _halved(order)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _halved(order: _Order) -> _Order:
+    if order.batch_size == 1:
+        raise ModelError("Not even one noisy copy fits into memory. Close other programs or take a smaller model.")
+    batch = order.batch_size // 2
+    sentence = f"Memory ran out, so the run began again with fresh noise and {batch} copies a batch."
+    # A given seed is moved on by one: noise whose votes were seen is never drawn again.
+    seed = _seed(None) if order.seed_origin == "fresh" else f"{(int(order.seed, 16) + 1) % 2**128:032x}"
+    return replace(order, batch_size=batch, seed=seed, notice=sentence)
+
+
+def _run(order: _Order) -> Iterator[Progress]:
+    """One run from the first selection vote to its end."""
+    clock, planned = _Clock(order.plan), order.plan.max_votes
+    tallies = {key: _Tally(run, _no_votes(order.task)) for key, run in _runs(order).items()}
+    yield clock.progress("selection", 0, tallies, {}, order.notice)
+    clean = _clean_answers(order)
+    select = _count(order, "select", order.plan.selection_votes or 0, tallies)
+    for cast in select:
+        for tally in tallies.values():
+            tally.votes = replace(tally.votes, selection=tuple(tally.fresh[:-1]))
+        yield clock.progress("selection", cast, tallies, clean)
+    for tally in tallies.values():
+        tally.fresh = []
+    for cast in _count(order, "estimate", planned, tallies):
+        if cast < planned and not clock.look_is_due():
+            continue
+        _look(tallies, order.plan, cast)
+        ended = all(tally.votes.ended != "running" for tally in tallies.values())
+        yield clock.progress("done" if ended else "estimation", cast, tallies, clean)
+        if ended:
+            return
+
+
+def _count(order: _Order, phase: Phase, count: int, tallies: dict[str, _Tally]) -> Iterator[int]:
+    """Adds the votes of a phase to the tallies' fresh ones, a batch at a time; gives the votes cast so far."""
+    stream = noisy_embeddings(
+        order.model,
+        order.crop,
+        order.noise_level,
+        seed=order.seed,
+        phase=phase,
+        count=count,
+        batch_size=order.batch_size,
+    )
+    cast = 0
+    for embeddings in stream:
+        cast += len(embeddings)
+        for key, tally in tallies.items():
+            new = _ballots(embeddings, order.contenders[key].vectors)
+            tally.fresh = [old + more for old, more in zip(tally.fresh or [0] * len(new), new, strict=True)]
+        yield cast
+
+
+def _ballots(embeddings: Tensor, vectors: Tensor) -> list[int]:
+    """Votes by class, and in the last place those that are not a number; the lowest index wins a tie."""
+    answers = _answers(embeddings, vectors)
+    return torch.bincount(answers, minlength=len(vectors) + 1).tolist()
+
+
+def _answers(embeddings: Tensor, vectors: Tensor) -> Tensor:
+    logits = embeddings @ vectors.T
+    return logits.argmax(1).masked_fill(~logits.isfinite().all(1), len(vectors))
+
+
+def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
+    """Reads the bounds: fresh votes become counted ones, and a contender may reach its end."""
+    for tally in tallies.values():
+        if tally.votes.ended != "running":
+            continue
+        tally.votes = advance(tally.votes, tally.fresh[:-1], tally.fresh[-1], tally.run)
+        tally.fresh = []
+        result = conclude(tally.run, tally.votes)
+        radius = result.radius if isinstance(result, Certificate) else 0.0
+        if plan.target_radius is not None and radius >= plan.target_radius and cast < plan.max_votes:
+            tally.votes = replace(tally.votes, ended="target_radius")
+        elif cast == plan.max_votes:
+            tally.votes = replace(tally.votes, ended="complete")
+
+
+class _Clock:
+    """Measures a run, and says when the next look is due."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._start = self._last = time.perf_counter()
+
+    def look_is_due(self) -> bool:
+        return time.perf_counter() - self._last >= _SECONDS_BETWEEN_LOOKS
+
+    def progress(
+        self,
+        phase: Literal["selection", "estimation", "done"],
+        cast: int,
+        tallies: dict[str, _Tally],
+        clean: dict[str, str],
+        notice: str | None = None,
+    ) -> Progress:
+        self._last = time.perf_counter()
+        seconds, selection = self._last - self._start, self._plan.selection_votes or 0
+        total = cast if phase == "selection" else selection + cast
+        left = (selection + self._plan.max_votes - total) * seconds / total if total else None
+        planned = selection if phase == "selection" else self._plan.max_votes
+        results: Results = {key: conclude(tally.run, tally.votes) for key, tally in tallies.items()}
+        left = 0.0 if phase == "done" else left
+        return Progress(phase, cast, planned, seconds, total / seconds, left, results, clean, notice)
+
+
+def _contenders(model: MedVLM, task: Task, methods: Sequence[str], denoiser: str) -> dict[str, Contender]:
+    if denoiser != "none":
+        raise PlanError(f"There is no denoiser '{denoiser}' in this version; it must be 'none'.")
+    if not methods:
+        raise PlanError("No method was given; name at least one, such as 'template'.")
+    for method in methods:
+        if method != "template":
+            raise PlanError(f"There is no method '{method}' in this version; it must be 'template'.")
+    return {method: Contender(method, model.embed_prompts(task.templates, task.class_names)) for method in methods}
+
+
+def _clean_answers(order: _Order) -> dict[str, str]:
+    """What the model says without noise, by contender; the crop fills a batch of the usual shape."""
+    size = order.crop.pixels.shape[-1]
+    silent = torch.zeros(order.batch_size, size, size, 3, dtype=torch.int16).numpy()
+    embedding = order.model.embed_images(noisy_copies(order.crop, silent))[:1]
+    names = (*order.task.class_ids, "")
+    return {key: names[int(_answers(embedding, one.vectors)[0])] for key, one in order.contenders.items()}
+
+
+def _runs(order: _Order) -> dict[str, Run]:
+    model, rule = order.model, order.crop.rule
+    return {
+        key: Run(
+            method=one.method,
+            guarantee=GUARANTEES[one.method],
+            denoiser=order.denoiser,
+            noise_level=order.noise_level,
+            plan=order.plan,
+            task=order.task.id,
+            class_ids=order.task.class_ids,
+            class_names=order.task.class_names,
+            templates=order.task.templates,
+            seed=order.seed,
+            seed_origin=order.seed_origin,
+            crop_sha256=order.crop.sha256,
+            preprocessing=_rule_facts(rule),
+            batch_size=order.batch_size,
+            model={
+                "id": model.spec.id,
+                "weights": model.spec.weights,
+                "revision": model.revision,
+                "licence": model.spec.licence,
+            },
+            bank=None,
+            device=model.device.type,
+            precision="float32",
+            versions=_versions(),
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        for key, one in order.contenders.items()
+    }
+
+
+def _no_votes(task: Task) -> Votes:
+    nothing = (0,) * len(task.class_ids)
+    return Votes(selection=nothing, counts=nothing)
+
+
+def _rule_facts(rule: CropRule) -> dict[str, object]:
+    window = rule.window and {"center": rule.window.center, "width": rule.window.width}
+    box = list(rule.box) if rule.box else None
+    return {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box, "window": window}
+
+
+def _recorded_rule(run: Run) -> CropRule:
+    facts = run.preprocessing
+    window = facts["window"] and Window(**facts["window"])
+    box = tuple(facts["box"]) if facts["box"] else None
+    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"python": python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _seed(seed: str | int | None) -> str:
+    """128 bits as 32 hexadecimal digits; a shorter number is taken as decimal."""
+    if seed is None:
+        return secrets.token_hex(16)
+    text = str(seed).strip().lower()
+    if len(text) == 32 and set(text) <= set(string.hexdigits):
+        return text
+    if text.isdecimal() and int(text) < 2**128:
+        return f"{int(text):032x}"
+    raise PlanError(f"seed is '{text[:40]}'; it must be a whole number below 2^128 or 32 hexadecimal digits.")
+
+
+def _compare(order: _Order, contender: Contender, votes: Votes) -> Replay:
+    select = _repeat(order, contender, "select", sum(votes.selection))
+    counts = _repeat(order, contender, "estimate", votes.total)
+    differing = _moved(select, [*votes.selection, 0]) + _moved(counts, [*votes.counts, votes.invalid])
+    cast = sum(votes.selection) + votes.total
+    ok = differing <= _TOLERATED * cast
+    words = f"{differing:,} of {cast:,} votes differ from the record"
+    verdict = "the run is reproduced" if ok else "more than 0.1 % is a failure; same versions, device and batch size?"
+    return Replay(tuple(counts[:-1]), differing, ok, f"{words}: {verdict}.")
+
+
+def _repeat(order: _Order, contender: Contender, phase: Phase, count: int) -> list[int]:
+    tallies = {contender.method: _Tally(_runs(order)[contender.method], _no_votes(order.task))}
+    for _ in _count(order, phase, count, tallies):
+        pass
+    return tallies[contender.method].fresh or [0] * (len(order.task.class_ids) + 1)
+
+
+def _moved(counts: Sequence[int], recorded: Sequence[int]) -> int:
+    return (sum(abs(new - old) for new, old in zip(counts, recorded, strict=True)) + 1) // 2

@@ -1,0 +1,37 @@
+"""The errors of psmooth, each with a message that is shown to the visitor as it stands.
+
+This module knows nothing about the rest of the package.
+
+    PsmoothError
+    ├── ScanError          the file is not a scan that can be read
+    ├── ModelError         a model cannot be found or loaded
+    ├── TaskError          class names or templates that cannot be used
+    ├── PlanError          a number that no certificate can be computed with
+    └── CertificateError   a certificate file that is damaged or altered
+
+A message says what was wrong, what was expected, and what to do.
+"""
+
+
+class PsmoothError(Exception):
+    """Anything psmooth refuses; the message is a sentence for the visitor."""
+
+
+class ScanError(PsmoothError):
+    """The bytes given are not a scan that psmooth can read."""
+
+
+class ModelError(PsmoothError):
+    """A model is unknown, incomplete, altered or not to be had."""
+
+
+class TaskError(PsmoothError):
+    """A task, its class names or its templates cannot be used."""
+
+
+class PlanError(PsmoothError, ValueError):
+    """A noise level, failure probability or number of votes outside its range."""
+
+
+class CertificateError(PsmoothError):
+    """A certificate file cannot be read, or does not agree with itself."""

@@ -1,0 +1,529 @@
+"""Turns a file, its bytes or an array into a `Scan`, and a `Scan` with a `CropRule` into the `Crop` that a model sees.
+
+It knows nothing about models, noise or certificates, and keeps neither file names nor tags.
+"""
+
+import hashlib
+import io
+import math
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from psmooth.errors import ScanError
+
+MAX_FILE_BYTES: Final = 64_000_000
+MAX_PIXELS: Final = 64_000_000
+MIN_SIDE: Final = 16
+MAX_SIDE_RATIO: Final = 32
+MAX_CROP_SIZE: Final = 1_024
+ORIENTATION: Final = 0x0112
+
+_EXPECTED: Final = "Expected is a PNG, JPEG, TIFF or WebP of 8 bits a channel, or a 16-bit grey PNG or TIFF"
+_PLUGINS: Final = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+}
+_KINDS: Final = {
+    "1": "1-bit black and white",
+    "L": "8-bit grey",
+    "LA": "8-bit grey with transparency",
+    "P": "8-bit palette",
+    "PA": "8-bit palette with transparency",
+    "RGB": "8-bit RGB",
+    "RGBA": "8-bit RGB with transparency",
+    "RGBX": "8-bit RGB",
+    "RGBa": "8-bit RGB with transparency",
+    "La": "8-bit grey with transparency",
+    "CMYK": "8-bit CMYK",
+    "YCbCr": "8-bit YCbCr",
+}
+_TRANSPOSE: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_SIGNATURES: Final = (  # first bytes of files that people do drop here, and what to call them
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive or an office document"),
+    (b"\x1f\x8b", "a gzip archive, as .nii.gz files are"),
+    (b"\x93NUMPY", "a NumPy array file"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"8BPS", "a Photoshop file"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\x00\x00\x01\x00", "an icon file"),
+    (b"{", "a JSON file"),
+)
+_MARKUP: Final = (
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<svg", "an SVG drawing"),
+    (b"<?xml", "an XML file"),
+)
+_PICTURE_BRANDS: Final = {
+    b"heic": "a HEIC photograph",
+    b"heix": "a HEIC photograph",
+    b"mif1": "a HEIC photograph",
+    b"avif": "an AVIF image",
+}
+
+# Pillow reports damaged tags as warnings, and the filters for these belong to the whole process: one reader at a time.
+_quiet_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Window:
+    """The grey levels of a 16-bit scan that are spread over black to white: ``center`` ± ``width`` / 2.
+
+    A level v becomes 255·clip((v − (center − width/2)) / width, 0, 1), rounded half up.
+    """
+
+    center: float
+    width: float
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """How a scan becomes the crop that is certified; recorded in the certificate.
+
+    Order: window, box, resize, centre crop or pad.
+
+    ``size``: side of the crop in pixels.
+    ``fit``: "crop" resizes the shorter side to ``size``, keeps the centre; "pad" resizes the longer side, adds black.
+    ``interpolation``: Pillow's antialiased filter.
+    ``box``: left, top, right, bottom in scan pixels; None is the whole scan.
+    ``window``: of a 16-bit scan; None is `Scan.window`.
+    """
+
+    size: int = 128
+    fit: Literal["crop", "pad"] = "crop"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    box: tuple[int, int, int, int] | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What a visitor brought, upright and without transparency, name or tags.
+
+    ``values``: (height, width, 3) uint8 RGB, or (height, width) uint16 grey.
+    ``kind``: what the file held, e.g. "8-bit RGB"; ``format``: e.g. "PNG".
+    ``depth``: bits of a grey level of a uint16 scan, as its file states.
+    """
+
+    values: np.ndarray
+    kind: str
+    format: str
+    depth: int = 16
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.values.shape[1]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.values.shape[0]
+
+    @property
+    def window(self) -> Window | None:
+        """The full range that the file's depth states, never this scan's own minimum and maximum; None for 8 bits."""
+        if self.values.dtype == np.uint8:
+            return None
+        top = 2**self.depth - 1
+        return Window(center=top / 2, width=float(top))
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """What the model sees and the certificate is about.
+
+    ``pixels``: (3, size, size) uint8 RGB, contiguous.
+    ``rule``: the rule that made it, with box and window resolved.
+    ``sha256``: `crop_sha256` of the pixels.
+    """
+
+    pixels: np.ndarray
+    rule: CropRule
+    sha256: str
+
+
+def open_scan(source: str | Path | bytes | Image.Image | np.ndarray) -> Scan:
+    """Read a scan from a path, the bytes of a file, a Pillow image or an array.
+
+    Arrays: uint8 of (height, width), (height, width, 3) RGB or (height, width, 4) RGBA; uint16 of (height, width).
+    EXIF orientation is applied. Transparent pixels are laid on white, which is the empty slide of histology and what
+    paper and most viewers show. Colour profiles are not applied; CMYK is converted as Pillow does, without one.
+    Grey levels of 16 bits are kept as they are and meet a stated window in `crop_scan`.
+
+    Raises `ScanError` with a sentence for the visitor: not an image, cut short, many frames, too large, too small.
+    """
+    if isinstance(source, np.ndarray):
+        return _scan_of_array(source)
+    if isinstance(source, Image.Image):
+        with _decoding(source.format or "Pillow image"):
+            return _scan_of_image(source, source.format or "Pillow image")
+    if isinstance(source, bytes | bytearray):
+        return _scan_of_bytes(bytes(source))
+    if isinstance(source, str | Path):
+        return _scan_of_bytes(_read_file(Path(source)))
+    raise ScanError(
+        "What was given is not a scan. Expected is a path, the bytes of a file, a Pillow image or a NumPy array: "
+        "give one of these."
+    )
+
+
+def crop_scan(scan: Scan, rule: CropRule = CropRule()) -> Crop:
+    """Apply window, box, antialiased resize and centre crop (or padding) to a scan.
+
+    The arithmetic of size and offsets is that of torchvision's Resize and CenterCrop, so that a model sees what it was
+    trained on. Raises `ScanError` for a box outside the scan, an impossible window or crop size.
+    """
+    _check_rule(rule)
+    window = _resolve_window(scan, rule.window)
+    box = _resolve_box(scan, rule.box)
+    left, top, right, bottom = box
+    part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window))
+    fitted = np.asarray((_centre_crop if rule.fit == "crop" else _pad)(part, rule).convert("RGB"))
+    pixels = np.ascontiguousarray(fitted.transpose(2, 0, 1))  # (3, size, size)
+    return Crop(pixels, replace(rule, box=box, window=window), crop_sha256(pixels))
+
+
+def scan_picture(scan: Scan, window: Window | None = None) -> np.ndarray:
+    """The whole scan for showing, (height, width, 3) uint8; ``window`` as in `CropRule`. Raises `ScanError`."""
+    grey_or_rgb = _to_8_bits(scan.values, _resolve_window(scan, window))
+    return np.array(grey_or_rgb) if grey_or_rgb.ndim == 3 else np.repeat(grey_or_rgb[..., None], 3, axis=2)
+
+
+def crop_sha256(pixels: np.ndarray) -> str:
+    """Hex sha256 of the shape as text ("3x128x128:") followed by the uint8 values in C order."""
+    shape = "x".join(map(str, pixels.shape)) + ":"
+    return hashlib.sha256(shape.encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+# --- from bytes to pixels
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ScanError("The path given is a folder. Expected is one image file: give the path of the scan itself.")
+        if not path.exists():
+            raise ScanError("There is no file at the path given. Expected is an image file: check the path.")
+        if not path.is_file():
+            raise ScanError("The path given is a device or a pipe. Expected is an image file: save the scan as one.")
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)  # one byte more than allowed tells that the limit is passed
+    except (OSError, ValueError):
+        raise ScanError(
+            "The file at the path given cannot be opened. Expected is an image file that you may read: "
+            "check the path and the file's permissions."
+        ) from None
+
+
+def _scan_of_bytes(data: bytes) -> Scan:
+    if len(data) > MAX_FILE_BYTES:
+        raise ScanError(
+            f"The file is larger than {MAX_FILE_BYTES // 10**6} MB, the most that is read. "
+            "Cut out the region of interest or reduce the scan, and export it as PNG or JPEG."
+        )
+    file_format = _recognise(data)
+    with _decoding(file_format):
+        return _scan_of_image(_open_image(data, file_format), file_format)
+
+
+def _recognise(data: bytes) -> str:
+    """The key of `_PLUGINS` that fits the first bytes; anything else is refused by the name of what it seems to be."""
+    if not data:
+        raise ScanError(f"The file is empty (0 bytes). {_EXPECTED}: copy or export the scan again.")
+    if data[128:132] == b"DICM":  # first, for a DICOM file may carry a TIFF header before these letters
+        raise ScanError(
+            f"This is a DICOM file, and DICOM is not read yet. {_EXPECTED}: "
+            "export the image as PNG or TIFF in your viewer."
+        )
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    raise ScanError(
+        f"This seems to be {_name_of(data)}, not a scan that can be read. {_EXPECTED}: export the scan as one of these."
+    )
+
+
+def _name_of(data: bytes) -> str:
+    if data[4:8] == b"ftyp":
+        return _PICTURE_BRANDS.get(data[8:12], "a video")
+    if data[344:348] in (b"n+1\0", b"ni1\0"):
+        return "a NIfTI volume"
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    markup = next((name for sign, name in _MARKUP if start.startswith(sign)), None)
+    known = next((name for sign, name in _SIGNATURES if data.startswith(sign)), None)
+    if markup or known:
+        return markup or known or ""
+    return "a text file" if data[:512].isascii() and b"\0" not in data[:512] else "something other than an image"
+
+
+@contextmanager
+def _decoding(file_format: str) -> Iterator[None]:
+    """No warning of Pillow's leaves this block, and no error but a `ScanError`."""
+    try:
+        with _quiet_lock, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
+    except ScanError:
+        raise
+    except Exception:  # a damaged file may raise anything, and the words may quote a tag: they are not passed on
+        raise ScanError(
+            f"This {file_format} is cut short, damaged or of a rare kind. {_EXPECTED}, complete: "
+            "copy it again, or open it in a viewer and export it as PNG."
+        ) from None
+
+
+def _open_image(data: bytes, file_format: str) -> Image.Image:
+    """The header read, the pixels not yet. Only the decoder that the first bytes call for is tried."""
+    if file_format == "WebP":  # its decoder lays out the whole canvas before a size can be asked for
+        _check_sides(*_webp_size(data), "scan")
+    if file_format == "PNG":
+        _check_png_depth(data)
+    return _PLUGINS[file_format](io.BytesIO(data))
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """(width, height) from the header of WebP's container format, RFC 9649."""
+    if data[12:16] == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if data[12:16] == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _check_png_depth(data: bytes) -> None:
+    depth, colour_type = struct.unpack_from("BB", data, 24)
+    if depth == 16 and colour_type != 0:  # Pillow would keep the upper byte and say nothing
+        raise _deep_colour("PNG")
+
+
+def _deep_colour(file_format: str) -> ScanError:
+    return ScanError(
+        f"This {file_format} holds colour or transparency at 16 bits a channel. {_EXPECTED}: "
+        "export it with 8 bits a channel, or as 16-bit grey."
+    )
+
+
+def _scan_of_image(image: Image.Image, file_format: str) -> Scan:
+    """Decode the pixels once size and frames are found acceptable."""
+    _check_sides(*image.size, "scan")
+    _check_frames(image, file_format)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _check_tiff(image)
+    image.load()
+    orientation = _orientation(image)  # asked after loading, for Pillow turns a TIFF by itself while it loads
+    if image.mode.startswith("I"):
+        return _grey_scan(image, orientation, file_format)
+    if image.mode not in _KINDS:
+        name = "floating-point values" if image.mode == "F" else f"pixels of the kind {image.mode}"
+        raise ScanError(
+            f"This {file_format} holds {name}. {_EXPECTED}: export it as one of these, with the window of your choice."
+        )
+    return Scan(np.array(_turn(_opaque(image), orientation)), _KINDS[image.mode], file_format)
+
+
+def _check_sides(width: int, height: int, what: str) -> None:
+    size = f"The {what} is {width:,} × {height:,} pixels"
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS // 10**6} megapixels"
+        raise ScanError(f"{size}. At most {limit} are read: cut out the region of interest or reduce it.")
+    if min(width, height) < MIN_SIDE:
+        raise ScanError(f"{size}. At least {MIN_SIDE} pixels a side are needed: choose a larger one.")
+    if max(width, height) > MAX_SIDE_RATIO * min(width, height):
+        limit = f"{MAX_SIDE_RATIO} times"
+        raise ScanError(f"{size}. One side may be at most {limit} the other: cut out the region of interest.")
+
+
+def _check_frames(image: Image.Image, file_format: str) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ScanError(
+            f"This {file_format} holds {frames:,} frames, and one certificate is about one picture. "
+            "Expected is a single frame: export the one you mean as PNG or TIFF."
+        )
+
+
+def _check_tiff(image: TiffImagePlugin.TiffImageFile) -> None:
+    tags = image.tag_v2
+    if max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))) > 8 and len(image.getbands()) > 1:
+        raise _deep_colour("TIFF")
+    tile = tags.get(TiffImagePlugin.TILEWIDTH, 1) * tags.get(TiffImagePlugin.TILELENGTH, 1)
+    if tile > MAX_PIXELS:
+        raise ScanError(
+            f"The TIFF is made of tiles of {tile // 10**6:,} megapixels. At most {MAX_PIXELS // 10**6} are read: "
+            "export it as PNG."
+        )
+
+
+def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
+    """Modes "I;16" of either byte order, and "I", which holds 16-bit levels in some files and 32-bit ones in others."""
+    depth, white_is_zero = _tiff_depth(image)
+    levels = np.asarray(_turn(image, orientation))
+    if levels.min() < 0 or levels.max() > 0xFFFF:
+        raise ScanError(
+            f"This {file_format} holds grey levels from {levels.min():,} to {levels.max():,}. {_EXPECTED}, "
+            "with levels from 0 to 65,535: export it with the window of your choice."
+        )
+    values = levels.astype(np.uint16)
+    if white_is_zero:
+        values = (2**depth - 1 - values.astype(np.int32)).clip(0).astype(np.uint16)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        values[values == transparent] = 2**depth - 1
+    return Scan(values, f"{depth}-bit grey", file_format, depth)
+
+
+def _tiff_depth(image: Image.Image) -> tuple[int, bool]:
+    """(bits a grey level, whether 0 stands for white, which Pillow heeds for 8 bits but not for 16)."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
+    return min(bits, 16), image.mode != "I" and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) == 0
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """RGB, with transparent pixels laid on white."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    pixels = image.convert("RGBA")
+    if pixels.getchannel("A").getextrema() == (0, 0):
+        raise ScanError(
+            "Every pixel of this scan is transparent, so there is nothing to see. "
+            "Expected is a picture that covers something: export it without an alpha channel."
+        )
+    return Image.alpha_composite(Image.new("RGBA", pixels.size, "white"), pixels).convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; damaged tags are passed over, as viewers do, for the pixels are unharmed."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # the parser of a damaged tag may raise anything
+        return 1
+
+
+def _turn(image: Image.Image, orientation: int) -> Image.Image:
+    transpose = _TRANSPOSE.get(orientation)
+    return image if transpose is None else image.transpose(transpose)
+
+
+def _scan_of_array(array: np.ndarray) -> Scan:
+    shape, kind = array.shape, array.dtype.newbyteorder("=")
+    expected = (
+        "Expected is uint8 of (height, width), (height, width, 3) or (height, width, 4), or uint16 of (height, width): "
+        "convert it with the window of your choice."
+    )
+    if kind not in (np.uint8, np.uint16):
+        raise ScanError(f"The array holds {kind} values, and what is black and white in them is not known. {expected}")
+    colour = kind == np.uint8 and len(shape) == 3 and shape[2] in (3, 4)
+    if len(shape) != 2 and not colour:
+        raise ScanError(f"The {kind} array has the shape {shape}. {expected}")
+    _check_sides(shape[1], shape[0], "scan")
+    if kind == np.uint16:
+        return Scan(np.array(array, dtype=np.uint16, order="C"), "16-bit grey", "array")
+    image = Image.fromarray(np.ascontiguousarray(array))
+    return Scan(np.array(_opaque(image)), _KINDS[image.mode], "array")
+
+
+# --- from pixels to the crop
+
+
+def _check_rule(rule: CropRule) -> None:
+    if not 1 <= rule.size <= MAX_CROP_SIZE:
+        raise ScanError(
+            f"A crop of {rule.size:,} pixels a side is not possible. Expected is 1 to {MAX_CROP_SIZE:,}: "
+            "choose the size that the model was made for."
+        )
+    if rule.fit not in ("crop", "pad"):
+        raise ScanError(f'"{rule.fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.')
+    if rule.interpolation not in _FILTERS:
+        raise ScanError(
+            f'"{rule.interpolation}" is not an interpolation. Expected is "bicubic" or "bilinear": choose one of these.'
+        )
+
+
+def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
+    if window is None:
+        return scan.window
+    if scan.window is None:
+        raise ScanError("A window was given for a scan of 8 bits. Only 16-bit grey scans take one: leave it out.")
+    if not (math.isfinite(window.center) and math.isfinite(window.width) and window.width > 0):
+        raise ScanError(
+            f"The window with centre {window.center:g} and width {window.width:g} is not possible. "
+            "Expected are a finite centre and a width above 0, in grey levels: choose such a window."
+        )
+    return window
+
+
+def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:
+    if box is None:
+        return 0, 0, scan.width, scan.height
+    left, top, right, bottom = box
+    if not (0 <= left < right <= scan.width and 0 <= top < bottom <= scan.height):
+        raise ScanError(
+            f"The box {left}, {top}, {right}, {bottom} does not lie in the scan of {scan.width:,} × {scan.height:,} "
+            "pixels. Expected is left, top, right, bottom, with left below right and top below bottom: "
+            "choose a box inside the scan."
+        )
+    _check_sides(right - left, bottom - top, "box")
+    return left, top, right, bottom
+
+
+def _to_8_bits(values: np.ndarray, window: Window | None) -> np.ndarray:
+    """uint8 as it is; uint16 grey through the window, by a table of all 65,536 levels."""
+    if window is None:
+        return np.ascontiguousarray(values)
+    levels = np.arange(2**16, dtype=np.float64)
+    spread = 255 * (levels - (window.center - window.width / 2)) / window.width  # one division: halves stay halves
+    table = np.floor(spread.clip(0, 255) + 0.5).astype(np.uint8)
+    return table[values]
+
+
+def _centre_crop(image: Image.Image, rule: CropRule) -> Image.Image:
+    """Shorter side to ``size``, then the centre; the rounding is torchvision's."""
+    width, height = (int(rule.size * side / min(image.size)) for side in image.size)
+    fitted = image.resize((width, height), _FILTERS[rule.interpolation])
+    left, top = round((width - rule.size) / 2), round((height - rule.size) / 2)
+    return fitted.crop((left, top, left + rule.size, top + rule.size))
+
+
+def _pad(image: Image.Image, rule: CropRule) -> Image.Image:
+    """Longer side to ``size``, black beside the shorter one."""
+    longer = max(image.size)
+    width, height = (max(1, round(rule.size * side / longer)) for side in image.size)
+    canvas = Image.new(image.mode, (rule.size, rule.size))
+    fitted = image.resize((width, height), _FILTERS[rule.interpolation])
+    canvas.paste(fitted, ((rule.size - width) // 2, (rule.size - height) // 2))
+    return canvas

@@ -1,0 +1,176 @@
+"""What a model is asked: the class names, the sentences they stand in, and the modality they belong to.
+
+It knows nothing about models, scans or votes.
+"""
+
+import re
+from dataclasses import dataclass
+
+from psmooth.errors import TaskError
+
+_LONGEST_NAME = 80
+_MOST_CLASSES = 64
+
+
+@dataclass(frozen=True)
+class Task:
+    """A closed question to a Med-VLM: which of these classes does the scan show?
+
+    ``class_ids`` are machine-readable and stand in records; ``class_names`` are the words of the prompts and of the
+    page, in the same order. Each template holds ``{}`` where a class name goes; a class vector is the normalised mean
+    over the templates.
+    """
+
+    id: str
+    name: str
+    modality: str
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    templates: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_classes(self.class_names)
+        for template in self.templates:
+            _check_template(template)
+
+    def class_name(self, class_id: str) -> str:
+        """The words of a class id."""
+        return self.class_names[self.class_ids.index(class_id)]
+
+
+def own_task(class_names: list[str] | str, template: str = "an image of {}.") -> Task:
+    """A task from a visitor's own class names: a list, or one string with semicolons or new lines between them.
+
+    Raises:
+        TaskError: fewer than two names, a repeated, empty or overlong one, or a template without ``{}``.
+    """
+    listed = re.split(r"[;\n]", class_names) if isinstance(class_names, str) else class_names
+    names = tuple(" ".join(name.split()) for name in listed if name.strip())
+    _check_classes(names)
+    _check_template(template)
+    return Task("own", "my own class names", "any", _ids_of(names), names, (template,))
+
+
+def find_task(task: "str | Task") -> Task:
+    """The task of that id; a ``Task`` is given back as it is.
+
+    Raises:
+        TaskError: no task has that id.
+    """
+    if isinstance(task, Task):
+        return task
+    if task not in TASKS:
+        raise TaskError(f"There is no task '{task}'. Known tasks: {', '.join(TASKS)}.")
+    return TASKS[task]
+
+
+def _check_classes(names: tuple[str, ...]) -> None:
+    if len(names) < 2:
+        raise TaskError("A task needs at least two class names; separate them with semicolons or new lines.")
+    if len(names) > _MOST_CLASSES:
+        raise TaskError(f"A task can have at most {_MOST_CLASSES} class names; {len(names)} were given.")
+    if len({name.casefold() for name in names}) < len(names):
+        raise TaskError("Two class names are the same; every class needs a name of its own.")
+    for name in names:
+        if not name or len(name) > _LONGEST_NAME:
+            raise TaskError(
+                f"A class name must have 1 to {_LONGEST_NAME} characters; shorten or fill in '{name[:20]}'."
+            )
+
+
+def _check_template(template: str) -> None:
+    if template.count("{}") != 1 or "{" in template.replace("{}", "") or "}" in template.replace("{}", ""):
+        raise TaskError("A template must hold {} exactly once, where the class name goes, as in 'an image of {}.'")
+
+
+def _ids_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    ids = [re.sub(r"\W+", "_", name.casefold()).strip("_") for name in names]
+    unique = len(set(ids)) == len(ids) and all(ids)
+    return tuple(ids) if unique else tuple(f"class_{number}" for number in range(1, len(names) + 1))
+
+
+def _task(id: str, name: str, modality: str, classes: dict[str, str], *templates: str) -> Task:
+    return Task(id, name, modality, tuple(classes), tuple(classes.values()), templates)
+
+
+TASKS: dict[str, Task] = {
+    task.id: task
+    for task in (
+        _task(
+            "blood_cells",
+            "blood cells",
+            "blood smear",
+            {
+                "basophil": "basophil",
+                "eosinophil": "eosinophil",
+                "erythroblast": "erythroblast",
+                "immature_granulocyte": "immature granulocyte",
+                "lymphocyte": "lymphocyte",
+                "monocyte": "monocyte",
+                "neutrophil": "neutrophil",
+                "platelet": "platelet",
+            },
+            "a microscope image of a {} in a blood smear.",
+        ),
+        _task(
+            "chest_xray",
+            "chest X-ray",
+            "chest X-ray",
+            {
+                "normal": "normal lungs",
+                "bacterial_pneumonia": "bacterial pneumonia",
+                "viral_pneumonia": "viral pneumonia",
+            },
+            "a chest X-ray showing {}.",
+        ),
+        _task(
+            "lung_colon_histology",
+            "lung and colon tissue",
+            "H&E histology",
+            {
+                "benign_colonic_tissue": "benign colonic tissue",
+                "benign_lung_tissue": "benign lung tissue",
+                "colon_adenocarcinoma": "colon adenocarcinoma",
+                "lung_adenocarcinoma": "lung adenocarcinoma",
+                "lung_squamous_cell_carcinoma": "lung squamous cell carcinoma",
+            },
+            "an H&E image patch of {}.",
+        ),
+        _task(
+            "oral_histology",
+            "oral tissue",
+            "H&E histology",
+            {
+                "normal_oral_epithelium": "normal oral epithelium",
+                "oral_squamous_cell_carcinoma": "oral squamous cell carcinoma",
+            },
+            "an H&E image patch of {}.",
+        ),
+        _task(
+            "brain_mri",
+            "brain MRI",
+            "brain MRI",
+            {
+                "glioma": "glioma",
+                "meningioma": "meningioma",
+                "no_tumour": "no tumour",
+                "pituitary_tumour": "pituitary tumour",
+            },
+            "a brain MRI showing {}.",
+        ),
+        _task(
+            "breast_ultrasound",
+            "breast ultrasound",
+            "breast ultrasound",
+            {"benign": "a benign lesion", "malignant": "a malignant lesion", "normal": "normal tissue"},
+            "a breast ultrasound showing {}.",
+        ),
+        _task(
+            "dermoscopy",
+            "dermoscopy",
+            "dermoscopy",
+            {"melanoma": "melanoma", "nevus": "nevus"},
+            "a dermoscopy image of a {}.",
+        ),
+    )
+}

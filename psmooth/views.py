@@ -1,0 +1,670 @@
+"""Turns records into what a visitor reads and sees: sentences, number formats, colours, chart data and figures.
+
+It knows nothing about Gradio, torch, or how a vote is drawn.
+"""
+
+import base64
+import html
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import plotly.graph_objects as go
+from PIL import Image
+
+from psmooth.certificate import Abstention, Certificate, Plan, Run
+
+if TYPE_CHECKING:
+    from psmooth.certify import Progress
+    from psmooth.scans import Crop, CropRule
+    from psmooth.tasks import Task
+
+Result = Certificate | Abstention
+
+# --- the words that stand still
+
+NAME: Final = "psmooth"
+SLOGAN: Final = "Certified robustness you can watch."
+NOTICE: Final = "Research demonstration. Not for clinical use. Upload only de-identified images."
+TITLE: Final = "psmooth · certified robustness of medical vision-language models"
+NO_FILE: Final = "No scan was given. Expected is a PNG, JPEG, TIFF or WebP file: choose one."
+NO_MODEL: Final = "There is no model to ask: no weights are in assets/pocket. Install psmooth again."
+NOT_PROMISED: Final = "It does not say that the answer is right."
+
+PAGE_WORDS: Final[dict[str, str]] = {
+    "name": NAME,
+    "slogan": SLOGAN,
+    "notice": NOTICE,
+    "theme": "Light or dark",
+    "scan": "Scan",
+    "examples": "Drawn examples",
+    "question": "Question",
+    "strip_scan": "The scan",
+    "strip_scan_alt": "The whole scan; a frame marks the part that the model sees.",
+    "strip_crop": "What the model sees",
+    "strip_crop_alt": "The crop that is certified, pixel by pixel.",
+    "strip_noisy": "One noisy copy",
+    "strip_noisy_alt": "The same crop with Gaussian noise added: one of the copies that vote.",
+    "votes": "Votes of noisy copies",
+    "chart_alt": "Bar chart of the votes; the same numbers stand in the table that follows.",
+    "table": "Votes by class",
+    "class": "Class",
+    "selection": "Chose the class",
+    "counted": "Counted",
+    "ruler": "How big is",
+    "ruler_axis": "L2 distance",
+    "covered": "covered by the certificate",
+    "outside": "not covered",
+    "progress": "Votes drawn",
+    "stop": "Stop",
+    "download": "Certificate",
+    "download_long": "Download the certificate as a JSON file",
+    "file": "psmooth-certificate.json",
+    "queued": "Queued · place {place} of {size} · it starts by itself",
+    "waiting": "Waiting for the computer · it starts by itself",
+    "lost": "The connection to psmooth was lost. Reload the page to go on.",
+    "gap": "this gap is the radius",
+    "no_gap": "not certified yet",
+}
+
+CONTROL_WORDS: Final[dict[str, str]] = {
+    "upload": "Upload a scan",
+    "upload_info": "or drop it here, or paste it",
+    "clear": "Clear",
+    "model": "Med-VLM",
+    "task": "Task",
+    "own_task": "my own class names …",
+    "class_names": "Class names",
+    "class_names_info": "Separate them with semicolons or new lines.",
+    "template": "Template",
+    "template_info": "{} is where a class name goes.",
+    "noise": "Noise level σ",
+    "noise_info": "Of pixel values from 0 to 1. More noise reaches further, and is harder to see through.",
+    "precision": "Precision",
+    "target": "Stop early when R reaches",
+    "target_info": "Empty: draw all votes.",
+    "window_center": "Window centre",
+    "window_width": "Window width",
+    "window_info": "Grey levels of this 16-bit scan. Another window is another certified crop.",
+    "more": "More",
+    "certify": "Certify",
+}
+
+PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "standard": 10_000, "publication": 100_000}
+NOISE_TICKS: Final = (0.1, 0.25, 0.5, 1.0)
+
+# --- colours: one accent, everything else slate
+
+LIGHT: Final[dict[str, str]] = {
+    "bg": "#f6f8fb",
+    "card": "#ffffff",
+    "line": "#e2e8f0",
+    "field": "#f8fafc",
+    "edge": "#7f8fa6",
+    "ink": "#0f172a",
+    "mute": "#475569",
+    "faint": "#5b6a80",
+    "accent": "#1d4ed8",
+    "accent-ink": "#ffffff",
+    "soft": "#dbe7fe",
+    "bar": "#64748b",
+    "grid": "#e8edf3",
+    "stop": "#b91c1c",
+    "shade": "0 1px 2px rgb(15 23 42 / 4%), 0 8px 24px -12px rgb(15 23 42 / 10%)",
+}
+DARK: Final[dict[str, str]] = {
+    "bg": "#0b1220",
+    "card": "#111a2c",
+    "line": "#24304a",
+    "field": "#0c1424",
+    "edge": "#65769a",
+    "ink": "#e9eff8",
+    "mute": "#a9b6cb",
+    "faint": "#8a99b3",
+    "accent": "#7aa7ff",
+    "accent-ink": "#0b1220",
+    "soft": "#1a2c52",
+    "bar": "#8493ad",
+    "grid": "#1c2740",
+    "stop": "#f87171",
+    "shade": "none",
+}
+
+
+def colour_sheet() -> str:
+    """Both palettes as CSS variables, ``--ps-accent`` and so on; ``.dark`` is the class of the dark page."""
+    light = "".join(f"--ps-{name}:{value};" for name, value in LIGHT.items())
+    dark = "".join(f"--ps-{name}:{value};" for name, value in DARK.items())
+    return f":root{{{light}}}.dark{{{dark}}}"
+
+
+# --- numbers
+
+
+def radius_text(radius: float, digits: int = 3) -> str:
+    """A radius floored, never rounded, at ``digits`` digits: what is printed is never more than what is certified."""
+    return str(Decimal(radius).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_FLOOR))
+
+
+def at_least_text(share: float) -> str:
+    """A lower bound in percent, floored at one digit."""
+    return f"{(Decimal(share) * 100).quantize(Decimal('0.1'), rounding=ROUND_FLOOR)} %"
+
+
+def at_most_text(share: float) -> str:
+    """An upper bound in percent, rounded up at one digit."""
+    return f"{(Decimal(share) * 100).quantize(Decimal('0.1'), rounding=ROUND_CEILING)} %"
+
+
+def confidence_text(failure_probability: float) -> str:
+    """1 − α in percent: "99.9 %" for .001."""
+    return _percent(1 - Decimal(str(failure_probability)))
+
+
+def _percent(share: Decimal) -> str:
+    return f"{(share * 100).normalize():f} %"
+
+
+def count_text(count: int) -> str:
+    """A whole number with thousands apart: "10,000"."""
+    return f"{count:,}"
+
+
+def size_text(size: float) -> str:
+    """A distance to about two digits: "0.27", "4.0", "55"."""
+    return f"{size:.2f}" if size < 1 else f"{size:.1f}" if size < 10 else f"{size:.0f}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in words of one glance: "1 s", "2 min 5 s"; never "0 s" while something is left."""
+    whole = max(1, math.ceil(seconds))
+    minutes, rest = divmod(whole, 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
+
+
+# --- sentences
+
+
+def name_of(run: Run, class_id: str) -> str:
+    """The words of a class id, as the visitor gave them."""
+    return run.class_names[run.class_ids.index(class_id)]
+
+
+def headline(result: Result) -> tuple[str, str, str]:
+    """The verdict in three parts: before the class name, the class name, after it."""
+    leader = name_of(result.run, result.leader)
+    if isinstance(result, Certificate):
+        return "The answer ", leader, f" holds within {radius_text(result.radius)}."
+    if result.votes.ended == "running":
+        return "", leader, " leads. Not certified yet."
+    return "Abstained: no radius for ", leader, "."
+
+
+def verdict_sentence(result: Result) -> str:
+    """The verdict in one sentence: "The answer monocyte holds within 0.270."."""
+    return "".join(headline(result))
+
+
+def guarantee_sentence(result: Certificate) -> str:
+    """What a certificate states, word for word."""
+    leader = name_of(result.run, result.leader)
+    given = result.run.seed_origin == "given"
+    return _guarantee_words(leader, radius_text(result.radius), result.run.plan.failure_probability, given)
+
+
+def _guarantee_words(name: str, radius: str, failure_probability: float, given_seed: bool = False) -> str:
+    except_with = f"except with probability {Decimal(str(failure_probability)):f}"
+    if given_seed:  # then α stands for nothing unless the seed was chosen blindly
+        except_with = "if the seed was chosen without knowledge of scan, prompts and model and was the only one tried"
+    return (
+        f"With confidence {confidence_text(failure_probability)} over the noise drawn, "
+        f"the answer that an unlimited number of votes would give is {name} for every 8-bit crop closer than {radius}. "
+        f"Run again there, the program says {name} or abstains, {except_with}."
+    )
+
+
+def abstention_sentence(result: Abstention) -> str:
+    """Why there is no radius, and what could give one."""
+    votes, run = result.votes, result.run
+    leader = name_of(run, result.leader)
+    if result.reason == "paper_plan_unfinished":
+        planned = count_text(run.plan.max_votes)
+        return f"The paper's plan looks once, after {planned} votes. It was ended before, so it leaves no certificate."
+    least, most = at_least_text(result.lower_bound), at_most_text(result.rival_upper_bound)
+    bounds = f"{leader} is sure of {least} of the votes only, and a rival may have {most}"
+    if votes.ended == "running":
+        return f"So far {bounds}. The answer is certified as soon as the first number is the larger one."
+    if result.reason == "too_few_votes":
+        return f"The run ended after {count_text(votes.total)} votes: {bounds}. More votes may settle it."
+    seen = f"After {count_text(votes.total)} votes at σ = {run.noise_level:g}"
+    return f"{seen}, {bounds}. A lower noise level may settle it."
+
+
+def sentence(result: Result) -> str:
+    """The sentence under the verdict."""
+    return guarantee_sentence(result) if isinstance(result, Certificate) else abstention_sentence(result)
+
+
+GUARANTEES: Final[dict[str, tuple[str, str]]] = {
+    "unconditional": (
+        "Unconditional",
+        "The prompt does not depend on this scan: the certificate holds for the classifier as it is.",
+    ),
+    "frozen_prompt": (
+        "With this prompt frozen",
+        "The prompt was tuned on this scan: the certificate holds for that prompt kept as it is, not for tuning again.",
+    ),
+}
+
+
+def guarantee_words(guarantee: str) -> tuple[str, str]:
+    """The kind of guarantee as a badge and as a sentence."""
+    return GUARANTEES[guarantee]
+
+
+def state_of(progress: "Progress", result: Result) -> str:
+    """selecting, estimating, certified, abstained or stopped."""
+    if progress.phase == "selection":
+        return "selecting"
+    if result.votes.ended == "running":
+        return "estimating"
+    if result.votes.ended == "stopped":
+        return "stopped"
+    return "certified" if isinstance(result, Certificate) else "abstained"
+
+
+_ENDINGS: Final = {"complete": "all votes drawn", "target_radius": "target radius reached", "stopped": "stopped by you"}
+_STATES: Final = {
+    "selecting": "Choosing the class",
+    "estimating": "Counting",
+    "certified": "Certified",
+    "abstained": "Abstained",
+    "stopped": "Stopped",
+}
+
+
+def state_line(progress: "Progress", result: Result) -> str:
+    """Where the run stands: "Counting · 640 of 1,000 votes · 1 s left · 362 votes/s"."""
+    state = state_of(progress, result)
+    speed = f"{count_text(round(progress.votes_per_second))} votes/s"
+    if state in ("selecting", "estimating"):
+        parts = [_STATES[state], f"{count_text(progress.votes)} of {count_text(progress.planned)} votes"]
+        if progress.seconds_left is not None:
+            parts.append(f"{duration_text(progress.seconds_left)} left")
+        return " · ".join([*parts, speed])
+    ending = _ENDINGS.get(result.votes.ended, result.votes.ended)
+    took = f"{progress.seconds:.1f} s"
+    return " · ".join([_STATES[state], f"{count_text(result.votes.total)} votes, {ending}", took, speed])
+
+
+def announcement(progress: "Progress", result: Result) -> str:
+    """What a screen reader is told; it changes only when something has happened, not with every vote."""
+    state = state_of(progress, result)
+    if state == "selecting":
+        return "Choosing the class."
+    leader = name_of(result.run, result.leader)
+    if state == "estimating":
+        certified = isinstance(result, Certificate)
+        return (
+            f"{leader} is certified; the radius still climbs." if certified else f"{leader} leads; not certified yet."
+        )
+    return f"{_STATES[state]}. {verdict_sentence(result)}"
+
+
+def radius_words(result: Result, crop_size: int) -> dict[str, str]:
+    """The big number and the two lines under it."""
+    running = result.votes.ended == "running"
+    unit = f"certified radius, L2 on {crop_size} × {crop_size}"
+    if isinstance(result, Certificate):
+        return {
+            "text": radius_text(result.radius),
+            "unit": unit,
+            "status": "still climbing" if running else f"after {count_text(result.votes.total)} votes",
+        }
+    return {"text": "–", "unit": unit, "status": "not certified yet" if running else "not certified"}
+
+
+def facts(run: Run, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
+    """Short pairs beside the verdict: the unsmoothed model's answer, and what a phantom shows."""
+    pairs = []
+    if contender in progress.clean:
+        pairs.append(["Without smoothing", name_of(run, progress.clean[contender])])
+    if truth is not None:
+        pairs.append(["Drawn as", truth])
+    return pairs
+
+
+def setting(run: Run, model_name: str) -> str:
+    """What the certificate is about, in one line."""
+    return f"{model_name} · σ = {run.noise_level:g} · at most {count_text(run.plan.max_votes)} votes"
+
+
+# --- the votes
+
+
+def chart_data(result: Result) -> dict[str, Any]:
+    """Plain numbers of the vote chart, classes in the order in which they are drawn.
+
+    The leader comes first and the rest by their selection votes; that order is fixed before the first vote is counted,
+    so no bar changes its place while votes pour in.
+    """
+    run, votes = result.run, result.votes
+    chosen = sum(votes.selection) >= (run.plan.selection_votes or 0)
+    order = sorted(range(len(run.class_ids)), key=lambda index: (-votes.selection[index] * chosen, index))
+    selected, counted = max(1, sum(votes.selection)), max(1, votes.total)
+    return {
+        "labels": [run.class_names[index] for index in order],
+        "counts": [votes.counts[index] for index in order],
+        "shares": [votes.counts[index] / counted for index in order],
+        "selection": [votes.selection[index] for index in order],
+        "selection_shares": [votes.selection[index] / selected for index in order],
+        "total": votes.total,
+        "selection_total": sum(votes.selection),
+        "invalid": votes.invalid,
+        "chosen": chosen,
+        "certified": isinstance(result, Certificate),
+        "lower": result.lower_bound,
+        "upper": result.rival_upper_bound,
+        "at_least": f"at least {at_least_text(result.lower_bound)}",
+        "at_most": f"rivals at most {at_most_text(result.rival_upper_bound)}",
+        "caption": f"{sum(votes.selection)} chose the class (outlines), {count_text(votes.total)} counted",
+    }
+
+
+def empty_chart(task: "Task") -> dict[str, Any]:
+    """The chart before the first vote."""
+    none = [0] * len(task.class_names)
+    return {
+        "labels": list(task.class_names), "counts": none, "shares": none, "selection": none, "selection_shares": none,
+        "total": 0, "selection_total": 0, "invalid": 0, "chosen": False, "certified": False, "lower": 0.0, "upper": 1.0,
+        "at_least": "", "at_most": "", "caption": "",
+    }  # fmt: skip
+
+
+def plotly_text(text: str, width: int = 24) -> str:
+    """A visitor's text for a Plotly label, which would read tags in it; long text goes on in a second line."""
+    lines = [""]
+    for word in text.split():
+        fits = len(lines[-1]) + len(word) < width or not lines[-1]
+        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if fits else [*lines, word]
+    return "<br>".join(html.escape(line, quote=False) for line in lines)
+
+
+def votes_figure(result: Result, dark: bool = False) -> go.Figure:
+    """The vote chart of a result for notebooks and reports, in the look of the page."""
+    data, colours = chart_data(result), DARK if dark else LIGHT
+    rows = list(range(len(data["labels"])))
+    names = [plotly_text(label) for label in data["labels"]]
+    figure = go.Figure(layout=_figure_layout(names, colours))
+    outline = {"color": "rgba(0,0,0,0)", "line": {"color": colours["edge"], "width": 1}}
+    figure.add_bar(x=data["selection_shares"], y=rows, orientation="h", width=0.74, marker=outline, hoverinfo="skip")
+    figure.add_bar(x=data["shares"], y=rows, orientation="h", width=0.5, marker=_bar_marker(len(rows), colours))
+    _draw_bounds(figure, data, colours)
+    for row, count in zip(rows, data["counts"], strict=True):
+        figure.add_annotation(x=1.02, y=row, text=count_text(count), xanchor="left", showarrow=False)
+    return figure
+
+
+def _figure_layout(names: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
+    rows = len(names)
+    return {
+        "barmode": "overlay",
+        "showlegend": False,
+        "height": 110 + 30 * rows,
+        "margin": {"l": 10, "r": 70, "t": 40, "b": 60},
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 13, "color": colours["mute"]},
+        "paper_bgcolor": colours["card"],
+        "plot_bgcolor": colours["card"],
+        "xaxis": {"range": [0, 1], "tickformat": ".0%", "gridcolor": colours["grid"], "zeroline": False},
+        "yaxis": {
+            "tickvals": list(range(rows)),
+            "ticktext": [f"<b>{name}</b>" if row == 0 else name for row, name in enumerate(names)],
+            "range": [rows - 0.4, -0.6],
+            "automargin": True,
+        },
+    }
+
+
+def _bar_marker(rows: int, colours: Mapping[str, str]) -> dict[str, Any]:
+    """The leader in the accent and hatched, so that it is told apart without colour too."""
+    return {
+        "color": [colours["accent"] if row == 0 else colours["bar"] for row in range(rows)],
+        "pattern": {"shape": ["/" if row == 0 else "" for row in range(rows)], "fgcolor": colours["card"], "size": 7,
+                    "solidity": 0.2, "fillmode": "overlay", "fgopacity": 0.35},
+    }  # fmt: skip
+
+
+def _draw_bounds(figure: go.Figure, data: Mapping[str, Any], colours: Mapping[str, str]) -> None:
+    """Both bounds at their real places; the gap between them is tinted once the answer is certified."""
+    if data["certified"]:
+        figure.add_vrect(x0=data["upper"], x1=data["lower"], fillcolor=colours["soft"], opacity=0.7, layer="below",
+                         line_width=0)  # fmt: skip
+    figure.add_vline(x=data["upper"], line={"color": colours["ink"], "dash": "dash", "width": 1.5})
+    figure.add_vline(x=data["lower"], line={"color": colours["accent"], "width": 2})
+    top = {"y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
+    bottom = {"y": -0.12, "yref": "paper", "yanchor": "top", "showarrow": False}
+    figure.add_annotation(x=data["lower"], text=data["at_least"], font_color=colours["accent"], **top)
+    figure.add_annotation(x=data["upper"], text=data["at_most"], xanchor="left", **bottom)
+
+
+# --- what a radius means for this crop
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A change that people know, and its size: the L2 norm over the crop's values in [0, 1]."""
+
+    words: str
+    size: float
+
+
+def landmarks(pixels: np.ndarray, noise_level: float) -> list[Landmark]:
+    """Changes of this very crop on the scale of a radius, smallest first.
+
+    Args:
+        pixels: ``(3, size, size)`` uint8, the crop.
+        noise_level: of the votes; the noise itself is the last landmark.
+    """
+    values = pixels.size
+    known = [
+        Landmark("1 value in 10 by ± 1 level", math.sqrt(0.1 * values) / 255),
+        Landmark("every value by ± 1 level", math.sqrt(values) / 255),
+        Landmark("JPEG at quality 75", _distance(pixels, _as_jpeg(pixels, 75))),
+        Landmark("shift by one pixel", _distance(pixels, _shifted(pixels))),
+        Landmark("the noise of one copy", noise_level * math.sqrt(values)),
+    ]
+    return sorted(known, key=lambda landmark: landmark.size)
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.linalg.norm((first.astype(np.float64) - second) / 255))
+
+
+def _as_jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(pixels.transpose(1, 2, 0)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1)
+
+
+def _shifted(pixels: np.ndarray) -> np.ndarray:
+    """One pixel to the right; the left edge is repeated."""
+    return np.concatenate([pixels[:, :, :1], pixels[:, :, :-1]], axis=2)
+
+
+_RULER_LOW, _RULER_HIGH = 0.05, 200.0
+
+
+def ruler(known: Sequence[Landmark], radius: float | None) -> dict[str, Any]:
+    """The landmarks on a logarithmic axis from .05 to 200, each with the words covered or not covered."""
+    return {
+        "ticks": [[f"{tick:g}", _place(tick)] for tick in (0.1, 1, 10, 100)],
+        "radius": None if radius is None else radius_text(radius),
+        "place": None if radius is None else _place(radius),
+        "rows": [
+            [mark.words, size_text(mark.size), _place(mark.size),
+             radius is not None and mark.size < radius]
+            for mark in known
+        ],
+    }  # fmt: skip
+
+
+def _place(size: float) -> float:
+    span = math.log(_RULER_HIGH / _RULER_LOW)
+    return min(1.0, max(0.0, math.log(max(size, 1e-9) / _RULER_LOW) / span))
+
+
+# --- pictures
+
+
+def picture(pixels: np.ndarray, longest: int | None = None) -> str:
+    """A ``(height, width, 3)`` uint8 picture as a PNG data address; one longer than ``longest`` is made smaller."""
+    image = Image.fromarray(pixels)
+    if longest is not None and max(image.size) > longest:
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def crop_frame(width: int, height: int, rule: "CropRule") -> list[float]:
+    """Left, top, width and height of what the model sees, as shares of the scan's sides."""
+    left, top, right, bottom = rule.box or (0, 0, width, height)
+    if rule.fit == "crop":
+        side = min(right - left, bottom - top)
+        left, top = left + (right - left - side) / 2, top + (bottom - top - side) / 2
+        right, bottom = left + side, top + side
+    return [left / width, top / height, (right - left) / width, (bottom - top) / height]
+
+
+def strip(whole: np.ndarray, kind: str, crop: "Crop") -> dict[str, Any]:
+    """The pictures of the strip: the scan with the frame of the crop, and the exact crop; ``kind`` as in `Scan`."""
+    height, width = whole.shape[:2]
+    return {
+        "id": crop.sha256,
+        "scan": picture(whole, longest=512),
+        "about": f"{width} × {height}, {kind}",
+        "width": width,
+        "height": height,
+        "frame": crop_frame(width, height, crop.rule),
+        "crop": picture(crop.pixels.transpose(1, 2, 0)),
+        "size": crop.rule.size,
+    }
+
+
+# --- the page at one moment
+
+
+def stage(
+    progress: "Progress", contender: str, crop_size: int, known: Sequence[Landmark], truth: str | None, model_name: str
+) -> dict[str, Any]:
+    """Everything that the right side of the page shows at this step of a run."""
+    result = progress.results[contender]
+    run, state = result.run, state_of(progress, result)
+    badge, about = guarantee_words(run.guarantee)
+    selecting = state == "selecting"
+    return {
+        "state": state,
+        "line": state_line(progress, result),
+        "fraction": progress.votes / max(1, progress.planned) if state in ("selecting", "estimating") else 1.0,
+        "headline": ["Choosing a class …", "", ""] if selecting else list(headline(result)),
+        "sentence": _selecting_sentence(run) if selecting else sentence(result),
+        "aside": NOT_PROMISED if isinstance(result, Certificate) and not selecting else "",
+        "ghosts": ghosts(run.class_names, run.plan.failure_probability),
+        "badge": {"kind": run.guarantee, "text": badge, "about": about},
+        "setting": setting(run, model_name),
+        "radius": radius_words(result, crop_size),
+        "facts": facts(run, progress, contender, truth),
+        "chart": chart_data(result),
+        "ruler": ruler(known, result.radius if isinstance(result, Certificate) else None),
+        "certificate": None if selecting else result.to_json(),
+        "notice": progress.notice or "",
+        "announce": announcement(progress, result),
+    }
+
+
+def _selecting_sentence(run: Run) -> str:
+    return (
+        f"{run.plan.selection_votes} noisy copies name the class that is put to the test. "
+        "They are drawn as outlines and never counted."
+    )
+
+
+def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> list[str]:
+    """The longest verdict and sentence that a run can come to; the page keeps their height free, so nothing jumps."""
+    longest = max(class_names, key=len)
+    words = _guarantee_words(longest, "8.888", failure_probability)
+    return [f"The answer {longest} holds within 8.888.", f"{words} {NOT_PROMISED}"]
+
+
+def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:
+    """The right side of the page without a result: idle, loading, queued, stopped or failed."""
+    return {
+        "state": state,
+        "line": line,
+        "fraction": 0.0,
+        "headline": [title, "", ""],
+        "sentence": text,
+        "aside": "",
+        "announce": f"{title} {text}",
+    }
+
+
+def idle() -> dict[str, Any]:
+    """Before the first scan, and after Clear."""
+    return message("idle", "No scan yet.", "Choose an example or upload a scan of your own.", "Idle")
+
+
+def loading(model_name: str) -> dict[str, Any]:
+    """Before the first vote: the model is being read, or another run has the computer."""
+    return message("loading", "Getting ready …", "", f"Loading {model_name}")
+
+
+def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:
+    """The first picture of the page: the classes and the ruler stand, no vote is drawn yet."""
+    standing = {"chart": empty_chart(task), "ruler": ruler(known, None), "ghosts": ghosts(task.class_names)}
+    return {**message("loading", "Getting ready …", "", "Starting"), **standing}
+
+
+def failed(error: str) -> dict[str, Any]:
+    """The sentence of a `PsmoothError`, as it stands."""
+    return message("failed", "That did not work.", error, "Failed")
+
+
+def stopped_early() -> dict[str, Any]:
+    """Stop before the first vote was counted."""
+    return message(
+        "stopped", "Stopped.", "No vote had been counted, so there is nothing to certify.", "Stopped · 0 votes"
+    )
+
+
+UNEXPECTED: Final = (
+    "Something went wrong inside psmooth. Press Certify to try again; if it happens again, reload the page."
+)
+
+
+def tick_buttons() -> str:
+    """The paper's noise levels under the slider, at their places on it."""
+    low, high = NOISE_TICKS[0], NOISE_TICKS[-1]
+    buttons = [
+        f'<button type="button" data-value="{tick:g}" aria-label="σ = {tick:g}" '
+        f'style="left:{_slider_place((tick - low) / (high - low))}">{tick:g}</button>'
+        for tick in NOISE_TICKS
+    ]
+    return f'<div class="ps-ticks">{"".join(buttons)}</div>'
+
+
+def _slider_place(share: float) -> str:
+    """Where the middle of a slider's knob of 16 pixels stands."""
+    return f"calc({share:.4f} * (100% - 16px) + 8px)"
+
+
+__all__ = [
+    "Landmark", "Plan", "Result", "chart_data", "guarantee_words", "landmarks", "message", "radius_text", "ruler",
+    "sentence", "stage", "state_line", "strip", "verdict_sentence", "votes_figure",
+]  # fmt: skip

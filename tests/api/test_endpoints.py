@@ -1,0 +1,113 @@
+"""The endpoint ``certify``, asked by gradio_client as any other program would."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from psmooth.certificate import verify
+from tests.serving import Server
+
+
+def submit(client: Client, file: Path, **settings: Any) -> Any:
+    return client.submit(scan=handle_file(file), api_name="/certify", **settings)
+
+
+def test_one_endpoint_is_documented_and_the_page_s_own_events_are_not(client: Client) -> None:
+    info = client.view_api(return_format="dict")
+    assert isinstance(info, dict)
+    assert list(info["named_endpoints"]) == ["/certify"]
+    assert not info["unnamed_endpoints"]
+    parameters = info["named_endpoints"]["/certify"]["parameters"]
+    assert [one["parameter_name"] for one in parameters if not one["parameter_has_default"]] == ["scan"]
+
+
+def test_every_step_of_the_stream_holds_a_certificate_that_verifies(client: Client, scan_file: Path) -> None:
+    job = submit(client, scan_file, votes=2_000)
+    last = job.result(timeout=60)
+    steps = job.outputs()
+    assert len(steps) >= 2
+    records = [step["certificate"] for step in steps if step["certificate"] is not None]
+    assert all(verify(record).ok for record in records)
+    radii = [step["radius"] or 0.0 for step in steps]
+    assert radii == sorted(radii)
+    assert last["certificate"]["total"] == last["certificate"]["max_votes"] == 2_000
+    assert last["state"] in ("certified", "abstained")
+    assert last["sentence"]
+
+
+def test_the_settings_reach_the_certificate(client: Client, scan_file: Path) -> None:
+    result = submit(
+        client,
+        scan_file,
+        task="own",
+        class_names="cat; dog; neither",
+        template="a photo of {}.",
+        noise_level=0.5,
+        votes=100,
+    ).result(timeout=60)
+    record = result["certificate"]
+    assert record["class_names"] == ["cat", "dog", "neither"]
+    assert record["templates"] == ["a photo of {}."]
+    assert record["noise_level"] == 0.5
+    assert record["seed_origin"] == "fresh"
+
+
+def test_a_target_radius_ends_a_run_early(client: Client, scan_file: Path) -> None:
+    record = submit(client, scan_file, votes=100_000, target_radius=0.01, noise_level=0.1).result(timeout=60)[
+        "certificate"
+    ]
+    assert record["ended"] == "target_radius" or record["verdict"] == "abstained"
+    if record["ended"] == "target_radius":
+        assert record["radius"] >= 0.01
+        assert record["total"] < 100_000
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "words"),
+    [
+        (b"this is no picture", {}, "PNG"),
+        (b"", {}, "PNG"),
+        (None, {"task": "own", "class_names": "only one"}, "at least two"),
+        (None, {"task": "own", "class_names": "a; b", "template": "no place"}, "{}"),
+        (None, {"votes": 0}, "max_votes"),
+        (None, {"votes": 5_000_000}, "max_votes"),
+        (None, {"target_radius": -1}, "target_radius"),
+    ],
+    ids=["not a picture", "empty", "one class", "no place", "no votes", "too many votes", "target below 0"],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(
+    client: Client, scan_file: Path, content: bytes | None, settings: dict[str, Any], words: str
+) -> None:
+    if content is not None:
+        scan_file.write_bytes(content)
+    with pytest.raises(AppError) as refusal:
+        submit(client, scan_file, **settings).result(timeout=60)
+    assert words in str(refusal.value)
+    assert "Traceback" not in str(refusal.value)
+    assert scan_file.stem not in str(refusal.value)
+
+
+def test_a_noise_level_off_the_slider_is_refused(client: Client, scan_file: Path) -> None:
+    with pytest.raises(AppError):
+        submit(client, scan_file, noise_level=0).result(timeout=60)
+
+
+def test_a_cancelled_run_leaves_the_device_free(client: Client, scan_file: Path) -> None:
+    long = submit(client, scan_file, votes=100_000)
+    deadline = time.monotonic() + 30
+    while not long.outputs() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    long.cancel()
+    assert submit(client, scan_file, votes=100).result(timeout=20)["certificate"]["total"] == 100
+
+
+def test_no_upload_stays_on_the_disk_and_no_file_name_in_the_log(
+    client: Client, server: Server, scan_file: Path
+) -> None:
+    submit(client, scan_file, votes=100).result(timeout=60)
+    assert not [path for path in server.uploads.rglob("*") if path.is_file()]
+    assert scan_file.stem not in server.output.read_text("utf-8")

@@ -1,0 +1,76 @@
+"""A real Chromium in front of the served page; every test here is skipped, by name, where there is none."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.serving import Server, serve
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if not CHROMIUM.exists():
+                item.add_marker(pytest.mark.skip(reason=f"There is no Chromium at {CHROMIUM}."))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(tiny_model_folder: Path) -> Server:
+    return serve(f"local-dir:{tiny_model_folder}")
+
+
+class Watched:
+    """A page, and everything about it that must not happen."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url, self.wrong = page, url, []
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", lambda request: self._is_here(request.url) or self.wrong.append(request.url))
+
+    def _is_here(self, address: str) -> bool:
+        return address.startswith((self.url, self.url.replace("127.0.0.1", "localhost"), "data:", "blob:"))
+
+    def open(self) -> Page:
+        self.page.goto(self.url)
+        self.page.wait_for_selector(".ps-stage")
+        return self.page
+
+
+@pytest.fixture
+def watched(browser: Browser, server: Server) -> Iterator[Watched]:
+    """A page of its own; at the end nothing wrong may have been seen."""
+    page = browser.new_page(viewport={"width": 1320, "height": 900}, color_scheme="light")
+    watched = Watched(page, server.url)
+    yield watched
+    page.close()
+    assert watched.wrong == []
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    """The page after its opening run has ended."""
+    page = watched.open()
+    page.wait_for_selector(OVER)
+    return page
+
+
+OVER = ".ps-stage:is([data-state=certified], [data-state=abstained])"

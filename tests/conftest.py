@@ -1,0 +1,56 @@
+"""What every room of tests shares: small models that need no trained weights, and scans drawn on the spot."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from psmooth.models import MedVLM, load_model
+from psmooth.scans import Crop, CropRule, Scan, crop_scan, open_scan
+
+TINY_CONFIG = {
+    "model_cfg": {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "layers": 1, "head_width": 16},
+        "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    },
+    "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic"},
+}
+
+
+def write_tiny_model(folder: Path) -> Path:
+    """A random-weight open_clip model of 32 × 32 pixels, in the format of a Hub repository."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    network = open_clip.CLIP(**TINY_CONFIG["model_cfg"])
+    save_file(
+        {key: value.contiguous() for key, value in network.state_dict().items()}, folder / "open_clip_model.safetensors"
+    )
+    (folder / "open_clip_config.json").write_text(json.dumps(TINY_CONFIG), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_model_folder: Path) -> MedVLM:
+    return load_model(f"local-dir:{tiny_model_folder}", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def scan() -> Scan:
+    """A smooth coloured picture of 60 × 48 pixels."""
+    rows, columns = np.mgrid[0:48, 0:60] / 60
+    return open_scan((255 * np.stack([rows, columns, 1 - rows], -1).clip(0, 1)).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def crop(scan: Scan) -> Crop:
+    return crop_scan(scan, CropRule(size=32))

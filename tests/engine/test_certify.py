@@ -1,0 +1,260 @@
+"""The run: phases, looks, endings, and radii held against a classifier whose true radius is known."""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binom, norm
+
+from psmooth.certificate import Abstention, Certificate, Plan, verify
+from psmooth.certify import certify, replay, stopped
+from psmooth.errors import CertificateError, ModelError, PlanError, TaskError
+from psmooth.scans import Crop, CropRule, crop_sha256
+from psmooth.tasks import Task
+
+TWO = Task("two", "two", "none", ("inside", "outside"), ("inside", "outside"), ("{}",))
+THREE = Task("three", "three", "none", ("left", "middle", "right"), ("left", "middle", "right"), ("{}",))
+SIZE = 8
+
+
+@dataclass
+class Oracle:
+    """A model of known geometry on crops of 8 × 8: it votes by where w·x lies among cuts, ‖w‖ = 1."""
+
+    cuts: tuple[float, ...]
+    batches: list[int] | None = None
+    broken: int = 0  # every so many copies, one answer that is not a number
+    too_large: int = 10**9  # batches from here up do not fit into memory
+    seen: int = 0
+
+    spec = SimpleNamespace(id="oracle", name="oracle", weights="local-dir:oracle", licence="none")
+    revision = "0" * 64
+    input_size = SIZE
+    crop_rule = CropRule(size=SIZE)
+    device = torch.device("cpu")
+
+    def embed_images(self, pixels: torch.Tensor) -> torch.Tensor:
+        if len(pixels) >= self.too_large:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        if self.batches is not None:
+            self.batches.append(len(pixels))
+        place = pixels.double().flatten(1).sum(1) / np.sqrt(3 * SIZE * SIZE)
+        cell = sum((place > cut).long() for cut in self.cuts)
+        vectors = torch.eye(len(self.cuts) + 1)[cell]
+        if self.broken:
+            numbers = torch.arange(self.seen, self.seen + len(pixels))
+            vectors[numbers % self.broken == 0] = float("nan")
+        self.seen += len(pixels)
+        return vectors
+
+    def embed_prompts(self, templates, class_names):
+        return torch.eye(len(class_names))
+
+
+@pytest.fixture
+def grey() -> Crop:
+    pixels = np.full((3, SIZE, SIZE), 128, np.uint8)
+    return Crop(pixels, CropRule(size=SIZE, box=(0, 0, SIZE, SIZE)), crop_sha256(pixels))
+
+
+PLACE = 128 / 255 * np.sqrt(3 * SIZE * SIZE)  # w·x of that crop
+
+
+def run(model, crop, task=TWO, **options):
+    options.setdefault("batch_size", 32)
+    return list(certify(model, crop, task=task, **options))
+
+
+def last(*args, **options):
+    return run(*args, **options)[-1].results["template"]
+
+
+@pytest.mark.parametrize("distance", [0.05, 0.2, 0.4])
+def test_a_half_space_is_certified_up_to_its_true_radius_and_close_to_it(grey, distance):
+    result = last(Oracle((PLACE + distance,)), grey, plan=Plan(max_votes=4_000))
+    assert isinstance(result, Certificate)
+    assert result.predicted == "inside"
+    assert 0.5 * distance < result.radius <= distance
+
+
+def test_at_most_alpha_of_many_runs_overstate_the_radius_whenever_they_are_stopped(grey):
+    runs, alpha, distance = 300, 0.1, 0.2
+    false = 0
+    for _ in range(runs):
+        looks = run(Oracle((PLACE + distance,)), grey, plan=Plan(max_votes=256, failure_probability=alpha))
+        results = [look.results["template"] for look in looks]
+        false += max(result.radius for result in results if isinstance(result, Certificate)) > distance
+    assert false <= binom.ppf(0.9999, runs, alpha)
+
+
+def test_three_slabs_are_certified_up_to_the_nearer_true_radius(grey):
+    left, right = 0.25, 0.32
+    model = Oracle((PLACE - left, PLACE + right))
+    inside = norm.cdf(right / 0.25) - norm.cdf(-left / 0.25)
+    result = last(model, grey, task=THREE, plan=Plan(max_votes=4_000))
+    assert isinstance(result, Certificate)
+    assert result.predicted == "middle"
+    # The smoothed answer changes where both neighbours' shares are equal: solved on a fine line.
+    steps = np.linspace(0, 1, 100_001)
+    middle = norm.cdf((right - steps) / 0.25) - norm.cdf((-left - steps) / 0.25)
+    truth = steps[np.argmax(1 - norm.cdf((right - steps) / 0.25) > middle)]
+    assert inside > 0.5
+    assert 0 < result.radius <= truth
+
+
+def test_phases_follow_each_other_and_the_radius_only_climbs(grey):
+    looks = run(Oracle((PLACE + 0.3,)), grey, plan=Plan(max_votes=6_400))
+    assert [look.phase for look in looks] == sorted(
+        (look.phase for look in looks), key=["selection", "estimation", "done"].index
+    )
+    assert (looks[0].votes, looks[0].planned) == (0, 64)
+    assert (looks[-1].phase, looks[-1].votes, looks[-1].seconds_left) == ("done", 6_400, 0.0)
+    radii = [getattr(look.results["template"], "radius", 0.0) for look in looks]
+    assert radii == sorted(radii)
+    assert looks[-1].clean == {"template": "inside"}
+    votes = looks[-1].results["template"].votes
+    assert (sum(votes.selection), votes.total, votes.ended) == (64, 6_400, "complete")
+
+
+def test_selection_votes_are_never_counted(grey):
+    model = Oracle((PLACE + 0.1,))
+    result = last(model, grey, plan=Plan(max_votes=100, selection_votes=40))
+    assert (sum(result.votes.selection), result.votes.total) == (40, 100)
+
+
+def test_an_even_split_abstains(grey):
+    result = last(Oracle((PLACE,)), grey, plan=Plan(max_votes=500))
+    assert isinstance(result, Abstention)
+    assert (result.predicted, result.reason) == (None, "no_clear_winner")
+
+
+def test_a_target_radius_ends_the_run_early_with_a_valid_certificate(grey):
+    result = last(Oracle((PLACE + 0.4,)), grey, plan=Plan(max_votes=100_000, target_radius=0.2))
+    assert isinstance(result, Certificate)
+    assert result.votes.ended == "target_radius"
+    assert 0.2 <= result.radius <= 0.4
+    assert result.votes.total < 100_000
+    assert verify(result.to_json()).ok
+
+
+def test_closing_the_run_keeps_the_certificate_so_far(grey):
+    stream = certify(Oracle((PLACE + 0.4,)), grey, task=TWO, plan=Plan(max_votes=1_000_000), batch_size=32)
+    for look in stream:
+        if isinstance(look.results["template"], Certificate):
+            break
+    stream.close()  # type: ignore[attr-defined]
+    result = stopped(look)["template"]
+    assert isinstance(result, Certificate)
+    assert result.votes.ended == "stopped"
+    assert verify(result.to_json()).ok
+
+
+def test_the_papers_plan_speaks_only_at_its_end(grey):
+    looks = run(Oracle((PLACE + 0.3,)), grey, plan=Plan(max_votes=3_000, name="paper"))
+    assert all(isinstance(look.results["template"], Abstention) for look in looks[:-1])
+    result = looks[-1].results["template"]
+    assert isinstance(result, Certificate)
+    assert sum(result.votes.selection) == 100
+    assert result.bound == "clopper_pearson"
+    assert isinstance(stopped(looks[-2])["template"], Abstention)
+
+
+def test_votes_do_not_depend_on_the_batch_size(grey):
+    plan, model = Plan(max_votes=333), Oracle((PLACE + 0.1,))
+    counts = [last(model, grey, plan=plan, seed=7, batch_size=size).votes.counts for size in (1, 32, 50)]
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_every_batch_has_the_same_shape(grey):
+    batches: list[int] = []
+    run(Oracle((PLACE + 0.1,), batches), grey, plan=Plan(max_votes=77, selection_votes=5), batch_size=16)
+    assert set(batches) == {16}
+
+
+def test_fresh_runs_differ_and_given_seeds_repeat(grey):
+    def seeded(seed):
+        return last(Oracle((PLACE + 0.01,)), grey, plan=Plan(max_votes=320), seed=seed)
+
+    assert seeded(5).votes == seeded("5").votes == seeded(f"{5:032x}").votes
+    assert seeded(5).run.seed_origin == "given"
+    first, second = seeded(None), seeded(None)
+    assert first.run.seed != second.run.seed
+    assert first.run.seed_origin == "fresh"
+
+
+def test_a_vote_that_is_not_a_number_counts_against_the_leader_and_for_every_rival(grey):
+    result = last(Oracle((PLACE + 9,), broken=10), grey, plan=Plan(max_votes=1_000))
+    assert (result.votes.counts, result.votes.invalid, result.votes.total) == ((900, 0), 100, 1_000)
+    assert result.lower_bound < 0.9
+
+
+def test_out_of_memory_begins_afresh_with_half_the_batch_and_says_so_once(grey):
+    looks = run(Oracle((PLACE + 0.3,), too_large=32), grey, plan=Plan(max_votes=200), batch_size=64)
+    results = [look.results["template"] for look in looks]
+    notices = [look.notice for look in looks if look.notice]
+    assert results[-1].run.batch_size == 16
+    assert results[-1].run.seed != results[0].run.seed, "fresh noise"
+    assert [notice.split()[-4] for notice in notices] == ["32", "16"]
+    assert results[-1].votes.total == 200
+
+
+def test_memory_for_not_even_one_copy_is_told_in_words(grey):
+    with pytest.raises(ModelError, match="Not even one"):
+        run(Oracle((PLACE,), too_large=1), grey, batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "word"),
+    [
+        ({"noise_level": 0}, PlanError, "noise_level"),
+        ({"noise_level": -0.1}, PlanError, "noise_level"),
+        ({"task": "nosuch"}, TaskError, "nosuch"),
+        ({"methods": ("nosuch",)}, PlanError, "nosuch"),
+        ({"methods": ()}, PlanError, "No method"),
+        ({"denoiser": "nosuch"}, PlanError, "nosuch"),
+        ({"seed": "xyz"}, PlanError, "seed"),
+        ({"seed": -1}, PlanError, "seed"),
+        ({"batch_size": -1}, PlanError, "batch_size"),
+    ],
+)
+def test_bad_numbers_are_refused_by_name_before_the_first_vote(grey, options, error, word):
+    with pytest.raises(error, match=word):
+        certify(Oracle((PLACE,)), grey, **{"task": TWO, "batch_size": 8, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"max_votes": 0}, "max_votes"),
+        ({"max_votes": -5}, "max_votes"),
+        ({"failure_probability": 0}, "failure_probability"),
+        ({"failure_probability": 1}, "failure_probability"),
+        ({"failure_probability": float("nan")}, "failure_probability"),
+        ({"selection_votes": 0}, "selection_votes"),
+    ],
+)
+def test_bad_plans_are_refused_by_name(options, word):
+    with pytest.raises(PlanError, match=word):
+        Plan(**options)
+
+
+def test_a_crop_of_the_wrong_size_is_refused(crop):
+    with pytest.raises(PlanError, match="32 pixels wide"):
+        certify(Oracle((PLACE,)), crop, task=TWO)
+
+
+def test_a_recorded_run_is_replayed_and_another_scan_refused(tiny_model, scan, crop):
+    record = last(tiny_model, scan, task="blood_cells", plan=Plan(max_votes=150), noise_level=0.5)
+    again = replay(record, scan, device="cpu")
+    assert again.ok
+    assert again.differing == 0
+    assert again.counts == record.votes.counts
+    with pytest.raises(CertificateError, match="crop_sha256"):
+        replay(record, replace(scan, values=scan.values[::-1].copy()), device="cpu")
+    invented = replace(record, votes=replace(record.votes, counts=tuple(np.roll(record.votes.counts, 1).tolist())))
+    assert not replay(invented, scan, device="cpu").ok
+    other = replace(record, run=replace(record.run, model={**record.run.model, "revision": "0" * 64}))
+    with pytest.raises(CertificateError, match="weights"):
+        replay(other, scan, device="cpu")

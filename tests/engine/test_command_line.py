@@ -1,0 +1,479 @@
+"""The command line: exit codes, what goes to stdout and what to stderr, Ctrl-C, and what each option reaches.
+
+Oracles: the certificate file read back by `psmooth.certificate`, the tables of models and phantoms, and Python's own
+list of imported modules. The engine is replaced by prepared votes, except where a test says so.
+"""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import psmooth.__main__ as command_line
+from psmooth.certificate import Plan, Run, Votes, advance, conclude, read_certificate
+from psmooth.errors import ModelError, PlanError
+from psmooth.models import MODELS
+from psmooth.phantoms import draw_phantom
+from psmooth.scans import CropRule, Window, crop_scan, open_scan
+
+engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
+SEED = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def scan_path(tmp_path: Path) -> Path:
+    path = tmp_path / "Jane Doe.png"
+    Image.fromarray(draw_phantom("blood_cells", "monocyte", 1).pixels).save(path)
+    return path
+
+
+def _run(plan: Plan) -> Run:
+    return Run(
+        method="template",
+        guarantee="unconditional",
+        denoiser="none",
+        noise_level=0.25,
+        plan=plan,
+        task="own",
+        class_ids=("cat", "dog", "cow"),
+        class_names=("cat", "dog", "cow"),
+        templates=("an image of {}.",),
+        seed=SEED,
+        seed_origin="given",
+        crop_sha256="0" * 64,
+        preprocessing={"size": 32, "fit": "crop", "interpolation": "bicubic", "box": [0, 0, 160, 160], "window": None},
+        batch_size=32,
+        model={"id": "tiny", "weights": "bundled:tiny", "revision": "0" * 64, "licence": "Apache-2.0"},
+        bank=None,
+        device="cpu",
+        precision="float32",
+        versions={"psmooth": "0.1.0"},
+        time="2026-01-01T00:00:00Z",
+    )
+
+
+def _progress(run: Run, votes: Votes, phase: str = "estimation", notice: str | None = None) -> Any:
+    return engine.Progress(
+        phase=phase,
+        votes=votes.total,
+        planned=run.plan.max_votes,
+        seconds=1.0,
+        votes_per_second=500.0,
+        seconds_left=1.0,
+        results={"template": conclude(run, votes)},
+        notice=notice,
+        clean={"template": "cat"},
+    )
+
+
+def _stream(share: float, plan: Plan, interrupted: bool = False, notice: str | None = None) -> Iterator[Any]:
+    """Ten batches in which ``share`` of the votes fall on the cat; Ctrl-C may be pressed after the fifth."""
+    run, votes, batch = _run(plan), Votes((64, 0, 0), (0, 0, 0)), plan.max_votes // 10
+    for step in range(10):
+        if interrupted and step == 5:
+            raise KeyboardInterrupt
+        votes = advance(votes, (round(share * batch), batch - round(share * batch), 0), 0, run)
+        yield _progress(run, votes, notice=notice if step == 0 else None)
+    yield _progress(run, replace(votes, ended="complete"), "done")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Replaces model and engine; the dictionary given back will hold what the command asked them for."""
+
+    def install(share: float = 0.95, **how: Any) -> dict[str, Any]:
+        asked: dict[str, Any] = {}
+
+        def load_model(name: str, device: str | None = None) -> Any:
+            asked.update(model=name, device=device)
+            return SimpleNamespace(crop_rule=CropRule(size=32, interpolation="bilinear"))
+
+        def certify(_model: Any, scan: Any, **options: Any) -> Iterator[Any]:
+            asked.update(scan=scan, **options)
+            return _stream(share, options["plan"], **how)
+
+        monkeypatch.setattr("psmooth.models.load_model", load_model)
+        monkeypatch.setattr(engine, "certify", certify)
+        return asked
+
+    return install
+
+
+@pytest.fixture
+def psmooth_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            command_line.main([str(argument) for argument in arguments])
+        code = left.value.code
+        assert isinstance(code, int)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+Command = Callable[..., tuple[int, str, str]]
+Fake = Callable[..., dict[str, Any]]
+
+
+def _refused(outcome: tuple[int, str, str], *words: str) -> None:
+    code, out, err = outcome
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    for word in words:
+        assert word in err
+
+
+# --- the program itself
+
+
+def _modules_after(*arguments: str) -> set[str]:
+    probe = (
+        "import sys, psmooth.__main__ as line\n"
+        "try: line.main(sys.argv[1:])\n"
+        "except SystemExit as left: print(left.code, *sys.modules, file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", probe, *arguments], capture_output=True, text=True, timeout=60)
+    code, *modules = run.stderr.split()
+    assert code in ("0", "None"), run.stderr
+    return set(modules)
+
+
+def test_version_is_quick_to_say() -> None:
+    assert not _modules_after("--version") & {"torch", "gradio", "plotly", "scipy", "numpy", "open_clip"}
+
+
+def test_verify_needs_no_model(tmp_path: Path, fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    fake()
+    psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", tmp_path / "c.json")
+    assert not _modules_after("verify", str(tmp_path / "c.json")) & {"torch", "gradio", "open_clip"}
+
+
+def test_usage(psmooth_command: Command) -> None:
+    assert psmooth_command("--help")[0] == 0
+    for wrong in (
+        ["certify"],
+        ["fly"],
+        ["certify", "x.png", "--votes", "many"],
+        ["certify", "x.png", "--plan", "none"],
+    ):
+        code, out, err = psmooth_command(*wrong)
+        assert (code, out) == (2, "")
+        assert "Usage" in err
+
+
+# --- certify
+
+
+def test_a_certificate(tmp_path: Path, fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    fake()
+    path = tmp_path / "c.json"
+    code, out, err = psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", path)
+    record = read_certificate(path)
+    assert (code, record.verdict, record.votes.total) == (0, "certified", 1_000)
+    assert "The answer cat holds within" in out.splitlines()[0]
+    assert "99.9 %" in out
+    assert "950  cat" in out
+    assert "Not for clinical use" in err
+    assert "Not for clinical use" not in out
+    assert "Jane" not in path.read_text() + out
+
+
+def test_an_abstention(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    fake(share=0.5)
+    code, out, _ = psmooth_command("certify", scan_path, "--task", "blood_cells")
+    assert code == 3
+    assert "no radius for cat" in out.splitlines()[0]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.95, 0), (0.5, 3)])
+def test_json_is_the_certificate_and_nothing_else(
+    share: float, expected: int, fake: Fake, psmooth_command: Command, scan_path: Path
+) -> None:
+    fake(share=share)
+    code, out, _ = psmooth_command("certify", scan_path, "--task", "blood_cells", "--json")
+    assert code == expected
+    assert read_certificate(out.encode()).to_dict() == json.loads(out)
+
+
+def test_ctrl_c_keeps_the_certificate_so_far(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    fake(interrupted=True)
+    code, out, _ = psmooth_command("certify", scan_path, "--task", "blood_cells", "--json")
+    record = read_certificate(out.encode())
+    assert (code, record.votes.ended, record.votes.total) == (0, "stopped", 500)
+
+
+def test_ctrl_c_under_the_papers_plan_leaves_none(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    fake(interrupted=True)
+    code, out, _ = psmooth_command("certify", scan_path, "--task", "blood_cells", "--plan", "paper")
+    assert code == 3
+    assert "The paper's plan looks once" in out
+
+
+def test_options_reach_the_engine(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    asked = fake()
+    options = (
+        "--model pocket --device cpu --noise 0.5 --votes 2000 --alpha 0.01 --target-radius 0.4 --box 10,20,110,140 "
+        "--batch-size 16 --method template --seed 7"
+    )
+    words = ["--class-names", "cat; dog; cow", "--template", "a photo of {}"]
+    assert psmooth_command("certify", scan_path, *options.split(), *words)[0] == 0
+    assert (asked["model"], asked["device"], asked["noise_level"], asked["seed"]) == ("pocket", "cpu", 0.5, "7")
+    assert asked["plan"] == Plan(max_votes=2_000, failure_probability=0.01, target_radius=0.4)
+    assert asked["crop_rule"] == CropRule(size=32, interpolation="bilinear", box=(10, 20, 110, 140))
+    assert (asked["batch_size"], asked["methods"]) == (16, ("template",))
+    assert asked["task"].class_names == ("cat", "dog", "cow")
+    assert asked["task"].templates == ("a photo of {}",)
+    assert np.array_equal(asked["scan"].values, open_scan(scan_path).values)
+
+
+def test_defaults_reach_the_engine(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
+    asked = fake()
+    psmooth_command("certify", scan_path, "--task", "blood_cells")
+    assert asked["plan"] == Plan()
+    assert (asked["model"], asked["seed"], asked["batch_size"]) == (next(iter(MODELS)), None, None)
+    psmooth_command(
+        "certify", scan_path, "--task", "blood_cells", "--plan", "paper", "--seed", SEED, "--window", "9,5.5"
+    )
+    assert asked["plan"] == Plan(max_votes=10_000, name="paper")
+    assert asked["seed"] == SEED
+    assert asked["crop_rule"].window == Window(9, 5.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], ["--task", "--class-names", "blood_cells"]),
+        (["--task", "blood_cells", "--class-names", "a; b"], ["either"]),
+        (["--task", "blood_cells", "--template", "a {}"], ["--class-names"]),
+        (["--task", "bones"], ["bones", "blood_cells"]),
+        (["--class-names", "cat"], ["two class names"]),
+        (["--class-names", "cat; dog", "--template", "a photo"], ["{}"]),
+        (["--task", "blood_cells", "--alpha", "0"], ["failure_probability"]),
+        (["--task", "blood_cells", "--alpha", "1"], ["failure_probability"]),
+        (["--task", "blood_cells", "--votes", "0"], ["max_votes"]),
+        (["--task", "blood_cells", "--target-radius", "-1"], ["target_radius"]),
+        (["--task", "blood_cells", "--plan", "paper", "--target-radius", "1"], ["target_radius"]),
+        (["--task", "blood_cells", "--box", "1,2,3"], ["--box", "left,top,right,bottom"]),
+        (["--task", "blood_cells", "--window", "wide"], ["--window", "centre,width"]),
+        (["--task", "blood_cells", "--out", "/nowhere/at/all/c.json"], ["--out", "folder"]),
+    ],
+)
+def test_refused_before_a_model_is_loaded(
+    options: list[str], words: list[str], fake: Fake, psmooth_command: Command, scan_path: Path
+) -> None:
+    asked = fake()
+    _refused(psmooth_command("certify", scan_path, *options), *words)
+    assert not asked
+
+
+def test_refused_scans_models_and_runs(
+    fake: Fake, psmooth_command: Command, scan_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake()
+    (tmp_path / "text.png").write_text("not a picture")
+    _refused(psmooth_command("certify", tmp_path / "text.png", "--task", "blood_cells"), "a text file", "PNG")
+    _refused(psmooth_command("certify", tmp_path / "none.png", "--task", "blood_cells"), "no file")
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise PlanError("noise_level is -1; it must be above 0.")
+        yield
+
+    monkeypatch.setattr(engine, "certify", fail)
+    _refused(psmooth_command("certify", scan_path, "--task", "blood_cells"), "noise_level is -1")
+
+    def unknown(*_: Any) -> Any:
+        raise ModelError("There is no model 'x'.")
+
+    monkeypatch.setattr("psmooth.models.load_model", unknown)
+    _refused(psmooth_command("certify", scan_path, "--task", "blood_cells"), "There is no model 'x'")
+
+
+def test_progress_is_for_terminals_and_notices_come_once(
+    fake: Fake, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(notice="Memory ran out: started again with batches of 16.")
+    _, out, err = psmooth_command("certify", scan_path, "--task", "blood_cells")
+    assert err.count("Memory ran out") == 1
+    assert "\r" not in out + err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    _, out, err = psmooth_command("certify", scan_path, "--task", "blood_cells")
+    assert err.count("Memory ran out") == 1
+    assert err.count("\rCounting") + err.count("\r\x1b[KCounting") == 10
+    assert "\r" not in out
+
+
+# --- verify
+
+
+@pytest.fixture
+def certificate_path(tmp_path: Path, fake: Fake, psmooth_command: Command, scan_path: Path) -> Path:
+    fake()
+    psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", tmp_path / "certificate.json")
+    return tmp_path / "certificate.json"
+
+
+def test_verify(certificate_path: Path, psmooth_command: Command) -> None:
+    code, out, err = psmooth_command("verify", certificate_path)
+    assert (code, err) == (0, "")
+    assert "holds within" in out
+    code, out, _ = psmooth_command("verify", certificate_path, "--json")
+    facts = json.loads(out)
+    assert (code, facts["ok"], facts["problems"], facts["replay"]) == (0, True, [], None)
+    assert facts["radius"] == json.loads(certificate_path.read_text())["radius"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("radius", 9.0), ("total", 1_001), ("plan", "best"), ("lower_bound", 0.99)]
+)
+def test_an_altered_certificate_fails(field: str, value: Any, certificate_path: Path, psmooth_command: Command) -> None:
+    record = json.loads(certificate_path.read_text())
+    certificate_path.write_text(json.dumps({**record, field: value}))
+    code, out, _ = psmooth_command("verify", certificate_path)
+    assert code == 1
+    assert field in out
+    code, out, _ = psmooth_command("verify", certificate_path, "--json")
+    assert code == 1
+    assert field in [problem["field"] for problem in json.loads(out)["problems"]]
+
+
+def test_a_strangers_words_do_not_steer_the_terminal(certificate_path: Path, psmooth_command: Command) -> None:
+    certificate_path.write_text(certificate_path.read_text().replace('"cat"', '"c\\u001b[2J\\u009bat"'))
+    _, out, err = psmooth_command("verify", certificate_path)
+    assert not {"\x1b", "\x9b"} & set(out + err)
+
+
+def test_what_is_no_certificate_is_refused(tmp_path: Path, psmooth_command: Command, scan_path: Path) -> None:
+    _refused(psmooth_command("verify", tmp_path / "none.json"), "no file")
+    _refused(psmooth_command("verify", scan_path), "not text")
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_verify_runs_the_votes_again(
+    agrees: bool, certificate_path: Path, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def replay(record: Any, scan: Any, **_: Any) -> Any:
+        asked.append((record.run.seed, crop_scan(scan).sha256))
+        return SimpleNamespace(
+            ok=agrees, counts=(950, 50, 0), differing=0 if agrees else 7, sentence="All votes agree."
+        )
+
+    monkeypatch.setattr(engine, "replay", replay)
+    code, out, _ = psmooth_command("verify", certificate_path, "--scan", scan_path)
+    assert code == (0 if agrees else 1)
+    assert "All votes agree." in out
+    assert asked == [(SEED, crop_scan(open_scan(scan_path)).sha256)]
+    code, out, _ = psmooth_command("verify", certificate_path, "--scan", scan_path, "--json")
+    facts = json.loads(out)
+    assert (facts["ok"], facts["replay"]["ok"], code) == (agrees, agrees, 0 if agrees else 1)
+    _refused(psmooth_command("verify", certificate_path, "--scan", "none.png"), "no file")
+
+
+# --- models, phantom, app
+
+
+def test_models(psmooth_command: Command) -> None:
+    code, out, _ = psmooth_command("models", "--json")
+    assert code == 0
+    assert {row["id"]: row["licence"] for row in json.loads(out)} == {k: spec.licence for k, spec in MODELS.items()}
+    code, out, _ = psmooth_command("models")
+    assert all(spec.about in out for spec in MODELS.values())
+
+
+def test_phantom(tmp_path: Path, psmooth_command: Command) -> None:
+    drawn = draw_phantom("blood_cells", "platelet", 5)
+    for name in ("p.png", "p.tif"):
+        outcome = psmooth_command(
+            "phantom", "blood_cells", "platelet", "--seed", "5", "--out", tmp_path / name, "--json"
+        )
+        assert outcome[0] == 0
+        facts = json.loads(outcome[1])
+        assert (facts["class"], facts["seed"], facts["parameters"]) == ("platelet", 5, drawn.parameters)
+        assert np.array_equal(open_scan(tmp_path / name).values, drawn.pixels)
+    assert "platelet" in psmooth_command("phantom", "blood_cells", "platelet", "--out", tmp_path / "q.png")[1]
+
+
+def test_phantom_refusals(tmp_path: Path, psmooth_command: Command) -> None:
+    _refused(psmooth_command("phantom", "bones", "femur", "--out", tmp_path / "p.png"), "bones", "blood_cells")
+    _refused(psmooth_command("phantom", "blood_cells", "femur", "--out", tmp_path / "p.png"), "femur", "monocyte")
+    _refused(psmooth_command("phantom", "blood_cells", "monocyte", "--out", tmp_path / "p.doc"), ".png")
+    _refused(psmooth_command("phantom", "blood_cells", "monocyte", "--out", tmp_path / "no" / "p.png"), "folder")
+    assert not list(tmp_path.iterdir())
+
+
+def test_app(tmp_path: Path, psmooth_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "app.py"
+    source.write_text("def launch(port, host, open_browser):\n    print(port, host, open_browser)\n")
+    monkeypatch.setattr(command_line, "resource", lambda *parts: tmp_path.joinpath(*parts))
+    monkeypatch.setitem(sys.modules, "app", None)
+    assert psmooth_command("app") == (0, "7860 127.0.0.1 True\n", "")
+    outcome = psmooth_command("app", "--port", "7999", "--host", "0.0.0.0", "--no-browser")
+    assert outcome == (0, "7999 0.0.0.0 False\n", "")
+    assert psmooth_command("app", "--port", "99999")[0] == 2
+    source.unlink()
+    _refused(psmooth_command("app"), "Install psmooth again")
+
+
+# --- the real engine, on a model of random weights
+
+
+def test_certify_and_run_again(
+    tmp_path: Path, tiny_model_folder: Path, psmooth_command: Command, scan_path: Path
+) -> None:
+    path = tmp_path / "c.json"
+    words = f"--model local-dir:{tiny_model_folder} --task blood_cells --votes 300 --noise 0.5 --seed 5 --batch-size 16"
+    code, out, _ = psmooth_command("certify", scan_path, *words.split(), "--device", "cpu", "--out", path)
+    record = read_certificate(path)
+    assert (code, record.votes.total) == (0 if record.verdict == "certified" else 3, 300)
+    assert "Without smoothing" in out
+    code, out, _ = psmooth_command("verify", path, "--scan", scan_path, "--device", "cpu", "--json")
+    facts = json.loads(out)
+    assert (code, facts["replay"]["differing"]) == (0, 0)
+    assert facts["replay"]["counts"] == json.loads(path.read_text())["counts"]
+    Image.fromarray(draw_phantom("blood_cells", "platelet", 2).pixels).save(scan_path)
+    _refused(psmooth_command("verify", path, "--scan", scan_path, "--device", "cpu"), "crop_sha256")
+
+
+def test_ctrl_c_on_a_real_terminal(tiny_model_folder: Path, scan_path: Path) -> None:
+    """The key itself: SIGINT while votes are counted, with the progress line on a pseudo-terminal."""
+    pty = pytest.importorskip("pty")
+    here, there = pty.openpty()
+    words = (
+        f"--model local-dir:{tiny_model_folder} --task blood_cells --votes 1000000 --batch-size 32 --device cpu --json"
+    )
+    program = (  # a run in the background inherits that SIGINT is ignored; at a terminal it is not
+        "import signal; from psmooth.__main__ import main;"
+        "signal.signal(signal.SIGINT, signal.default_int_handler); main()"
+    )
+    command = [sys.executable, "-c", program, "certify", str(scan_path), *words.split()]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=there, text=True, env=environment)
+    os.close(there)
+    try:
+        seen = b""
+        while b"Counting" not in seen:
+            seen += os.read(here, 1024)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=120)  # a busy machine takes its time to leave
+    finally:
+        process.kill()
+        os.close(here)
+    record = read_certificate(out.encode())
+    assert process.returncode == (0 if record.verdict == "certified" else 3)
+    assert record.votes.ended == "stopped"
+    assert 0 < record.votes.total < 1_000_000

@@ -1,0 +1,100 @@
+"""A model is loaded whole or not at all, and looks at every copy alone."""
+
+import json
+import shutil
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn.functional import normalize
+
+from psmooth.errors import ModelError
+from psmooth.models import MODELS, load_model
+from psmooth.resources import resource
+
+BUNDLED = list(MODELS)
+
+
+def test_embeddings_are_those_of_open_clip_itself(tiny_model, tiny_model_folder):
+    config = json.loads((tiny_model_folder / "open_clip_config.json").read_text())
+    network = open_clip.CLIP(**config["model_cfg"]).eval()
+    network.load_state_dict(load_file(tiny_model_folder / "open_clip_model.safetensors"))
+    pixels = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        images = normalize(network.encode_image((pixels - 0.5) / 0.5), dim=-1)
+        texts = normalize(network.encode_text(open_clip.SimpleTokenizer(context_length=24)(["a scan of a cell."])), dim=-1)
+    assert torch.allclose(tiny_model.embed_images(pixels), images, atol=1e-6)
+    assert torch.allclose(tiny_model.embed_texts(["a scan of a cell."]), texts, atol=1e-6)
+
+
+def test_prompts_are_the_normalised_mean_over_templates(tiny_model):
+    names, templates = ["cat {x}", "dog"], ["a {}.", "photo of {}"]
+    found = tiny_model.embed_prompts(templates, names)
+    for row, name in zip(found, names, strict=True):
+        texts = tiny_model.embed_texts([template.replace("{}", name) for template in templates])
+        assert torch.allclose(row, normalize(texts.mean(0), dim=-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_the_batch_mates_of_a_copy_change_nothing(name):
+    model = load_model(name, device="cpu")
+    size = model.input_size
+    first, second = torch.randn(2, 32, 3, size, size, generator=torch.Generator().manual_seed(3))
+    mixed = torch.cat([second[:16], first[16:17], second[17:]])
+    alone = model.embed_images(first)
+    assert torch.equal(model.embed_images(mixed)[16], alone[16])
+    assert torch.equal(model.embed_images(first), alone), "deterministic"
+
+
+def test_the_two_pocket_models_share_the_text_tower_and_fit_in_30_megabytes():
+    folder = resource("assets", "pocket")
+    assert sum(file.stat().st_size for file in folder.glob("*.safetensors")) <= 30e6
+    words = ["a microscope image of a monocyte in a blood smear."]
+    vectors = [load_model(name, device="cpu").embed_texts(words) for name in BUNDLED]
+    assert torch.equal(vectors[0], vectors[1])
+
+
+@pytest.mark.parametrize("change", ["missing", "surplus", "shape"])
+def test_weights_that_do_not_fit_are_refused(tiny_model_folder, tmp_path, change):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    file = folder / "open_clip_model.safetensors"
+    state = load_file(file)
+    if change == "missing":
+        del state["text_projection"]
+    elif change == "surplus":
+        state["extra"] = torch.zeros(1)
+    else:
+        state["text_projection"] = state["text_projection"][:, :-1].contiguous()
+    save_file(state, file)
+    with pytest.raises(ModelError, match="do not fit"):
+        load_model(f"local-dir:{folder}")
+
+
+def test_damaged_weights_and_configurations_are_refused_in_words(tiny_model_folder, tmp_path):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    (folder / "open_clip_model.safetensors").write_bytes(b"\x08" * 100)
+    with pytest.raises(ModelError, match="damaged"):
+        load_model(f"local-dir:{folder}")
+    (folder / "open_clip_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="open_clip configuration"):
+        load_model(f"local-dir:{folder}")
+    (folder / "open_clip_config.json").unlink()
+    with pytest.raises(ModelError, match="open_clip_config.json is missing"):
+        load_model(f"local-dir:{folder}")
+
+
+def test_an_unknown_model_or_device_is_refused_by_name(tiny_model_folder):
+    with pytest.raises(ModelError, match="no model 'nosuch'"):
+        load_model("nosuch")
+    with pytest.raises(ModelError, match="device 'abacus'"):
+        load_model(f"local-dir:{tiny_model_folder}", device="abacus")
+
+
+def test_the_revision_follows_the_weights(tiny_model, tiny_model_folder, tmp_path):
+    folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
+    assert load_model(f"local-dir:{folder}").revision == tiny_model.revision
+    state = load_file(folder / "open_clip_model.safetensors")
+    state["logit_scale"] = state["logit_scale"] + 1
+    save_file(state, folder / "open_clip_model.safetensors")
+    assert load_model(f"local-dir:{folder}").revision != tiny_model.revision

@@ -1,0 +1,211 @@
+"""Checks what a visitor installs: the wheel, the lists of dependencies, and the commands the README promises.
+
+It knows nothing about what the commands compute.
+"""
+
+import ast
+import importlib.metadata
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import typer
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import psmooth
+import psmooth.__main__
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def requirements(lines: Iterable[str]) -> dict[str, Requirement]:
+    """The requirements among the lines of a file, by canonical name."""
+    stated = [line.split("#")[0].strip() for line in lines]
+    parsed = [Requirement(line) for line in stated if line]
+    return {canonicalize_name(requirement.name): requirement for requirement in parsed}
+
+
+def listed(name: str) -> dict[str, Requirement]:
+    """The requirements in a file beside pyproject.toml."""
+    return requirements((ROOT / name).read_text(encoding="utf-8").splitlines())
+
+
+RUN_TIME = listed("requirements.txt")
+EXTRAS = {extra: requirements(lines) for extra, lines in PROJECT["optional-dependencies"].items()}
+EVERYTHING = RUN_TIME | EXTRAS["test"] | EXTRAS["train"]
+
+
+def imported(source: Path) -> set[str]:
+    """The top-level names that a Python file imports from elsewhere, lazily or not."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def distributions(sources: Iterable[Path]) -> dict[str, set[str]]:
+    """By third-party import name, the distributions that could bring it."""
+    sources = list(sources)
+    ours = {"app", "psmooth", "tests"} | {source.stem for source in sources}
+    names = set().union(*map(imported, sources)) - set(sys.stdlib_module_names) - ours
+    installed = importlib.metadata.packages_distributions()
+    return {name: {canonicalize_name(found) for found in installed.get(name, [name])} for name in names}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "allowed"),
+    [
+        (("psmooth/**/*.py", "app.py"), RUN_TIME),
+        (("assets/**/*.py",), RUN_TIME | EXTRAS["train"]),
+        (("tests/**/*.py", "hatch_build.py"), EVERYTHING),
+    ],
+    ids=["run time", "training", "tests"],
+)
+def test_every_third_party_import_is_listed(patterns: tuple[str, ...], allowed: dict[str, Requirement]) -> None:
+    sources = [source for pattern in patterns for source in ROOT.glob(pattern)]
+    missing = {name: found for name, found in distributions(sources).items() if not found & allowed.keys()}
+    assert not missing
+
+
+def test_run_time_requirements_are_lower_bounds() -> None:
+    operators = {name: [part.operator for part in each.specifier] for name, each in RUN_TIME.items()}
+    assert operators == {name: [">="] for name in RUN_TIME}
+
+
+def test_constraints_pin_exactly_what_the_project_names() -> None:
+    pins = listed("constraints.txt")
+    assert pins.keys() == EVERYTHING.keys()
+    for name, pin in pins.items():
+        (part,) = pin.specifier
+        assert part.operator == "=="
+        assert EVERYTHING[name].specifier.contains(part.version), f"{pin} is outside {EVERYTHING[name]}"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from this checkout, in this process and without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    (path,) = WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])
+    return Path(path)
+
+
+@pytest.fixture(scope="module")
+def inside(wheel: Path) -> set[str]:
+    """The names of the files in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the wheel installs."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_wheel_carries_all_that_ships(inside: set[str]) -> None:
+    beside = [path for folder in ("assets", "prompts") for path in (ROOT / folder).rglob("*")]
+    shipped = [path for path in beside if path.is_file() and "__pycache__" not in path.parts]
+    assert {f"psmooth/{path.relative_to(ROOT).as_posix()}" for path in shipped} <= inside
+    assert {"psmooth/app.py", "psmooth/__main__.py", "psmooth/assets/certificate.schema.json"} <= inside
+
+
+def test_wheel_carries_nothing_else(inside: set[str]) -> None:
+    information = f"psmooth-{PROJECT['version']}.dist-info/"
+    assert f"{information}licenses/LICENSE" in inside
+    assert all(name.startswith(("psmooth/", information)) for name in inside)
+    assert not [name for name in inside if "__pycache__" in name]
+
+
+def test_wheel_states_the_requirements(unpacked: Path) -> None:
+    (distribution,) = importlib.metadata.distributions(path=[str(unpacked)])
+    stated = [line for line in distribution.requires or [] if "extra ==" not in line]
+    assert {name: str(each.specifier) for name, each in requirements(stated).items()} == {
+        name: str(each.specifier) for name, each in RUN_TIME.items()
+    }
+    (script,) = distribution.entry_points
+    assert (script.name, script.value) == ("psmooth", "psmooth.__main__:main")
+
+
+def test_wheel_runs_away_from_the_checkout(unpacked: Path) -> None:
+    probe = (
+        "import psmooth.__main__, psmooth.resources as r;"
+        "print(r.__file__); print(r.resource('assets', 'certificate.schema.json'))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(unpacked), "OMP_NUM_THREADS": "1"}
+    run = subprocess.run([sys.executable, "-c", probe], cwd=unpacked, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert [Path(line).is_relative_to(unpacked) for line in run.stdout.split()] == [True, True]
+
+
+def make_targets() -> set[str]:
+    """The names one can give to make."""
+    return set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+
+
+def commands() -> dict[str, set[str]]:
+    """By command of the command line, the options it takes."""
+    surface = next(value for value in vars(psmooth.__main__).values() if isinstance(value, typer.Typer))
+    group = typer.main.get_group(surface)
+    return {
+        name: {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+        for name, command in group.commands.items()
+    }
+
+
+def test_documents_name_make_targets_that_exist() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"^    make ([a-z]+)", README + contributing, re.MULTILINE)
+    assert {"demo", "test", "lint"} <= set(named) <= make_targets()
+
+
+def test_makefile_runs_python_files_that_exist() -> None:
+    modules = re.findall(r"python -m ((?:psmooth|tests)[\w.]*)", MAKEFILE)
+    places = [ROOT / name.replace(".", "/") for name in modules]
+    assert modules
+    assert all(place.with_suffix(".py").exists() or (place / "__main__.py").exists() for place in places)
+
+
+def test_readme_shows_commands_that_exist() -> None:
+    block = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    lines = [shlex.split(line)[1:] for line in block.splitlines()]
+    surface = commands()
+    assert {"certify", "verify", "models", "phantom", "app"} == {name for name, *_ in lines}
+    unknown = [(name, word) for name, *words in lines for word in words if word[0] == "-" and word not in surface[name]]
+    assert not unknown
+
+
+def test_readme_options_in_the_text_exist() -> None:
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"--(?:class-names|template)\b", prose)) <= commands()["certify"]
+
+
+def test_readme_python_uses_public_names() -> None:
+    code = "".join(re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    ast.parse(code)
+    used = set(re.findall(r"psmooth\.(\w+)\(", code))
+    assert used
+    assert used <= set(psmooth.__all__)
+
+
+def test_the_command_line_states_the_version() -> None:
+    run = subprocess.run([sys.executable, "-m", "psmooth", "--version"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert PROJECT["version"] in run.stdout

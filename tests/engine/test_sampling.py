@@ -1,0 +1,164 @@
+"""The noise is what it says it is: exact bins, never shared, the same whatever the machine is doing."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare, norm
+
+from psmooth.errors import PlanError
+from psmooth.sampling import (
+    BLOCK,
+    GridNoise,
+    batch_copies,
+    grid_noise,
+    noise_block,
+    noisy_copies,
+    noisy_embeddings,
+)
+from psmooth.scans import crop_scan
+
+SEED = "0123456789abcdef" * 2
+
+
+def masses(values, noise_level):
+    """Bin masses by SciPy's own normal law, from the survival side where that is sharper."""
+    width = 255 * noise_level
+    upper = np.abs(values)
+    return np.where(
+        values == 0,
+        1 - 2 * norm.sf(0.5 / width),
+        norm.sf((upper - 0.5) / width) - norm.sf((upper + 0.5) / width),
+    )
+
+
+@pytest.mark.parametrize("noise_level", [0.02, 0.1, 0.25, 0.5, 1.0])
+def test_edges_cut_the_64_bits_in_the_bin_masses(noise_level):
+    noise = GridNoise(noise_level)
+    edges = [0, *map(int, noise.edges), 2**64]
+    found = np.array([(high - low) / 2**64 for low, high in zip(edges, edges[1:], strict=False)])
+    assert len(found) == len(noise.values)
+    assert np.abs(found - masses(noise.values, noise_level)).sum() < 1e-13
+    assert found.sum() == pytest.approx(1, abs=1e-15)
+    assert (noise.values == -noise.values[::-1]).all(), "symmetric"
+
+
+@pytest.mark.parametrize("noise_level", [0.1, 0.25, 1.0])
+def test_draws_follow_the_bin_masses(noise_level):
+    draws = grid_noise(noise_level).draw(np.random.SFC64(1), 4_000_000)
+    values, counts = np.unique(draws, return_counts=True)
+    expected = masses(values, noise_level) * len(draws)
+    common = expected > 20
+    rest = len(draws) - expected[common].sum()
+    observed = [*counts[common], len(draws) - counts[common].sum()]
+    assert chisquare(observed, [*expected[common], rest]).pvalue > 1e-4
+
+
+def test_moments_and_tails_are_those_of_the_rounded_gaussian():
+    draws = grid_noise(0.25).draw(np.random.SFC64(2), 8_000_000).astype(np.float64)
+    width = 255 * 0.25
+    assert abs(draws.mean()) < 5 * width / np.sqrt(len(draws))
+    assert draws.var() == pytest.approx(width**2 + 1 / 12, rel=5 * np.sqrt(2 / len(draws)))
+    for grey in (3 * width, 4 * width, 5 * width):
+        level = np.ceil(grey)
+        expected = 2 * norm.sf((level - 0.5) / width) * len(draws)
+        assert abs((np.abs(draws) >= level).sum() - expected) < 5 * np.sqrt(expected) + 1
+
+
+def test_a_prefix_that_an_edge_runs_through_is_decided_by_more_bits():
+    class Rigged:
+        """Gives out chosen 64-bit words, so that every draw falls just beside an edge."""
+
+        def __init__(self, words):
+            self.words = list(words)
+
+        def random_raw(self, count):
+            taken, self.words = self.words[:count], self.words[count:]
+            return np.array(taken, np.uint64)
+
+    noise = grid_noise(0.25)
+    edge = int(noise.edges[len(noise.edges) // 2])
+    prefix, tail = edge >> 48, edge & (2**48 - 1)
+    packed = prefix | prefix << 16 | prefix << 32 | prefix << 48
+    tails = [tail << 16, max(tail - 1, 0) << 16, min(tail + 1, 2**48 - 1) << 16, 0]
+    drawn = noise.draw(Rigged([packed, *tails]), 4)  # type: ignore[arg-type]
+    above = noise.values[len(noise.edges) // 2 + 1]
+    assert drawn.tolist() == [above, above - 1, above, above - 1]
+
+
+def test_votes_blocks_phases_scans_and_seeds_never_share_noise(scan, crop):
+    other = crop_scan(scan, crop.rule.__class__(size=32, fit="pad"))
+    draws = [
+        noise_block(0.25, SEED, crop, "estimate", 0),
+        noise_block(0.25, SEED, crop, "estimate", 1),
+        noise_block(0.25, SEED, crop, "select", 0),
+        noise_block(0.25, SEED, other, "estimate", 0),
+        noise_block(0.25, SEED[::-1], crop, "estimate", 0),
+    ]
+    flat = np.concatenate([block.reshape(BLOCK, -1) for block in draws]).astype(np.float64)
+    correlation = np.corrcoef(flat)[np.triu_indices(len(flat), 1)]
+    limit = 6 / np.sqrt(flat.shape[1])  # about 13,000 pairs: six deviations are not met by chance
+    assert np.abs(correlation).max() < limit
+    assert np.std(correlation) == pytest.approx(1 / np.sqrt(flat.shape[1]), rel=0.05)
+
+
+def test_noise_of_a_vote_is_bit_equal_whatever_the_batch(crop):
+    whole = batch_copies(crop, 0.25, SEED, "estimate", 0, 96)
+    for size in (1, 7, 32, 48):
+        parts = [batch_copies(crop, 0.25, SEED, "estimate", first, size) for first in range(0, 96, size)]
+        assert torch.equal(torch.cat(parts)[:96], whole)
+
+
+class Recorder:
+    """An encoder that keeps what it is shown."""
+
+    def __init__(self):
+        self.seen = []
+
+    def embed_images(self, pixels):
+        self.seen.append(pixels.clone())
+        return pixels.flatten(1)[:, :5]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_stream_is_bit_equal_whatever_the_threads_and_keeps_one_batch_shape(crop, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        encoder = Recorder()
+        stream = noisy_embeddings(encoder, crop, 0.5, seed=SEED, phase="estimate", count=100, batch_size=32)
+        assert [len(part) for part in stream] == [32, 32, 32, 4]
+        assert {tuple(batch.shape) for batch in encoder.seen} == {(32, 3, 32, 32)}
+        whole = batch_copies(crop, 0.5, SEED, "estimate", 0, 128)
+        assert torch.equal(torch.cat(encoder.seen), whole)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_pixel_and_noise_are_added_as_integers_and_not_clipped(crop):
+    noise = noise_block(1.0, SEED, crop, "estimate", 0)
+    copies = noisy_copies(crop, noise)
+    exact = crop.pixels.astype(np.int64).transpose(1, 2, 0) + noise.astype(np.int64)
+    assert copies.min() < 0
+    assert copies.max() > 1
+    assert np.array_equal(copies.permute(0, 2, 3, 1).numpy(), exact.astype(np.float32) / np.float32(255))
+    # A copy is a function of the sum alone: moved pixels and moved noise give the same bits.
+    moved = type(crop)(crop.pixels + np.uint8(0), crop.rule, crop.sha256)
+    moved.pixels[:] = np.clip(crop.pixels.astype(int) - 3, 0, 255)
+    shift = crop.pixels.astype(np.int16) - moved.pixels.astype(np.int16)
+    assert torch.equal(noisy_copies(moved, noise + shift.transpose(1, 2, 0)), copies)
+
+
+def test_closing_the_stream_early_leaves_no_thread_behind(crop):
+    import threading
+
+    before = threading.active_count()
+    stream = noisy_embeddings(Recorder(), crop, 0.5, seed=SEED, phase="estimate", count=10_000, batch_size=32)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("noise_level", [0, -0.25, float("nan"), float("inf"), 11])
+def test_what_is_no_noise_level_is_refused_by_name(noise_level):
+    with pytest.raises(PlanError, match="noise_level"):
+        GridNoise(noise_level)

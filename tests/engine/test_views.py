@@ -1,0 +1,311 @@
+"""Words, numbers and pictures: nothing that is printed may say more than what is certified."""
+
+import base64
+import io
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from psmooth import views
+from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, verify
+from psmooth.certify import Progress
+from psmooth.scans import CropRule, crop_scan, open_scan
+from psmooth.tasks import TASKS
+
+EVIL = '<img src=x onerror="window.hacked=1">'
+
+
+def a_run(names: tuple[str, ...] = ("monocyte", "lymphocyte", "platelet"), **changes: Any) -> Run:
+    facts: dict[str, Any] = {
+        "method": "template", "guarantee": "unconditional", "denoiser": "none", "noise_level": 0.25, "plan": Plan(),
+        "task": "own", "class_ids": tuple(f"class_{i}" for i in range(len(names))), "class_names": names,
+        "templates": ("an image of {}.",), "seed": "0" * 32, "seed_origin": "fresh", "crop_sha256": "0" * 64,
+        "preprocessing": {"size": 128, "fit": "crop", "interpolation": "bicubic", "box": [0, 0, 9, 9], "window": None},
+        "batch_size": 32, "model": {"id": "m", "weights": "local-dir:/m", "revision": "0" * 64, "licence": "x"},
+        "bank": None, "device": "cpu", "precision": "float32", "versions": {"psmooth": "0"},
+        "time": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    return Run(**(facts | changes))
+
+
+def a_result(
+    counts: tuple[int, ...], ended: Any = "running", run: Run | None = None, selection: tuple[int, ...] | None = None
+) -> Certificate | Abstention:
+    run = run or a_run()
+    chose = selection or (60, 3, 1, *[0] * (len(counts) - 3))[: len(counts)]
+    votes = advance(Votes(chose, (0,) * len(counts)), counts, 0, run)
+    return conclude(run, replace(votes, ended=ended))
+
+
+def a_progress(result: Certificate | Abstention, phase: Any = "estimation", **changes: Any) -> Progress:
+    facts: dict[str, Any] = {
+        "votes": result.votes.total, "planned": 1_000, "seconds": 1.77, "votes_per_second": 362.4, "seconds_left": 0.9,
+        "results": {"template": result}, "clean": {"template": result.run.class_ids[1]}, "notice": None,
+    }  # fmt: skip
+    return Progress(phase, **(facts | changes))
+
+
+# --- numbers
+
+
+def test_a_radius_is_floored_at_every_number_of_digits() -> None:
+    for radius in [*np.random.default_rng(0).uniform(0, 4, 500), 0.27, 0.2699999999, 0.9999, 1.0, 0.0005, 3.2]:
+        for digits in (1, 2, 3, 5):
+            shown = Decimal(views.radius_text(float(radius), digits))
+            assert 0 <= Decimal(float(radius)) - shown < Decimal(1).scaleb(-digits)
+
+
+def test_bounds_are_printed_on_the_safe_side() -> None:
+    for share in np.random.default_rng(1).uniform(0, 1, 500):
+        low = Decimal(views.at_least_text(float(share)).removesuffix(" %"))
+        high = Decimal(views.at_most_text(float(share)).removesuffix(" %"))
+        assert low <= Decimal(float(share)) * 100 <= high
+        assert high - low <= Decimal("0.1")
+
+
+@pytest.mark.parametrize(("alpha", "text"), [(0.001, "99.9 %"), (0.05, "95 %"), (1e-5, "99.999 %"), (0.5, "50 %")])
+def test_confidence_is_one_minus_alpha(alpha: float, text: str) -> None:
+    assert views.confidence_text(alpha) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (59.2, "1 min 0 s"), (125, "2 min 5 s"), (1_201, "20 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert views.duration_text(seconds) == text
+
+
+# --- sentences
+
+
+def test_the_sentence_under_a_radius_is_the_agreed_one_word_for_word() -> None:
+    result = a_result((900, 60, 40), "complete")
+    assert isinstance(result, Certificate)
+    radius = views.radius_text(result.radius)
+    assert views.sentence(result) == (
+        "With confidence 99.9 % over the noise drawn, the answer that an unlimited number of votes would give is "
+        f"monocyte for every 8-bit crop closer than {radius}. "
+        "Run again there, the program says monocyte or abstains, except with probability 0.001."
+    )
+    assert views.verdict_sentence(result) == f"The answer monocyte holds within {radius}."
+
+
+def test_a_given_seed_takes_the_place_of_alpha() -> None:
+    words = views.sentence(a_result((900, 60, 40), "complete", a_run(seed_origin="given")))
+    assert "only one tried" in words
+    assert "probability" not in words
+
+
+def test_nothing_is_certified_in_words_while_the_engine_abstains() -> None:
+    for counts, ended in [((40, 38, 22), "running"), ((34, 33, 33), "stopped"), ((340, 330, 330), "complete")]:
+        result = a_result(counts, ended)
+        assert isinstance(result, Abstention)
+        stage = views.stage(a_progress(result), "template", 128, [], None, "pocket")
+        assert stage["radius"]["text"] == "–"
+        assert "not certified" in stage["radius"]["status"]
+        assert "holds within" not in "".join(stage["headline"])
+        assert stage["aside"] == ""
+        assert "0.000" not in json.dumps({**stage, "certificate": None})
+
+
+def test_the_paper_plan_says_that_it_leaves_nothing_when_it_is_ended_early() -> None:
+    plan = Plan(max_votes=1_000, name="paper")
+    assert "leaves no certificate" in views.sentence(a_result((90, 6, 4), "stopped", a_run(plan=plan)))
+
+
+def test_the_state_line_reads_as_the_page_promises() -> None:
+    result = a_result((566, 42, 32))
+    assert views.state_line(a_progress(result), result) == "Counting · 640 of 1,000 votes · 1 s left · 362 votes/s"
+    done = a_result((566, 42, 32), "stopped")
+    assert views.state_line(a_progress(done), done) == "Stopped · 640 votes, stopped by you · 1.8 s · 362 votes/s"
+
+
+@pytest.mark.parametrize(
+    ("phase", "counts", "ended", "state"),
+    [
+        ("selection", (0, 0, 0), "running", "selecting"),
+        ("estimation", (50, 1, 1), "running", "estimating"),
+        ("done", (900, 60, 40), "complete", "certified"),
+        ("done", (340, 330, 330), "complete", "abstained"),
+        ("done", (90, 6, 4), "stopped", "stopped"),
+        ("done", (90, 6, 4), "target_radius", "certified"),
+    ],
+)
+def test_every_state_has_a_name_and_words(phase: Any, counts: tuple[int, ...], ended: Any, state: str) -> None:
+    result = a_result(counts, ended)
+    progress = a_progress(result, phase)
+    assert views.state_of(progress, result) == state
+    stage = views.stage(progress, "template", 128, [], "monocyte", "pocket")
+    assert all(stage[name] for name in ("line", "sentence", "announce"))
+
+
+def test_both_kinds_of_guarantee_have_their_own_words() -> None:
+    first, second = (views.guarantee_words(kind) for kind in ("unconditional", "frozen_prompt"))
+    assert first != second
+    assert "frozen" in second[0]
+
+
+def test_the_announcement_stays_the_same_while_votes_pour_in() -> None:
+    said = {
+        views.announcement(a_progress(result), result)
+        for result in (a_result((votes, 1, 1)) for votes in (100, 200, 300))
+    }
+    assert len(said) == 1
+
+
+# --- the votes
+
+
+def test_no_bar_changes_its_place_once_counting_has_begun() -> None:
+    selection = (2, 50, 12)
+    first, last = (views.chart_data(a_result(counts, selection=selection)) for counts in ((9, 1, 0), (30, 400, 900)))
+    assert first["labels"] == last["labels"] == ["lymphocyte", "platelet", "monocyte"]
+    assert last["counts"] == [400, 900, 30]
+    assert sum(last["shares"]) == pytest.approx(1)
+
+
+def test_the_order_is_the_task_s_own_until_the_class_is_chosen() -> None:
+    assert views.chart_data(a_result((0, 0, 0), selection=(0, 5, 1)))["labels"] == list(a_run().class_names)
+
+
+def test_votes_that_are_no_number_belong_to_nobody_in_the_chart() -> None:
+    run = a_run()
+    data = views.chart_data(conclude(run, advance(Votes((60, 3, 1), (0, 0, 0)), (50, 0, 0), 50, run)))
+    assert data["shares"][0] == 0.5
+
+
+def test_a_figure_has_the_same_numbers_and_no_tag_of_a_visitor() -> None:
+    result = a_result((900, 60, 40), "complete", a_run((EVIL, "<b>bold</b> & co", "platelet")))
+    for dark in (False, True):
+        figure = views.votes_figure(result, dark)
+        assert list(figure.data[1].x) == [0.9, 0.06, 0.04]
+        labels = " ".join(figure.layout.yaxis.ticktext)
+        assert "<img" not in labels
+        assert "&lt;img" in labels
+        assert {shape.x0 for shape in figure.layout.shapes} >= {result.lower_bound, result.rival_upper_bound}
+
+
+def test_the_text_of_a_visitor_reaches_the_page_unchanged_as_text() -> None:
+    stage = views.stage(
+        a_progress(a_result((900, 60, 40), "complete", a_run((EVIL, "b", "c")))), "template", 128, [], None, "m"
+    )
+    assert stage["headline"][1] == EVIL
+    assert EVIL in stage["chart"]["labels"]
+
+
+def test_every_certificate_on_the_page_is_valid_as_it_stands() -> None:
+    for counts, ended in [((50, 1, 1), "running"), ((900, 60, 40), "complete"), ((340, 330, 330), "complete")]:
+        stage = views.stage(a_progress(a_result(counts, ended)), "template", 128, [], None, "pocket")
+        assert verify(stage["certificate"]).ok
+
+
+def test_a_run_in_its_selection_phase_offers_no_certificate() -> None:
+    stage = views.stage(a_progress(a_result((0, 0, 0)), "selection"), "template", 128, [], None, "pocket")
+    assert stage["certificate"] is None
+
+
+# --- what a radius means
+
+
+def brute_force(pixels: np.ndarray, changed: np.ndarray) -> float:
+    return float(np.sqrt((((pixels.astype(float) - changed.astype(float)) / 255) ** 2).sum()))
+
+
+def test_landmarks_are_distances_of_this_very_crop() -> None:
+    pixels = np.random.default_rng(2).integers(1, 200, (3, 40, 40), dtype=np.uint8)
+    tenth = pixels.copy().reshape(-1)
+    tenth[::10] += 1
+    file = io.BytesIO()
+    Image.fromarray(np.moveaxis(pixels, 0, -1)).save(file, format="JPEG", quality=75)
+    jpeg = np.moveaxis(np.array(Image.open(file)), -1, 0)
+    moved = np.array([np.pad(plane, ((0, 0), (1, 0)), mode="edge")[:, :-1] for plane in pixels])
+    expected = [
+        brute_force(pixels, tenth.reshape(pixels.shape)), brute_force(pixels, pixels + 1), brute_force(pixels, jpeg),
+        brute_force(pixels, moved), 0.25 * np.sqrt(4800),
+    ]  # fmt: skip
+    assert [mark.size for mark in views.landmarks(pixels, 0.25)] == pytest.approx(sorted(expected))
+
+
+def test_one_grey_level_everywhere_is_87_hundredths_at_128_pixels() -> None:
+    sizes = {mark.words: mark.size for mark in views.landmarks(np.zeros((3, 128, 128), np.uint8), 1.0)}
+    assert sizes["every value by ± 1 level"] == pytest.approx(0.869, abs=5e-4)
+
+
+def test_the_ruler_says_covered_for_exactly_what_is_closer_than_the_radius() -> None:
+    known = [views.Landmark(str(size), size) for size in (0.1, 0.5, 2.0, 60.0)]
+    rows = views.ruler(known, 0.5)["rows"]
+    assert [row[3] for row in rows] == [True, False, False, False]
+    places = [row[2] for row in rows]
+    assert places == sorted(places)
+    assert views.ruler(known, None)["place"] is None
+    assert not any(row[3] for row in views.ruler(known, None)["rows"])
+
+
+def test_the_ruler_is_logarithmic() -> None:
+    places = [place for _, place in views.ruler([], None)["ticks"]]
+    assert np.diff(places) == pytest.approx(np.full(3, places[1] - places[0]))
+
+
+# --- pictures
+
+
+def pixels_of(address: str) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/png;base64,")))))
+
+
+def test_the_crop_on_the_page_is_the_certified_one_pixel_by_pixel() -> None:
+    whole = np.random.default_rng(3).integers(0, 256, (90, 150, 3), dtype=np.uint8)
+    crop = crop_scan(open_scan(whole), CropRule(size=48))
+    shown = views.strip(whole, "8-bit RGB", crop)
+    assert np.array_equal(pixels_of(shown["crop"]), np.moveaxis(crop.pixels, 0, -1))
+    assert np.array_equal(pixels_of(shown["scan"]), whole)
+
+
+@pytest.mark.parametrize("box", [None, (10, 20, 130, 80), (0, 0, 40, 88)])
+def test_the_frame_on_the_scan_is_what_the_model_sees(box: tuple[int, int, int, int] | None) -> None:
+    height, width = 100, 160
+    rule = crop_scan(open_scan(np.zeros((height, width, 3), np.uint8)), CropRule(size=32, box=box)).rule
+    left, top, wide, high = views.crop_frame(width, height, rule)
+    inside = np.zeros((height, width, 3), np.uint8)
+    x, y = round(left * width), round(top * height)
+    inside[y : y + round(high * height), x : x + round(wide * width)] = 255
+    crop = crop_scan(open_scan(inside), CropRule(size=32, box=box))
+    assert crop.pixels.mean() > 250
+    assert wide * width == pytest.approx(high * height)
+
+
+# --- colours
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("palette", [views.LIGHT, views.DARK], ids=["light", "dark"])
+def test_contrast_is_enough_for_text_and_for_shapes(palette: dict[str, str]) -> None:
+    """WCAG 2.2: 4.5 for text, 3 for what carries meaning without being text."""
+
+    def contrast(first: str, second: str) -> float:
+        high, low = sorted((luminance(palette[first]), luminance(palette[second])), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    for text in ("ink", "mute", "faint", "accent", "stop"):
+        for ground in ("card", "bg", "field"):
+            assert contrast(text, ground) >= 4.5, (text, ground)
+    assert contrast("accent-ink", "accent") >= 4.5
+    assert contrast("ink", "soft") >= 4.5
+    for shape in ("bar", "edge"):
+        assert contrast(shape, "card") >= 3, shape
+
+
+def test_the_first_picture_of_the_page_has_every_class_and_no_vote() -> None:
+    page = views.opening(TASKS["blood_cells"], views.landmarks(np.zeros((3, 128, 128), np.uint8), 0.25))
+    assert page["chart"]["labels"] == list(TASKS["blood_cells"].class_names)
+    assert json.loads(json.dumps(page)) == page
