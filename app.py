@@ -86,7 +86,7 @@ def model_choices() -> list[tuple[str, str]]:
 
 def _is_here(weights: str) -> bool:
     source, _, name = weights.partition(":")
-    return source != "bundled" or any(resource("assets", "pocket").glob(f"{name}*.safetensors"))
+    return source != "bundled" or resource("assets", "pocket", f"{name}.safetensors").is_file()
 
 
 def _short(weights: str) -> str:

@@ -9,14 +9,16 @@ Embeddings of noisy copies do not depend on prompts, so one stream feeds every c
 
 import secrets
 import string
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from platform import python_version
-from typing import Literal
+from types import ModuleType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -116,7 +118,7 @@ def certify(
     seed: str | int | None = None,
     batch_size: int | None = None,
     crop_rule: CropRule | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Certify a scan, a look at a time.
 
     With probability at least 1 − α over the noise, the answer of the smoothed classifier is the predicted class for
@@ -158,7 +160,7 @@ def certify(
 
 
 def stopped(progress: Progress) -> Results:
-    """The results of a run that was ended by hand at this progress; under the live plan they keep their certificates."""
+    """The results of a run that was ended by hand at this progress; under the live plan certificates stay valid."""
     if progress.phase == "done":
         return progress.results
     return {
@@ -195,7 +197,7 @@ def replay(record: Certificate | Abstention, scan: Scan | Crop, *, device: str |
     return _compare(order, contender, votes)
 
 
-def _until_it_fits(order: _Order) -> Iterator[Progress]:
+def _until_it_fits(order: _Order) -> Generator[Progress, None, None]:
     """The run; out of memory, it starts afresh with fresh noise and half the batch."""
     while True:
         try:
@@ -433,3 +435,13 @@ def _repeat(order: _Order, contender: Contender, phase: Phase, count: int) -> li
 
 def _moved(counts: Sequence[int], recorded: Sequence[int]) -> int:
     return (sum(abs(new - old) for new, old in zip(counts, recorded, strict=True)) + 1) // 2
+
+
+class _CallableModule(ModuleType):
+    """Lets ``psmooth.certify(...)`` call the function although the module has the same name."""
+
+    def __call__(self, *args: Any, **options: Any) -> Generator[Progress, None, None]:
+        return certify(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -35,8 +35,14 @@ class ModelSpec:
 
 
 _POCKET_TASKS = (
-    "blood_cells", "chest_xray", "lung_colon_histology", "oral_histology", "brain_mri", "breast_ultrasound", "dermoscopy",
-)  # fmt: skip
+    "blood_cells",
+    "chest_xray",
+    "lung_colon_histology",
+    "oral_histology",
+    "brain_mri",
+    "breast_ultrasound",
+    "dermoscopy",
+)
 
 MODELS: dict[str, ModelSpec] = {
     spec.id: spec
@@ -218,7 +224,7 @@ def _find_device(device: str | None) -> torch.device:
 
 def _ready(spec: ModelSpec, config: dict[str, Any], network: nn.Module, revision: str, device: torch.device) -> MedVLM:
     preprocess = config["preprocess_cfg"]
-    network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (torch.tensor(preprocess[name], device=device).view(1, 3, 1, 1) for name in ("mean", "std"))
     text_cfg, vision_cfg = config["model_cfg"]["text_cfg"], config["model_cfg"]["vision_cfg"]
     return MedVLM(

@@ -37,7 +37,8 @@ def settle() -> bool:
     except (OSError, AttributeError):
         return False
     settings = ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, _LARGEST))
-    return all([mallopt(setting, value) == 1 for setting, value in settings])
+    taken = [mallopt(setting, value) == 1 for setting, value in settings]
+    return all(taken)
 
 
 def best_batch_size(model: "MedVLM") -> int:

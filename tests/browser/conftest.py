@@ -41,7 +41,7 @@ class Watched:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page, self.url, self.wrong = page, url, []
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("request", lambda request: self._is_here(request.url) or self.wrong.append(request.url))

@@ -125,9 +125,9 @@ def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, bro
     start_long_run(page)
     second = browser.new_page()
     second.goto(server.url)
-    expect(second.locator(".ps-line")).to_contain_text("Queued · place 1", timeout=20_000)
+    expect(second.locator(".ps-line")).to_contain_text("Queued · place 1", timeout=60_000)
     page.close()
-    second.wait_for_selector(OVER, timeout=30_000)
+    second.wait_for_selector(OVER, timeout=60_000)
     second.close()
 
 

@@ -225,7 +225,7 @@ def test_clopper_pearson_is_overstated_where_it_is_read_at_its_running_maximum(h
         (1.0, 10_000, 3.199, 3.153),
     ],
 )
-def test_radii_agree_with_published_tables(share: float, total: int, fixed: float, anytime: float):
+def test_radii_agree_with_an_independent_table(share: float, total: int, fixed: float, anytime: float):
     votes = round(share * total)
     assert certified_radius(clopper_pearson_lower(votes, total, 1e-3), 1.0) == pytest.approx(fixed, abs=6e-4)
     assert certified_radius(anytime_lower(votes, total, 1e-3), 1.0) == pytest.approx(anytime, abs=6e-4)

@@ -227,7 +227,7 @@ def test_the_rivals_bound_is_capped_by_the_leaders():
 @pytest.mark.parametrize(
     ("lead", "rival", "rest", "radius"), [(0.45, 1, 8, 0.50), (0.7, 4, 8, 0.62)], ids=["spread", "half on one rival"]
 )
-def test_nine_classes_agree_with_published_figures(lead: float, rival: int, rest: int, radius: float):
+def test_nine_classes_agree_with_independent_figures(lead: float, rival: int, rest: int, radius: float):
     """One look at 1,000 expected votes; the figures split alpha among the rivals, so they lie a bit lower."""
     others = 1_000 - round(1_000 * lead)
     counts = [1_000 - others, *rivals_of(others, rival / rest)]

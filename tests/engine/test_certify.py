@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ class Oracle:
         self.seen += len(pixels)
         return vectors
 
-    def embed_prompts(self, templates, class_names):
+    def embed_prompts(self, _templates, class_names):
         return torch.eye(len(class_names))
 
 
@@ -62,7 +63,12 @@ def grey() -> Crop:
 PLACE = 128 / 255 * np.sqrt(3 * SIZE * SIZE)  # w·x of that crop
 
 
-def run(model, crop, task=TWO, **options):
+def model_of(cuts: tuple[float, ...]) -> Any:
+    """An oracle where a model is expected; it has all that a run asks for."""
+    return Oracle(cuts)
+
+
+def run(model: Any, crop, task=TWO, **options):
     options.setdefault("batch_size", 32)
     return list(certify(model, crop, task=task, **options))
 
@@ -140,11 +146,9 @@ def test_a_target_radius_ends_the_run_early_with_a_valid_certificate(grey):
 
 
 def test_closing_the_run_keeps_the_certificate_so_far(grey):
-    stream = certify(Oracle((PLACE + 0.4,)), grey, task=TWO, plan=Plan(max_votes=1_000_000), batch_size=32)
-    for look in stream:
-        if isinstance(look.results["template"], Certificate):
-            break
-    stream.close()  # type: ignore[attr-defined]
+    stream = certify(model_of((PLACE + 0.4,)), grey, task=TWO, plan=Plan(max_votes=1_000_000), batch_size=32)
+    look = next(look for look in stream if isinstance(look.results["template"], Certificate))
+    stream.close()
     result = stopped(look)["template"]
     assert isinstance(result, Certificate)
     assert result.votes.ended == "stopped"
@@ -221,7 +225,7 @@ def test_memory_for_not_even_one_copy_is_told_in_words(grey):
 )
 def test_bad_numbers_are_refused_by_name_before_the_first_vote(grey, options, error, word):
     with pytest.raises(error, match=word):
-        certify(Oracle((PLACE,)), grey, **{"task": TWO, "batch_size": 8, **options})
+        certify(model_of((PLACE,)), grey, **{"task": TWO, "batch_size": 8, **options})
 
 
 @pytest.mark.parametrize(
@@ -242,10 +246,10 @@ def test_bad_plans_are_refused_by_name(options, word):
 
 def test_a_crop_of_the_wrong_size_is_refused(crop):
     with pytest.raises(PlanError, match="32 pixels wide"):
-        certify(Oracle((PLACE,)), crop, task=TWO)
+        certify(model_of((PLACE,)), crop, task=TWO)
 
 
-def test_a_recorded_run_is_replayed_and_another_scan_refused(tiny_model, scan, crop):
+def test_a_recorded_run_is_replayed_and_another_scan_refused(tiny_model, scan):
     record = last(tiny_model, scan, task="blood_cells", plan=Plan(max_votes=150), noise_level=0.5)
     again = replay(record, scan, device="cpu")
     assert again.ok

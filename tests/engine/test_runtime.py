@@ -23,7 +23,7 @@ def test_the_trial_is_remembered(tiny_model, cache, monkeypatch):
     assert batch in (16, 32, 64)
     (remembered,) = json.loads(cache.read_text()).values()
     assert remembered == [batch, torch.get_num_threads()]
-    monkeypatch.setattr(runtime, "_trial", lambda model: pytest.fail("tried again"))
+    monkeypatch.setattr(runtime, "_trial", lambda _: pytest.fail("tried again"))
     assert runtime.best_batch_size(tiny_model) == batch
 
 

@@ -1,5 +1,7 @@
 """The noise is what it says it is: exact bins, never shared, the same whatever the machine is doing."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,7 @@ def masses(values, noise_level):
 def test_edges_cut_the_64_bits_in_the_bin_masses(noise_level):
     noise = GridNoise(noise_level)
     edges = [0, *map(int, noise.edges), 2**64]
-    found = np.array([(high - low) / 2**64 for low, high in zip(edges, edges[1:], strict=False)])
+    found = np.array([(high - low) / 2**64 for low, high in pairwise(edges)])
     assert len(found) == len(noise.values)
     assert np.abs(found - masses(noise.values, noise_level)).sum() < 1e-13
     assert found.sum() == pytest.approx(1, abs=1e-15)
@@ -95,7 +97,7 @@ def test_votes_blocks_phases_scans_and_seeds_never_share_noise(scan, crop):
         noise_block(0.25, SEED[::-1], crop, "estimate", 0),
     ]
     flat = np.concatenate([block.reshape(BLOCK, -1) for block in draws]).astype(np.float64)
-    correlation = np.corrcoef(flat)[np.triu_indices(len(flat), 1)]
+    correlation = np.asarray(np.corrcoef(flat))[np.triu_indices(len(flat), 1)]
     limit = 6 / np.sqrt(flat.shape[1])  # about 13,000 pairs: six deviations are not met by chance
     assert np.abs(correlation).max() < limit
     assert np.std(correlation) == pytest.approx(1 / np.sqrt(flat.shape[1]), rel=0.05)

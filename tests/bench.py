@@ -1,0 +1,130 @@
+"""Measures the engine against the bare image encoder, and a run against the clock; ``make bench`` prints the table.
+
+It knows nothing about correctness. Ratios come from alternating rounds in one process, because clocks are noisy.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import open_clip
+import torch
+
+from psmooth.certificate import Plan
+from psmooth.certify import certify
+from psmooth.models import MedVLM, ModelSpec, load_model
+from psmooth.phantoms import draw_phantom
+from psmooth.runtime import best_batch_size, settle
+from psmooth.sampling import batch_copies
+from psmooth.scans import Crop, CropRule, crop_scan, open_scan
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a value, and what it is held against."""
+
+    name: str
+    value: float
+    unit: str
+    against: str
+    ratio: float
+
+
+def bare_loop(model: MedVLM, batch: int, passes: int) -> float:
+    """Copies a second of the image encoder alone, on one batch that lies ready."""
+    pixels = torch.rand(batch, 3, model.input_size, model.input_size).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        start = time.perf_counter()
+        for _ in range(passes):
+            model.encode(pixels)
+        return passes * batch / (time.perf_counter() - start)
+
+
+def whole_run(model: MedVLM, crop: Crop, batch: int, passes: int) -> float:
+    """Votes a second of ``certify``, from its call to its last step: noise, votes, bounds and looks included."""
+    plan = Plan(max_votes=passes * batch)
+    start = time.perf_counter()
+    for _ in certify(model, crop, task="blood_cells", noise_level=0.25, plan=plan, batch_size=batch):
+        pass
+    return (plan.max_votes + (plan.selection_votes or 0)) / (time.perf_counter() - start)
+
+
+def against_bare(name: str, model: MedVLM, crop: Crop, batch: int, passes: int) -> Row:
+    """The median over rounds of the ratio between the two loops."""
+    bare_loop(model, batch, 2)
+    rounds = [(bare_loop(model, batch, passes), whole_run(model, crop, batch, passes)) for _ in range(ROUNDS)]
+    bare, run = (median(column) for column in zip(*rounds, strict=True))
+    ratio = median(run / bare for bare, run in rounds)
+    return Row(name, round(run, 1), "votes/s", f"bare encoder, batch {batch}: {bare:.1f} copies/s", round(ratio, 3))
+
+
+def vit_b_32() -> MedVLM:
+    """ViT-B/32 with random weights, as large as PLIP and QuiltNet."""
+    torch.manual_seed(0)
+    network = open_clip.create_model("ViT-B-32").eval().requires_grad_(False)
+    half = torch.full((1, 3, 1, 1), 2.0)
+    return MedVLM(
+        spec=ModelSpec("vit-b-32", "ViT-B/32", "random", "random weights", "none", ()),
+        revision="0" * 64,
+        network=network,
+        tokenizer=open_clip.get_tokenizer("ViT-B-32"),
+        encode=network.encode_image,  # type: ignore[arg-type]
+        crop_rule=CropRule(size=224),
+        scale=half,
+        shift=-half / 2,
+        device=torch.device("cpu"),
+    )
+
+
+def noise_cost(crop: Crop) -> Row:
+    """Core-milliseconds to draw and add the exact noise of one copy."""
+    start, cpu = time.perf_counter(), time.thread_time()
+    for first in range(0, 512, 32):
+        batch_copies(crop, 0.25, "0" * 32, "estimate", first, 32)
+    spent = (time.thread_time() - cpu) / 512 * 1000
+    wall = (time.perf_counter() - start) / 512 * 1000
+    return Row(
+        "exact noise, one copy of 128 px", round(spent, 3), "core-ms", f"wall {wall:.3f} ms", round(spent / 0.2, 3)
+    )
+
+
+def seconds_of(command: list[str]) -> float:
+    """Wall seconds of a fresh process."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "psmooth", *command], capture_output=True, check=False)
+    assert done.returncode in (0, 3), done.stderr.decode()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure, print, write ``bench.json``."""
+    settle()
+    scan = open_scan(draw_phantom("blood_cells", "monocyte", seed=3).pixels)
+    pocket = load_model("pocket-noisy", device="cpu")
+    crop, batch = crop_scan(scan, pocket.crop_rule), best_batch_size(pocket)
+    rows = [noise_cost(crop), against_bare("pocket", pocket, crop, batch, 60)]
+    votes = 1_000
+    seconds = median(votes / whole_run(pocket, crop, batch, -(-votes // batch)) for _ in range(ROUNDS))
+    rows.append(Row("1,000 votes of pocket", round(seconds, 2), "s", "goal 3 s", round(seconds / 3, 3)))
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "cell.png")
+        seconds_of(["phantom", "blood_cells", "monocyte", "--seed", "3", "--out", file])
+        whole = median(seconds_of(["certify", file, "--task", "blood_cells"]) for _ in range(3))
+    rows.append(Row("process start to certificate, 1,000 votes", round(whole, 2), "s", "goal 8 s", round(whole / 8, 3)))
+    large = vit_b_32()
+    big_crop = crop_scan(scan, replace(large.crop_rule, size=224))
+    rows.append(against_bare("ViT-B/32, random weights", large, big_crop, 16, 6))
+    for row in rows:
+        print(f"{row.name:45} {row.value:>9} {row.unit:8} {row.against:42} {row.ratio}")
+    Path("bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
