@@ -6,8 +6,9 @@ It knows nothing about statistics, and holds no words or colours: those are in `
 import json
 import logging
 import os
+import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -18,6 +19,9 @@ from typing import Any
 import gradio as gr
 import plotly
 from gradio import themes
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth import views
 from psmooth.certificate import Plan
@@ -26,7 +30,7 @@ from psmooth.errors import ModelError, PsmoothError, ScanError
 from psmooth.models import MODELS, MedVLM, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.resources import resource
-from psmooth.runtime import settle
+from psmooth.runtime import best_batch_size, settle
 from psmooth.scans import MAX_FILE_BYTES, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
 from psmooth.tasks import TASKS, Task, own_task
 
@@ -37,6 +41,7 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 SECONDS_A_FRAME = 0.11
 
 log = logging.getLogger("psmooth.app")
+reading = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +98,19 @@ def _short(weights: str) -> str:
     return weights.rstrip("/").rsplit("/", 1)[-1].removeprefix("local-dir:")
 
 
-@lru_cache(maxsize=2)
 def model_of(choice: str | None) -> MedVLM:
-    """The model, read once."""
+    """The model, read once; whoever asks while it is being read waits for it."""
     if not choice:
         raise ModelError(views.NO_MODEL)
-    return load_model(choice)
+    with reading:
+        return _read_model(choice)
+
+
+@lru_cache(maxsize=2)
+def _read_model(choice: str) -> MedVLM:
+    model = load_model(choice)
+    best_batch_size(model)  # tried out once, and before the first run
+    return model
 
 
 @cache
@@ -113,7 +125,7 @@ def gallery(chosen: int | None) -> dict[str, Any]:
     items = []
     for index, example in enumerate(EXAMPLES):
         label = f"{TASKS[example.task].name}: {example.truth}, a drawn example"
-        picture = views.picture(scan_picture(example_specimen(index).scan), longest=128)
+        picture = views.thumbnail(scan_picture(example_specimen(index).scan))
         items.append({"name": example.name, "label": label, "picture": picture})
     return {"items": items, "chosen": chosen}
 
@@ -296,13 +308,24 @@ def clear() -> tuple[Any, ...]:
     return None, None, gallery(None), *window_fields(None), views.idle(), {}
 
 
-def begin(ticket: int, specimen: Specimen | None, model_choice: str | None) -> tuple[int, dict[str, Any]]:
-    """The next ticket starts a run; the page says at once that something happens."""
-    return ticket + 1, views.idle() if specimen is None else views.loading(_name(model_choice))
+def begin(ticket: int, specimen: Specimen | None, model_choice: str | None) -> tuple[Any, Any]:
+    """The next ticket starts a run, and the page says at once that something happens; without a scan nothing does."""
+    if specimen is None:
+        return gr.skip(), gr.skip()
+    return ticket + 1, views.loading(_name(model_choice))
 
 
 def _name(model_choice: str | None) -> str:
     return next((name for name, choice in model_choices() if choice == model_choice), "")
+
+
+def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
+    """A closed tab takes everything with it at once; Gradio would keep the session, scan included, for an hour."""
+
+    def forget(request: gr.Request) -> None:
+        demo.state_holder.session_data.pop(request.session_hash or "", None)
+
+    return forget
 
 
 def own_fields(task_id: str) -> Any:
@@ -402,21 +425,28 @@ def question_card() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lay_out() -> Page:
-    """The whole page; the first example is on it before anything is asked of the server."""
+def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
+    """The first example with its stage and its strip: on the page before anything is asked of the server."""
     first = example_specimen(0)
     crop = crop_scan(first.scan)
+    stage = views.opening(TASKS[EXAMPLES[0].task], views.landmarks(crop.pixels, 0.25))
+    return first, stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
+
+
+def lay_out() -> Page:
+    """The whole page."""
+    first, stage_value, strip_value = opening()
     specimen, scene, ticket = gr.State(first), gr.State(None), gr.State(0)
     bare(part("header"), "psmooth.header(element)")
     with gr.Row(elem_id="ps-page"):
         with gr.Column(elem_id="ps-side"):
             controls = {**scan_card(), **question_card()}
         with gr.Column(elem_id="ps-stage-column"):
-            opening = views.opening(TASKS[EXAMPLES[0].task], views.landmarks(crop.pixels, 0.25))
-            stage = bare(part("stage"), "psmooth.stage(element, props, watch, trigger, 'stop')", value=opening,
+            stage = bare(part("stage"), "psmooth.stage(element, props, watch, trigger, 'stop')", value=stage_value,
                          words=views.PAGE_WORDS)  # fmt: skip
-            strip = bare("", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"],
-                         value=views.strip(scan_picture(first.scan), first.scan.kind, crop))  # fmt: skip
+            strip = bare(
+                "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
+            )
     return Page(specimen=specimen, scene=scene, ticket=ticket, stage=stage, strip=strip, **controls)
 
 
@@ -446,6 +476,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
         queue=False, **PRIVATE,
     )  # fmt: skip
     page.task.change(own_fields, page.task, page.own, queue=False, **PRIVATE)
+    demo.unload(forgetting(demo))
 
 
 def wire_api(page: Page) -> None:
@@ -500,21 +531,80 @@ def static_files() -> dict[str, Path]:
     }
 
 
+def addresses() -> dict[str, str]:
+    """Where the page finds them, relative to itself."""
+    return {name: f"gradio_api/file={path.as_posix()}" for name, path in static_files().items()}
+
+
+def fonts_and_colours() -> str:
+    """The part of the style sheet that is not in a file as it stands."""
+    fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(addresses())
+    return fonts + views.colour_sheet()
+
+
 def head() -> str:
-    """Fonts, colours and scripts, by addresses relative to the page."""
-    address = {name: f"gradio_api/file={path.as_posix()}" for name, path in static_files().items()}
-    return Template(resource("assets", "head.html").read_text("utf-8")).substitute(
-        address, colours=views.colour_sheet()
-    )
+    """Fonts, colours and scripts."""
+    return part("head", css=fonts_and_colours(), **addresses())
+
+
+class FirstPicture:
+    """Sends a first picture of the page along with it, so that it stands before Gradio's scripts have run.
+
+    The script takes it away as soon as the page itself is there.
+    """
+
+    def __init__(self, app: ASGIApp, picture: str) -> None:
+        self.app, self.picture = app, picture.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI; the page itself and nothing else is changed."""
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+            await self.app(scope, receive, send)
+            return
+        start: Message = {}
+
+        async def send_with_picture(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            if start:
+                body = message["body"] = message["body"].replace(b"</body>", self.picture + b"</body>")
+                MutableHeaders(scope=start)["content-length"] = str(len(body))
+                await send(start)
+                start = {}
+            await send(message)
+
+        await self.app(scope, receive, send_with_picture)
+
+
+def first_picture() -> str:
+    """The frame of the page with the first example, as HTML of its own."""
+    _, stage, strip = opening()
+    values = {"strip": strip, "title": stage["headline"][0], "line": stage["line"]}
+    css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
+    return part("first", css=css, header=part("header"), stage=part("stage"), opening=json.dumps(values), **addresses())
+
+
+def warm_up() -> None:
+    """Read the model that the page opens with while the browser is still loading the page."""
+    for _, choice in model_choices()[:1]:
+        try:
+            model_of(choice)
+        except PsmoothError as error:
+            log.warning("%s", error)
 
 
 def launch(port: int | None = None, host: str | None = None, open_browser: bool = True, **options: Any) -> Any:
     """Serve the page; without ``port`` and ``host`` where GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say, or Gradio."""
     gr.set_static_paths(list(static_files().values()))
-    return build().launch(
+    demo = build()
+    threading.Thread(target=warm_up, daemon=True).start()
+    return demo.launch(
         server_port=port, server_name=host, inbrowser=open_browser, theme=theme(), head=head(),
         css_paths=resource("assets", "psmooth.css"), run_history=False, enable_monitoring=False, footer_links=["api"],
-        max_file_size=MAX_FILE_BYTES, show_error=False, ssr_mode=False, pwa=False, mcp_server=False, **options,
+        max_file_size=MAX_FILE_BYTES, show_error=False, ssr_mode=False, pwa=False, mcp_server=False,
+        app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())]}, **options,
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 // of its own, and sets a visitor's text only as text.
 (() => {
   "use strict";
-  const psmooth = (window.psmooth = window.psmooth || {});
+  if (window.psmooth) return;
+  const psmooth = (window.psmooth = {});
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const one = (root, selector) => root.querySelector(selector);
   const make = (tag, className, text) => {
@@ -95,6 +96,21 @@
   psmooth.strip = (element, props, watch) => {
     showStrip(props.value);
     watch("value", () => showStrip(props.value));
+  };
+
+  // Before Gradio has loaded, the page already stands, with the first scan and its noise.
+  psmooth.first = ({ strip, title, line }) => {
+    const root = one(document, "#ps-first");
+    const asked = new URLSearchParams(location.search).get("__theme");
+    const dark = asked ? asked === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    document.body.classList.toggle("dark", dark);
+    setText(one(root, ".ps-headline span"), title);
+    setText(one(root, ".ps-line"), line);
+    showStrip(strip);
+    const moving = setInterval(() => {
+      if (!root.isConnected) clearInterval(moving);
+      else if (!still.matches) redrawNoise();
+    }, 120);
   };
 
   // ---- the vote chart
@@ -394,6 +410,8 @@
     document.fonts.ready.then(() => value && draw());
     show(props.value);
     watch("value", () => show(props.value));
+    const first = one(document, "#ps-first");
+    if (first) first.remove();
   };
 
   // ---- the examples

@@ -525,11 +525,22 @@ def _place(size: float) -> float:
 def picture(pixels: np.ndarray, longest: int | None = None) -> str:
     """A ``(height, width, 3)`` uint8 picture as a PNG data address; one longer than ``longest`` is made smaller."""
     image = Image.fromarray(pixels)
-    if longest is not None and max(image.size) > longest:
+    if longest is not None:
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return _address(image, "PNG")
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """The small picture of an example, as a JPEG data address."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((128, 128), Image.Resampling.LANCZOS)
+    return _address(image, "JPEG")
+
+
+def _address(image: Image.Image, kind: str) -> str:
     file = io.BytesIO()
-    image.save(file, "PNG")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    image.save(file, kind, quality=88)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
 def crop_frame(width: int, height: int, rule: "CropRule") -> list[float]:

