@@ -31,7 +31,7 @@ from psmooth.models import MODELS, MedVLM, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size, settle
-from psmooth.scans import MAX_FILE_BYTES, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
+from psmooth.scans import MAX_FILE_BYTES, Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
 from psmooth.tasks import TASKS, Task, own_task
 
 OWN_TASK = "own"
@@ -130,19 +130,75 @@ def gallery(chosen: int | None) -> dict[str, Any]:
     return {"items": items, "chosen": chosen}
 
 
-# --- from the page's controls to the engine
+# --- from what was asked to what is shown
 
 
-def task_of(task_id: str, class_names: str, template: str) -> Task:
-    """The task chosen in the menu, or the visitor's own."""
-    return own_task(class_names, template) if task_id == OWN_TASK else TASKS[task_id]
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What a visitor or a program asks for, as the controls have it."""
+
+    specimen: Specimen
+    model: str | None
+    task: str
+    class_names: str
+    template: str
+    noise_level: float
+    votes: float
+    target: float | None
+    center: float | None
+    width: float | None
+
+    def read_task(self) -> Task:
+        """The task of the menu, or the visitor's own."""
+        return own_task(self.class_names, self.template) if self.task == OWN_TASK else TASKS[self.task]
+
+    def rule(self, model: MedVLM) -> CropRule:
+        """The model's crop rule, with the window of a 16-bit scan."""
+        if self.specimen.scan.values.ndim == 3 or self.center is None or self.width is None:
+            return model.crop_rule
+        return replace(model.crop_rule, window=Window(self.center, self.width))
+
+    def plan(self) -> Plan:
+        """The live plan with the precision that was chosen."""
+        return Plan(max_votes=int(self.votes), target_radius=self.target or None)
 
 
-def rule_of(model: MedVLM, scan: Scan, center: float | None, width: float | None) -> CropRule:
-    """The model's crop rule, with the window of a 16-bit scan."""
-    if scan.values.ndim == 3 or center is None or width is None:
-        return model.crop_rule
-    return replace(model.crop_rule, window=Window(center, width))
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One step of a run, with everything that it takes to show it."""
+
+    progress: Progress
+    order: Order
+    crop: Crop
+    known: list[views.Landmark]
+    model_name: str
+
+    def stage(self) -> dict[str, Any]:
+        """The right side of the page."""
+        truth = self.order.specimen.truth
+        return views.stage(self.progress, METHOD, self.crop.rule.size, self.known, truth, self.model_name)
+
+    def strip(self) -> dict[str, Any]:
+        """Scan and crop."""
+        scan = self.order.specimen.scan
+        return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
+
+    def stopped(self) -> dict[str, Any]:
+        """The right side of the page if the run is stopped here: its certificate stays valid."""
+        if self.progress.phase == "selection":
+            return views.stopped_early()
+        return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
+
+
+def scenes(order: Order) -> Generator[Scene, None, None]:
+    """The run that was ordered, at the pace of the page; raises PsmoothError."""
+    model, noise_level = model_of(order.model), order.noise_level
+    crop = crop_scan(order.specimen.scan, order.rule(model))
+    known = views.landmarks(crop.pixels, noise_level)
+    task, plan = order.read_task(), order.plan()
+    with closing(certify(model, crop, task=task, methods=(METHOD,), noise_level=noise_level, plan=plan)) as steps:
+        for step in paced(steps):
+            yield Scene(step, order, crop, known, model.spec.name)
 
 
 def paced(steps: Iterator[Progress], seconds: float = SECONDS_A_FRAME) -> Iterator[Progress]:
@@ -157,63 +213,49 @@ def paced(steps: Iterator[Progress], seconds: float = SECONDS_A_FRAME) -> Iterat
         yield held
 
 
-def run(
-    specimen: Specimen | None,
-    model_choice: str | None,
-    task_id: str,
-    class_names: str,
-    template: str,
-    noise_level: float,
-    votes: int,
-    target: float | None,
-    center: float | None,
-    width: float | None,
-) -> Generator[tuple[Any, Any, Any], None, None]:
-    """One run, as (stage, strip, what Stop needs); errors become sentences."""
-    if specimen is None:
-        yield views.idle(), gr.skip(), None
+@dataclass(eq=False)
+class Session:
+    """What one tab has on the server: its scan, and which of its runs is the wanted one.
+
+    Runs are numbered. A run that finds a later one wanted ends itself, so a second click needs no more than a number.
+    """
+
+    specimen: Specimen | None = None
+    order: Order | None = None
+    wanted: int = 0
+    begun: int = 0
+    stopping: bool = False
+
+    def want(self, order: Order | None) -> None:
+        """Ask for a run; without an order, end the one that is on."""
+        self.order, self.stopping = order, False
+        self.wanted += 1
+        if order is None:
+            self.begun = self.wanted
+
+
+def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
+    """The wanted run of a session, as (stage, strip); errors become sentences."""
+    order, number = session.order, session.wanted
+    if order is None or session.begun == number:
         return
+    session.begun = number
+    strip = None
     try:
-        model = model_of(model_choice)
-        task = task_of(task_id, class_names, template)
-        plan = Plan(max_votes=int(votes), target_radius=target or None)
-        rule = rule_of(model, specimen.scan, center, width)
-        crop = crop_scan(specimen.scan, rule)
-        known = views.landmarks(crop.pixels, noise_level)
-        strip = views.strip(scan_picture(specimen.scan, rule.window), specimen.scan.kind, crop)
-        with closing(certify(model, crop, task=task, methods=(METHOD,), noise_level=noise_level, plan=plan)) as steps:
-            for step in paced(steps):
-                scene = Scene(step, crop.rule.size, known, specimen.truth, model.spec.name)
-                yield scene.stage(), strip, scene
-                strip = gr.skip()
+        with closing(scenes(order)) as steps:
+            for scene in steps:
+                if session.wanted != number:
+                    return
+                strip = gr.skip() if strip else scene.strip()
+                ending = session.stopping and scene.progress.phase != "done"
+                yield scene.stopped() if ending else scene.stage(), strip
+                if ending:
+                    return
     except PsmoothError as error:
-        yield views.failed(str(error)), gr.skip(), None
+        yield views.failed(str(error)), gr.skip()
     except Exception:
         log.exception("A run failed.")
-        yield views.failed(views.UNEXPECTED), gr.skip(), None
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The last step shown, with what it takes to show it again after Stop."""
-
-    progress: Progress
-    crop_size: int
-    known: list[views.Landmark]
-    truth: str | None
-    model_name: str
-
-    def stage(self) -> dict[str, Any]:
-        return views.stage(self.progress, METHOD, self.crop_size, self.known, self.truth, self.model_name)
-
-
-def halt(scene: Scene | None) -> dict[str, Any]:
-    """What Stop shows: the certificate so far."""
-    if scene is None or scene.progress.phase == "selection":
-        return views.stopped_early()
-    if scene.progress.phase == "done":
-        return scene.stage()
-    return replace(scene, progress=replace(scene.progress, results=stopped(scene.progress), phase="done")).stage()
+        yield views.failed(views.UNEXPECTED), gr.skip()
 
 
 # --- the documented endpoint
@@ -238,32 +280,24 @@ def certify_file(
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
     votes; a window_width of 0 takes a 16-bit scan's full range.
     """
+    window = (window_center, window_width) if window_width else (None, None)
     try:
         specimen = Specimen(take(scan))
+        order = Order(specimen, model, task, class_names, template, noise_level, votes, target_radius, *window)
+        with closing(scenes(order)) as steps:
+            for scene in steps:
+                yield answer(scene)
     except PsmoothError as error:
         raise gr.Error(str(error), print_exception=False) from None
-    window = (window_center, window_width) if window_width else (None, None)
-    with closing(
-        run(specimen, model, task, class_names, template, noise_level, int(votes), target_radius, *window)
-    ) as steps:
-        for stage, _, scene in steps:
-            if scene is None:
-                raise gr.Error(stage["sentence"], print_exception=False)
-            yield answer(stage, scene)
 
 
-def answer(stage: dict[str, Any], scene: Scene) -> dict[str, Any]:
+def answer(scene: Scene) -> dict[str, Any]:
     """What the endpoint sends of one step."""
+    stage, progress = scene.stage(), scene.progress
     record = None if stage["certificate"] is None else json.loads(stage["certificate"])
-    radius = None if record is None else record["radius"]
     said = {name: stage[name] for name in ("state", "line", "sentence")}
-    return {
-        **said,
-        "votes": scene.progress.votes,
-        "planned": scene.progress.planned,
-        "radius": radius,
-        "certificate": record,
-    }
+    counted = {"votes": progress.votes, "planned": progress.planned}
+    return {**said, **counted, "radius": record and record["radius"], "certificate": record}
 
 
 def take(path: str | None) -> Scan:
@@ -280,19 +314,43 @@ def take(path: str | None) -> Scan:
 # --- thin handlers of the page
 
 
-def pick(event: gr.EventData) -> tuple[Any, ...]:
+def begin(session: Session, *settings: Any) -> Any:
+    """Ask for a run and say so at once; without a scan nothing is asked."""
+    if session.specimen is None:
+        return gr.skip()
+    session.want(Order(session.specimen, *settings))
+    return views.loading(_name(settings[0]))
+
+
+def _name(model_choice: str | None) -> str:
+    return next((name for name, choice in model_choices() if choice == model_choice), "")
+
+
+def halt(session: Session) -> Any:
+    """Stop: a run that is on ends itself with its certificate; one that still waits in the queue is taken out."""
+    session.stopping = True
+    if session.begun == session.wanted:
+        return gr.skip()
+    session.want(None)
+    return views.stopped_early()
+
+
+def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
     index = min(max(int(event._data["index"]), 0), len(EXAMPLES) - 1)
-    return example_specimen(index), EXAMPLES[index].task, gallery(index), *window_fields(example_specimen(index).scan)
+    session.specimen = example_specimen(index)
+    return EXAMPLES[index].task, gallery(index), *window_fields(session.specimen.scan)
 
 
-def upload(path: str) -> tuple[Any, ...]:
+def upload(session: Session, path: str) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
+    session.want(None)
+    session.specimen = None
     try:
-        scan = take(path)
+        session.specimen = Specimen(take(path))
     except PsmoothError as error:
-        return None, gallery(None), *window_fields(None), views.failed(str(error)), {}
-    return Specimen(scan), gallery(None), *window_fields(scan), gr.skip(), gr.skip()
+        return views.failed(str(error)), {}, gallery(None), *window_fields(None)
+    return gr.skip(), gr.skip(), gallery(None), *window_fields(session.specimen.scan)
 
 
 def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
@@ -303,20 +361,11 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
     return gr.Row(visible=True), window.center, window.width
 
 
-def clear() -> tuple[Any, ...]:
+def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
-    return None, None, gallery(None), *window_fields(None), views.idle(), {}
-
-
-def begin(ticket: int, specimen: Specimen | None, model_choice: str | None) -> tuple[Any, Any]:
-    """The next ticket starts a run, and the page says at once that something happens; without a scan nothing does."""
-    if specimen is None:
-        return gr.skip(), gr.skip()
-    return ticket + 1, views.loading(_name(model_choice))
-
-
-def _name(model_choice: str | None) -> str:
-    return next((name for name, choice in model_choices() if choice == model_choice), "")
+    session.want(None)
+    session.specimen = None
+    return views.idle(), {}, gallery(None), *window_fields(None)
 
 
 def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
@@ -340,9 +389,7 @@ def own_fields(task_id: str) -> Any:
 class Page:
     """The components that the wiring needs."""
 
-    specimen: gr.State
-    scene: gr.State
-    ticket: gr.State
+    session: gr.State
     picker: gr.HTML
     strip: gr.HTML
     stage: gr.HTML
@@ -363,7 +410,7 @@ class Page:
 
     @property
     def settings(self) -> list[Any]:
-        """The inputs of a run, in the order of `run` after the specimen."""
+        """What an `Order` is made from, in its order, after the specimen."""
         return [
             self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.center,
             self.width,
@@ -436,7 +483,7 @@ def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
 def lay_out() -> Page:
     """The whole page."""
     first, stage_value, strip_value = opening()
-    specimen, scene, ticket = gr.State(first), gr.State(None), gr.State(0)
+    session = gr.State(Session(first))
     bare(part("header"), "psmooth.header(element)")
     with gr.Row(elem_id="ps-page"):
         with gr.Column(elem_id="ps-side"):
@@ -447,7 +494,7 @@ def lay_out() -> Page:
             strip = bare(
                 "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
             )
-    return Page(specimen=specimen, scene=scene, ticket=ticket, stage=stage, strip=strip, **controls)
+    return Page(session=session, stage=stage, strip=strip, **controls)
 
 
 # --- wiring
@@ -455,27 +502,17 @@ def lay_out() -> Page:
 
 def wire(demo: gr.Blocks, page: Page) -> None:
     """Every event of the page; those that use the device share one place in the queue."""
-    going = page.ticket.change(
-        run, [page.specimen, *page.settings], [page.stage, page.strip, page.scene], trigger_mode="always_last",
-        **DEVICE, **PRIVATE,
-    )  # fmt: skip
-    fields = [page.window, page.center, page.width]
-    picked = page.picker.pick(
-        pick, None, [page.specimen, page.task, page.picker, *fields], cancels=[going], queue=False, **PRIVATE
-    )
-    uploaded = page.uploader.upload(
-        upload, page.uploader, [page.specimen, page.picker, *fields, page.stage, page.strip], cancels=[going],
-        queue=False, **PRIVATE,
-    )  # fmt: skip
-    gr.on([page.start.click], None, cancels=[going], api_visibility="private")
-    for starting in (demo.load, page.start.click, picked.then, uploaded.success):
-        starting(begin, [page.ticket, page.specimen, page.model], [page.ticket, page.stage], **PRIVATE)
-    page.stage.stop(halt, page.scene, page.stage, cancels=[going], queue=False, **PRIVATE)
-    page.clear.click(
-        clear, None, [page.specimen, page.scene, page.picker, *fields, page.stage, page.strip], cancels=[going],
-        queue=False, **PRIVATE,
-    )  # fmt: skip
-    page.task.change(own_fields, page.task, page.own, queue=False, **PRIVATE)
+    fields = [page.picker, page.window, page.center, page.width]
+    at_once: dict[str, Any] = {"queue": False, **PRIVATE}
+    picked = page.picker.pick(pick, page.session, [page.task, *fields], **at_once)
+    given = [page.session, page.uploader]
+    uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
+    for starting in (demo.load, page.start.click, picked.then, uploaded.then):
+        begun = starting(begin, [page.session, *page.settings], page.stage, **at_once)
+        begun.then(run, page.session, [page.stage, page.strip], trigger_mode="multiple", **DEVICE, **PRIVATE)
+    page.stage.stop(halt, page.session, page.stage, **at_once)
+    page.clear.click(clear, page.session, [page.stage, page.strip, *fields], **at_once)
+    page.task.change(own_fields, page.task, page.own, **at_once)
     demo.unload(forgetting(demo))
 
 
@@ -579,11 +616,12 @@ class FirstPicture:
 
 
 def first_picture() -> str:
-    """The frame of the page with the first example, as HTML of its own."""
+    """The page with the first example, as HTML of its own, drawn by the same script."""
     _, stage, strip = opening()
-    values = {"strip": strip, "title": stage["headline"][0], "line": stage["line"]}
+    values = json.dumps({"stage": stage, "strip": strip, "picker": gallery(0), "words": views.PAGE_WORDS})
     css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
-    return part("first", css=css, header=part("header"), stage=part("stage"), opening=json.dumps(values), **addresses())
+    parts = {name: part(name) for name in ("header", "picker", "stage")}
+    return part("first", css=css, values=values.replace("</", "<\\/"), **parts, **addresses())
 
 
 def warm_up() -> None:

@@ -99,13 +99,14 @@
   };
 
   // Before Gradio has loaded, the page already stands, with the first scan and its noise.
-  psmooth.first = ({ strip, title, line }) => {
+  psmooth.first = ({ stage, strip, picker, words }) => {
     const root = one(document, "#ps-first");
     const asked = new URLSearchParams(location.search).get("__theme");
     const dark = asked ? asked === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     document.body.classList.toggle("dark", dark);
-    setText(one(root, ".ps-headline span"), title);
-    setText(one(root, ".ps-line"), line);
+    const nothing = () => {};
+    psmooth.picker(root, { value: picker }, nothing, nothing);
+    mountStage(root, { value: stage, words }, nothing, nothing);
     showStrip(strip);
     const moving = setInterval(() => {
       if (!root.isConnected) clearInterval(moving);
@@ -155,6 +156,16 @@
     return Math.round(22 + rowHeight(rows, narrow) * (rows + 0.7) + 44);
   }
 
+  // One kind of bars; Plotly takes a hatch for a whole trace only.
+  function bars(data, rows, at, height, marker) {
+    const of = (values) => rows.map((row) => values[row]);
+    return {
+      type: "bar", orientation: "h", x: of(data.shares), y: of(at), width: height, marker,
+      text: rows.map((row) => `${escape(data.labels[row])}: ${data.counts[row].toLocaleString("en")}`),
+      textposition: "none", hovertemplate: "%{text} · %{x:.1%}<extra></extra>",
+    };
+  }
+
   function traces(data, labels, look, frame, narrow) {
     const rows = data.labels.map((_, index) => index);
     const leader = rows.map((row) => data.chosen && row === 0);
@@ -166,18 +177,11 @@
         type: "bar", orientation: "h", x: data.selection_shares.map((share) => share || null), y: at, width: height + 0.2, hoverinfo: "skip",
         marker: { color: "rgba(0,0,0,0)", line: { color: look.edge, width: 1 } },
       },
-      {
-        type: "bar", orientation: "h", x: data.shares, y: at, width: height,
-        marker: {
-          color: leader.map((yes) => (yes ? look.accent : look.bar)),
-          pattern: {
-            shape: leader.map((yes) => (yes ? "/" : "")), fgcolor: look.card, fgopacity: 0.3, size: 7, solidity: 0.28,
-            fillmode: "overlay",
-          },
-        },
-        text: data.counts.map((count, row) => `${escape(data.labels[row])}: ${count.toLocaleString("en")}`),
-        textposition: "none", hovertemplate: "%{text} · %{x:.1%}<extra></extra>",
-      },
+      bars(data, rows.filter((row) => !leader[row]), at, height, { color: look.bar }),
+      bars(data, rows.filter((row) => leader[row]), at, height, {
+        color: look.accent,
+        pattern: { shape: "/", fgcolor: look.card, fgopacity: 0.3, size: 7, solidity: 0.28, fillmode: "overlay" },
+      }),
       {
         type: "scatter", mode: "text", x: rows.map(() => frame.high), y: at, cliponaxis: false, hoverinfo: "skip",
         text: data.counts.map((count) => count.toLocaleString("en")), textposition: "middle left",
@@ -360,6 +364,12 @@
   const BUSY = ["loading", "queued", "selecting", "estimating"];
 
   psmooth.stage = (element, props, watch, trigger) => {
+    mountStage(element, props, watch, trigger);
+    const first = one(document, "#ps-first");
+    if (first) first.remove();
+  };
+
+  function mountStage(element, props, watch, trigger) {
     const root = one(element, ".ps-stage");
     const chart = one(root, ".ps-chart");
     const words = props.words;
@@ -401,18 +411,19 @@
       setText(one(root, ".ps-line"), text);
       setText(one(root, "[role=status]"), text);
     }
-    setInterval(watchQueue, 400);
+    const watching = setInterval(() => (root.isConnected ? watchQueue() : clearInterval(watching)), 400);
 
-    one(root, ".ps-stop").addEventListener("click", () => trigger("stop"));
+    one(root, ".ps-stop").addEventListener("click", (event) => {
+      event.target.disabled = true;
+      trigger("stop");
+    });
     one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new ResizeObserver(() => value && value.chart && show(value)).observe(chart);
     document.fonts.ready.then(() => value && draw());
     show(props.value);
     watch("value", () => show(props.value));
-    const first = one(document, "#ps-first");
-    if (first) first.remove();
-  };
+  }
 
   // ---- the examples
 

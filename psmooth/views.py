@@ -404,7 +404,8 @@ def votes_figure(result: Result, dark: bool = False) -> go.Figure:
     figure = go.Figure(layout=_figure_layout(names, colours))
     outline = {"color": "rgba(0,0,0,0)", "line": {"color": colours["edge"], "width": 1}}
     figure.add_bar(x=data["selection_shares"], y=rows, orientation="h", width=0.74, marker=outline, hoverinfo="skip")
-    figure.add_bar(x=data["shares"], y=rows, orientation="h", width=0.5, marker=_bar_marker(len(rows), colours))
+    figure.add_bar(x=data["shares"][1:], y=rows[1:], orientation="h", width=0.5, marker_color=colours["bar"])
+    figure.add_bar(x=data["shares"][:1], y=rows[:1], orientation="h", width=0.5, marker=_leading(colours))
     _draw_bounds(figure, data, colours)
     for row, count in zip(rows, data["counts"], strict=True):
         figure.add_annotation(x=1.02, y=row, text=count_text(count), xanchor="left", showarrow=False)
@@ -431,13 +432,10 @@ def _figure_layout(names: Sequence[str], colours: Mapping[str, str]) -> dict[str
     }
 
 
-def _bar_marker(rows: int, colours: Mapping[str, str]) -> dict[str, Any]:
-    """The leader in the accent and hatched, so that it is told apart without colour too."""
-    return {
-        "color": [colours["accent"] if row == 0 else colours["bar"] for row in range(rows)],
-        "pattern": {"shape": ["/" if row == 0 else "" for row in range(rows)], "fgcolor": colours["card"], "size": 7,
-                    "solidity": 0.2, "fillmode": "overlay", "fgopacity": 0.35},
-    }  # fmt: skip
+def _leading(colours: Mapping[str, str]) -> dict[str, Any]:
+    """The leader's bar in the accent and hatched, so that it is told apart without colour too."""
+    hatch = {"shape": "/", "fgcolor": colours["card"], "fgopacity": 0.3, "size": 7, "solidity": 0.28}
+    return {"color": colours["accent"], "pattern": {**hatch, "fillmode": "overlay"}}
 
 
 def _draw_bounds(figure: go.Figure, data: Mapping[str, Any], colours: Mapping[str, str]) -> None:

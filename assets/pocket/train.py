@@ -2,7 +2,7 @@
 
 It knows nothing about certificates. One command each, seeds fixed (the folder holds ``task/split/class/scan.jpg``):
 
-    python assets/pocket/train.py FOLDER pocket     # ImageNet trunk → scans → scans, phantoms and scanner noise
+    python assets/pocket/train.py FOLDER pocket     # ImageNet trunk → scans → + phantoms and scanner noise
     python assets/pocket/train.py FOLDER noisy      # the same, retrained with Gaussian noise; the text tower stays
     python assets/pocket/train.py FOLDER report     # the figures on `test`, once
 """
@@ -43,14 +43,34 @@ SIZE = 128  # side of a crop
 BATCH = 96
 
 
+# Share of a task in the scans of a batch, by what `val` had left to gain: after the first stage, and after the second.
+HARD = {
+    "chest_xray": 0.22,
+    "oral_histology": 0.20,
+    "dermoscopy": 0.14,
+    "breast_ultrasound": 0.12,
+    "brain_mri": 0.12,
+    "blood_cells": 0.12,
+    "lung_colon_histology": 0.08,
+}
+EVENED = {
+    "chest_xray": 0.20,
+    "oral_histology": 0.14,
+    "dermoscopy": 0.08,
+    "breast_ultrasound": 0.11,
+    "brain_mri": 0.18,
+    "blood_cells": 0.20,
+    "lung_colon_histology": 0.09,
+}
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stretch of training: how long, how fast, on what.
 
     ``sizes`` are the crop sides of its equal parts; ``degrade`` is the share of scans seen through a worse scanner
     (noise up to .06, blur, recompression); ``noise`` the largest Gaussian noise level; ``phantoms`` their share of a
-    batch. With ``hard_first`` scans are drawn by ``HARDNESS`` and evenly within a task, else by the square root of
-    the size of their class.
+    batch. Scans are drawn by ``shares`` and evenly within a task; without shares, by the square root of class sizes.
     """
 
     steps: int
@@ -59,25 +79,16 @@ class Stage:
     degrade: float = 0.0
     noise: float = 0.0
     phantoms: float = 0.0
-    hard_first: bool = False
+    shares: dict[str, float] = field(default_factory=dict)
     text: bool = True
     seed: int = 0
 
 
 STAGES = {
     "scans": Stage(steps=800, rate=1.2e-3, sizes=(96, 96, 112, 128), degrade=0.3, seed=1),
-    "pocket": Stage(steps=560, rate=6e-4, degrade=0.5, phantoms=0.17, hard_first=True, seed=2),
-    "noisy": Stage(steps=560, rate=6e-4, degrade=0.2, noise=0.75, phantoms=0.17, hard_first=True, text=False, seed=3),
-}
-# Share of the scans of a batch, by what `val` had left to gain after the first stage.
-HARDNESS = {
-    "chest_xray": 0.22,
-    "oral_histology": 0.20,
-    "dermoscopy": 0.14,
-    "breast_ultrasound": 0.12,
-    "brain_mri": 0.12,
-    "blood_cells": 0.12,
-    "lung_colon_histology": 0.08,
+    "pocket": Stage(steps=560, rate=6e-4, degrade=0.5, phantoms=0.17, shares=HARD, seed=2),
+    "polish": Stage(steps=420, rate=5e-4, degrade=0.35, phantoms=0.15, shares=EVENED, seed=4),
+    "noisy": Stage(steps=460, rate=6e-4, degrade=0.2, noise=0.75, phantoms=0.17, shares=EVENED, text=False, seed=3),
 }
 
 
@@ -219,10 +230,10 @@ def batches(scans: Scans, phantoms: Scans | None, stage: Stage) -> Iterator[tupl
 
 
 def _class_weights(scans: Scans, stage: Stage) -> np.ndarray:
-    if not stage.hard_first:
+    if not stage.shares:
         return np.sqrt([len(rows) for rows in scans.by_class.values()])
     tasks = [CLASSES[label][0] for label in scans.by_class]
-    return np.array([HARDNESS[task] / tasks.count(task) for task in tasks])
+    return np.array([stage.shares[task] / tasks.count(task) for task in tasks])
 
 
 def contrastive_loss(images: Tensor, captions: Tensor, labels: Tensor, caption_labels: Tensor, scale: Tensor) -> Tensor:
@@ -415,7 +426,7 @@ def load_saved(name: str) -> CLIP:
 
 
 def train_pocket(folder: Path, work: Path) -> None:
-    """``scans`` (kept in the work folder: found there, it is not run again), then ``pocket``."""
+    """``scans`` (kept in the work folder: found there, it is not run again), then ``pocket`` and ``polish``."""
     scans, val = read_scans(folder, "train"), read_scans(folder, "val", STORED)
     network, kept = new_network(), work / "scans.pt"
     if kept.is_file():
@@ -426,6 +437,7 @@ def train_pocket(folder: Path, work: Path) -> None:
         torch.save(network.state_dict(), kept)
     phantoms = draw_phantoms(each=150, first_seed=1_000_000)
     save_model(run_stage(network, STAGES["pocket"], scans, phantoms, val), "pocket", text=True)
+    save_model(run_stage(load_saved("pocket"), STAGES["polish"], scans, phantoms, val), "pocket", text=True)
 
 
 def train_noisy(folder: Path) -> None:

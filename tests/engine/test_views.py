@@ -183,7 +183,7 @@ def test_a_figure_has_the_same_numbers_and_no_tag_of_a_visitor() -> None:
     result = a_result((900, 60, 40), "complete", a_run((EVIL, "<b>bold</b> & co", "platelet")))
     for dark in (False, True):
         figure = views.votes_figure(result, dark)
-        assert list(figure.data[1].x) == [0.9, 0.06, 0.04]
+        assert [*figure.data[2].x, *figure.data[1].x] == [0.9, 0.06, 0.04]
         labels = " ".join(figure.layout.yaxis.ticktext)
         assert "<img" not in labels
         assert "&lt;img" in labels
