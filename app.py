@@ -171,12 +171,10 @@ class Scene:
     order: Order
     crop: Crop
     known: list[views.Landmark]
-    model_name: str
 
     def stage(self) -> dict[str, Any]:
         """The right side of the page."""
-        truth = self.order.specimen.truth
-        return views.stage(self.progress, METHOD, self.crop.rule.size, self.known, truth, self.model_name)
+        return views.stage(self.progress, METHOD, self.crop.rule.size, self.known, self.order.specimen.truth)
 
     def strip(self) -> dict[str, Any]:
         """Scan and crop."""
@@ -198,7 +196,7 @@ def scenes(order: Order) -> Generator[Scene, None, None]:
     task, plan = order.read_task(), order.plan()
     with closing(certify(model, crop, task=task, methods=(METHOD,), noise_level=noise_level, plan=plan)) as steps:
         for step in paced(steps):
-            yield Scene(step, order, crop, known, model.spec.name)
+            yield Scene(step, order, crop, known)
 
 
 def paced(steps: Iterator[Progress], seconds: float = SECONDS_A_FRAME) -> Iterator[Progress]:
@@ -294,7 +292,7 @@ def certify_file(
 def answer(scene: Scene) -> dict[str, Any]:
     """What the endpoint sends of one step."""
     stage, progress = scene.stage(), scene.progress
-    record = None if stage["certificate"] is None else json.loads(stage["certificate"])
+    record = None if progress.phase == "selection" else progress.results[METHOD].to_dict()
     said = {name: stage[name] for name in ("state", "line", "sentence")}
     counted = {"votes": progress.votes, "planned": progress.planned}
     return {**said, **counted, "radius": record and record["radius"], "certificate": record}
@@ -641,7 +639,8 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
     return demo.launch(
         server_port=port, server_name=host, inbrowser=open_browser, theme=theme(), head=head(),
         css_paths=resource("assets", "psmooth.css"), run_history=False, enable_monitoring=False, footer_links=["api"],
-        max_file_size=MAX_FILE_BYTES, show_error=False, ssr_mode=False, pwa=False, mcp_server=False,
+        max_file_size=MAX_FILE_BYTES, favicon_path=resource("assets", "icon.png"), show_error=False, ssr_mode=False,
+        pwa=False, mcp_server=False,
         app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())]}, **options,
     )  # fmt: skip
 

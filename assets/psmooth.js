@@ -339,10 +339,16 @@
   function showMarks(root, value) {
     const kind = one(root, ".ps-kind");
     kind.dataset.kind = value.badge ? value.badge.kind : "";
-    setText(kind, value.badge ? value.badge.text : "");
+    const text = value.badge ? value.badge.text : "";
+    if (kind.dataset.text === text) return showFacts(root, value.facts || []);
+    kind.dataset.text = kind.textContent = text;
     kind.title = value.badge ? value.badge.about : "";
+    if (value.badge) kind.append(make("span", "ps-hidden", `: ${value.badge.about}`));
+    showFacts(root, value.facts || []);
+  }
+
+  function showFacts(root, pairs) {
     const list = one(root, ".ps-facts");
-    const pairs = value.facts || [];
     if (list.dataset.shown === JSON.stringify(pairs)) return;
     list.dataset.shown = JSON.stringify(pairs);
     list.replaceChildren(
@@ -381,8 +387,19 @@
       if (value.chart && !drawChart(chart, value.chart, words)) waiting = setTimeout(draw, 60);
     }
 
-    function show(next) {
-      if (!next || !next.state) return;
+    // Steps that come faster than this computer can draw are passed over; the last one never is.
+    let next = null;
+    let pause = 0;
+    let drawn = 0;
+    function show(step) {
+      if (!step || !step.state) return;
+      next = step;
+      clearTimeout(pause);
+      pause = setTimeout(paint, Math.max(0, drawn - performance.now()));
+    }
+
+    function paint() {
+      const started = performance.now();
       const kept = value || {};
       value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
       root.dataset.state = value.state;
@@ -390,16 +407,19 @@
       showMarks(root, value);
       showProgress(root, value);
       if (value.ruler) drawRuler(root, value.ruler, words);
-      if (value.chart) {
-        setText(one(root, ".ps-caption"), value.chart.caption);
-        fillTable(one(root, "tbody"), value.chart);
-        const narrow = chart.clientWidth > 0 && chart.clientWidth < 460;
-        chart.style.height = `${chartHeight(value.chart.labels.length, narrow)}px`;
-        draw();
-      }
+      if (value.chart) showChart();
       one(root, ".ps-stop").disabled = !BUSY.includes(value.state);
       one(root, ".ps-download").disabled = !value.certificate;
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
+      drawn = performance.now() + 3 * (performance.now() - started);
+    }
+
+    function showChart() {
+      setText(one(root, ".ps-caption"), value.chart.caption);
+      fillTable(one(root, "tbody"), value.chart);
+      const narrow = chart.clientWidth > 0 && chart.clientWidth < 460;
+      chart.style.height = `${chartHeight(value.chart.labels.length, narrow)}px`;
+      draw();
     }
 
     // While another run has the computer, Gradio keeps the place in the queue in a hidden element of this block.
@@ -419,9 +439,10 @@
     });
     one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    new ResizeObserver(() => value && value.chart && show(value)).observe(chart);
+    new ResizeObserver(() => value && value.chart && showChart()).observe(chart);
     document.fonts.ready.then(() => value && draw());
-    show(props.value);
+    next = props.value;
+    paint();
     watch("value", () => show(props.value));
   }
 

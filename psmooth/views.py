@@ -40,9 +40,7 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "slogan": SLOGAN,
     "notice": NOTICE,
     "theme": "Light or dark",
-    "scan": "Scan",
     "examples": "Drawn examples",
-    "question": "Question",
     "strip_scan": "The scan",
     "strip_scan_alt": "The whole scan; a frame marks the part that the model sees.",
     "strip_crop": "What the model sees",
@@ -65,15 +63,12 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "download_long": "Download the certificate as a JSON file",
     "file": "psmooth-certificate.json",
     "queued": "Queued · place {place} of {size} · it starts by itself",
-    "waiting": "Waiting for the computer · it starts by itself",
-    "lost": "The connection to psmooth was lost. Reload the page to go on.",
     "gap": "this gap is the radius",
     "no_gap": "not certified yet",
 }
 
 CONTROL_WORDS: Final[dict[str, str]] = {
     "upload": "Upload a scan",
-    "upload_info": "or drop it here, or paste it",
     "clear": "Clear",
     "model": "Med-VLM",
     "task": "Task",
@@ -83,7 +78,6 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "template": "Template",
     "template_info": "{} is where a class name goes.",
     "noise": "Noise level σ",
-    "noise_info": "Of pixel values from 0 to 1. More noise reaches further, and is harder to see through.",
     "precision": "Precision",
     "target": "Stop early when R reaches",
     "target_info": "Empty: draw all votes.",
@@ -330,19 +324,16 @@ def radius_words(result: Result, crop_size: int) -> dict[str, str]:
     return {"text": "–", "unit": unit, "status": "not certified yet" if running else "not certified"}
 
 
-def facts(run: Run, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
-    """Short pairs beside the verdict: the unsmoothed model's answer, and what a phantom shows."""
-    pairs = []
+def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
+    """Short pairs beside the verdict: the noise, the unsmoothed model's answer, and what a phantom shows."""
+    run = result.run
+    pairs = [["Noise level", f"σ = {run.noise_level:g}"]]
     if contender in progress.clean:
         pairs.append(["Without smoothing", name_of(run, progress.clean[contender])])
     if truth is not None:
-        pairs.append(["Drawn as", truth])
+        wrong = isinstance(result, Certificate) and name_of(run, result.leader) != truth
+        pairs.append(["Drawn as", f"{truth}: the answer is wrong" if wrong else truth])
     return pairs
-
-
-def setting(run: Run, model_name: str) -> str:
-    """What the certificate is about, in one line."""
-    return f"{model_name} · σ = {run.noise_level:g} · at most {count_text(run.plan.max_votes)} votes"
 
 
 # --- the votes
@@ -570,7 +561,7 @@ def strip(whole: np.ndarray, kind: str, crop: "Crop") -> dict[str, Any]:
 
 
 def stage(
-    progress: "Progress", contender: str, crop_size: int, known: Sequence[Landmark], truth: str | None, model_name: str
+    progress: "Progress", contender: str, crop_size: int, known: Sequence[Landmark], truth: str | None = None
 ) -> dict[str, Any]:
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
@@ -586,12 +577,11 @@ def stage(
         "aside": NOT_PROMISED if isinstance(result, Certificate) and not selecting else "",
         "ghosts": ghosts(run.class_names, run.plan.failure_probability),
         "badge": {"kind": run.guarantee, "text": badge, "about": about},
-        "setting": setting(run, model_name),
         "radius": radius_words(result, crop_size),
-        "facts": facts(run, progress, contender, truth),
+        "facts": facts(result, progress, contender, truth),
         "chart": chart_data(result),
         "ruler": ruler(known, result.radius if isinstance(result, Certificate) else None),
-        "certificate": None if selecting else result.to_json(),
+        "certificate": None if result.votes.ended == "running" else result.to_json(),
         "notice": progress.notice or "",
         "announce": announcement(progress, result),
     }

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import open_clip
 import torch
@@ -22,6 +24,9 @@ from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size, settle
 from psmooth.sampling import batch_copies
 from psmooth.scans import Crop, CropRule, crop_scan, open_scan
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ROUNDS = 5
 
@@ -103,6 +108,43 @@ def seconds_of(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def page_rows() -> list[Row]:
+    """The page in a browser: from load, and from a click, to the first votes drawn and to the certificate."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.conftest import ARGUMENTS, CHROMIUM
+    from tests.serving import serve
+
+    if not CHROMIUM.exists():
+        return []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1320, "height": 900})
+        rounds = []
+        for _ in range(ROUNDS):
+            load = _seconds_to(page, lambda: page.goto(serve("").url, wait_until="commit"))
+            click = _seconds_to(page, lambda: page.click("#ps-certify"))
+            rounds.append((*load, *click))
+        browser.close()
+    names = ("page load to certificate", "click to first votes drawn", "click to certificate")
+    values = [median(column) for column in zip(*rounds, strict=True)][1:]
+    goals = zip(names, values, (3, 1, 3), strict=True)
+    return [Row(name, round(value, 2), "s", f"goal {goal} s", round(value / goal, 3)) for name, value, goal in goals]
+
+
+def _seconds_to(page: "Page", action: Callable[[], object]) -> tuple[float, float]:
+    """Seconds from an action to the first votes on the page and to the end of the run."""
+    votes = "[...document.querySelectorAll('.ps-votes tbody tr')].some(r => +r.cells[1].textContent > 0)"
+    running = ".ps-stage:is([data-state=selecting], [data-state=estimating])"
+    start = time.perf_counter()
+    action()
+    page.wait_for_selector(running)
+    page.wait_for_function(votes)
+    first = time.perf_counter() - start
+    page.wait_for_selector(".ps-stage:is([data-state=certified], [data-state=abstained])")
+    return first, time.perf_counter() - start
+
+
 def main() -> None:
     """Measure, print, write ``bench.json``."""
     settle()
@@ -121,6 +163,7 @@ def main() -> None:
     large = vit_b_32()
     big_crop = crop_scan(scan, replace(large.crop_rule, size=224))
     rows.append(against_bare("ViT-B/32, random weights", large, big_crop, 16, 6))
+    rows += page_rows()
     for row in rows:
         print(f"{row.name:45} {row.value:>9} {row.unit:8} {row.against:42} {row.ratio}")
     Path("bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")

@@ -1,10 +1,11 @@
 """A real Chromium in front of the served page; every test here is skipped, by name, where there is none."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.serving import Server, serve
 
@@ -16,6 +17,8 @@ ARGUMENTS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("PSMOOTH_REQUIRE_BROWSER") and not CHROMIUM.exists():
+        raise pytest.UsageError(f"PSMOOTH_REQUIRE_BROWSER is set, but there is no Chromium at {CHROMIUM}.")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -40,14 +43,21 @@ class Watched:
     """A page, and everything about it that must not happen."""
 
     def __init__(self, page: Page, url: str) -> None:
-        self.page, self.url, self.wrong = page, url, []
+        self.page, self.url = page, url
+        self.wrong: list[str] = []
         page.set_default_timeout(60_000)
-        page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("request", lambda request: self._is_here(request.url) or self.wrong.append(request.url))
+        page.on("request", self._on_request)
 
-    def _is_here(self, address: str) -> bool:
-        return address.startswith((self.url, self.url.replace("127.0.0.1", "localhost"), "data:", "blob:"))
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.wrong.append(message.text)
+
+    def _on_request(self, request: Request) -> None:
+        here = (self.url, self.url.replace("127.0.0.1", "localhost"), "data:", "blob:")
+        if not request.url.startswith(here):
+            self.wrong.append(request.url)
 
     def open(self) -> Page:
         self.page.goto(self.url)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, verify
 from psmooth.certify import Progress
+from psmooth.resources import resource
 from psmooth.scans import CropRule, crop_scan, open_scan
 from psmooth.tasks import TASKS
 
@@ -105,7 +107,7 @@ def test_nothing_is_certified_in_words_while_the_engine_abstains() -> None:
     for counts, ended in [((40, 38, 22), "running"), ((34, 33, 33), "stopped"), ((340, 330, 330), "complete")]:
         result = a_result(counts, ended)
         assert isinstance(result, Abstention)
-        stage = views.stage(a_progress(result), "template", 128, [], None, "pocket")
+        stage = views.stage(a_progress(result), "template", 128, [])
         assert stage["radius"]["text"] == "–"
         assert "not certified" in stage["radius"]["status"]
         assert "holds within" not in "".join(stage["headline"])
@@ -140,8 +142,18 @@ def test_every_state_has_a_name_and_words(phase: Any, counts: tuple[int, ...], e
     result = a_result(counts, ended)
     progress = a_progress(result, phase)
     assert views.state_of(progress, result) == state
-    stage = views.stage(progress, "template", 128, [], "monocyte", "pocket")
+    stage = views.stage(progress, "template", 128, [], "monocyte")
     assert all(stage[name] for name in ("line", "sentence", "announce"))
+
+
+def test_a_phantom_s_truth_stands_beside_the_verdict_and_a_wrong_answer_is_called_wrong() -> None:
+    result = a_result((900, 60, 40), "complete")
+    said = [
+        dict(views.facts(result, a_progress(result), "template", truth)) for truth in ("monocyte", "platelet", None)
+    ]
+    assert said[0] == {"Noise level": "σ = 0.25", "Without smoothing": "lymphocyte", "Drawn as": "monocyte"}
+    assert said[1]["Drawn as"] == "platelet: the answer is wrong"
+    assert "Drawn as" not in said[2]
 
 
 def test_both_kinds_of_guarantee_have_their_own_words() -> None:
@@ -183,7 +195,8 @@ def test_a_figure_has_the_same_numbers_and_no_tag_of_a_visitor() -> None:
     result = a_result((900, 60, 40), "complete", a_run((EVIL, "<b>bold</b> & co", "platelet")))
     for dark in (False, True):
         figure = views.votes_figure(result, dark)
-        assert [*figure.data[2].x, *figure.data[1].x] == [0.9, 0.06, 0.04]
+        _, rest, leader = figure.to_dict()["data"]
+        assert [*leader["x"], *rest["x"]] == [0.9, 0.06, 0.04]
         labels = " ".join(figure.layout.yaxis.ticktext)
         assert "<img" not in labels
         assert "&lt;img" in labels
@@ -191,22 +204,19 @@ def test_a_figure_has_the_same_numbers_and_no_tag_of_a_visitor() -> None:
 
 
 def test_the_text_of_a_visitor_reaches_the_page_unchanged_as_text() -> None:
-    stage = views.stage(
-        a_progress(a_result((900, 60, 40), "complete", a_run((EVIL, "b", "c")))), "template", 128, [], None, "m"
-    )
+    stage = views.stage(a_progress(a_result((900, 60, 40), "complete", a_run((EVIL, "b", "c")))), "template", 128, [])
     assert stage["headline"][1] == EVIL
     assert EVIL in stage["chart"]["labels"]
 
 
-def test_every_certificate_on_the_page_is_valid_as_it_stands() -> None:
-    for counts, ended in [((50, 1, 1), "running"), ((900, 60, 40), "complete"), ((340, 330, 330), "complete")]:
-        stage = views.stage(a_progress(a_result(counts, ended)), "template", 128, [], None, "pocket")
+def test_every_certificate_on_the_page_is_valid() -> None:
+    for counts, ended in [((50, 1, 1), "stopped"), ((900, 60, 40), "complete"), ((340, 330, 330), "complete")]:
+        stage = views.stage(a_progress(a_result(counts, ended), "done"), "template", 128, [])
         assert verify(stage["certificate"]).ok
 
 
-def test_a_run_in_its_selection_phase_offers_no_certificate() -> None:
-    stage = views.stage(a_progress(a_result((0, 0, 0)), "selection"), "template", 128, [], None, "pocket")
-    assert stage["certificate"] is None
+def test_a_run_that_is_on_offers_no_certificate_to_download() -> None:
+    assert views.stage(a_progress(a_result((50, 1, 1))), "template", 128, [])["certificate"] is None
 
 
 # --- what a radius means
@@ -277,6 +287,16 @@ def test_the_frame_on_the_scan_is_what_the_model_sees(box: tuple[int, int, int, 
     crop = crop_scan(open_scan(inside), CropRule(size=32, box=box))
     assert crop.pixels.mean() > 250
     assert wide * width == pytest.approx(high * height)
+
+
+# --- the page's pieces
+
+
+def test_every_word_of_the_page_is_used_and_no_other_is_asked_for() -> None:
+    pieces = "".join(resource("assets", f"{name}.html").read_text("utf-8") for name in ("header", "picker", "stage"))
+    script = resource("assets", "psmooth.js").read_text("utf-8")
+    asked = set(re.findall(r"\$([a-z_]+)", pieces)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
+    assert asked == set(views.PAGE_WORDS)
 
 
 # --- colours
