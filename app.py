@@ -17,7 +17,6 @@ from string import Template
 from typing import Any
 
 import gradio as gr
-import plotly
 from gradio import themes
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -560,7 +559,7 @@ def static_files() -> dict[str, Path]:
     """What the page itself needs: nothing else is served from this machine, and nothing from another."""
     return {
         "script": resource("assets", "psmooth.js"),
-        "plotly": Path(plotly.__file__).parent / "package_data" / "plotly.min.js",
+        "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
         "greek": resource("assets", "fonts", "inter-greek.woff2"),
     }

@@ -4,6 +4,10 @@
   "use strict";
   if (window.psmooth) return;
   const psmooth = (window.psmooth = {});
+  const plotly = document.createElement("script");
+  plotly.src = new URL("plotly/plotly-basic.min.js", document.currentScript.src);
+  document.head.append(plotly);
+
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const one = (root, selector) => root.querySelector(selector);
   const make = (tag, className, text) => {
@@ -114,153 +118,146 @@
     }, 120);
   };
 
-  // ---- the vote chart
+  // ---- the vote chart: Plotly draws bars, bounds and axis; words and numbers lie over it as plain text
 
   const colour = (name) => getComputedStyle(document.body).getPropertyValue(`--ps-${name}`).trim();
+  const COLOURS = ["card", "ink", "edge", "accent", "soft", "bar", "grid", "faint"];
   const FONT = '"Inter Variable", system-ui, sans-serif';
-  const ruler = document.createElement("canvas").getContext("2d");
+  const TOP = 22;
+  const BOTTOM = 44;
+  const NARROW = 460;
+  const paper = document.createElement("canvas").getContext("2d");
+  const widthOf = (text, weight = 400) => {
+    paper.font = `${weight} 13px ${FONT}`;
+    return Math.ceil(paper.measureText(text).width);
+  };
+  const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
-  // Plotly reads tags in its labels, so a visitor's text is escaped; the long is broken in two.
-  const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  function lines(text, width) {
-    const out = [""];
-    for (const word of text.split(/\s+/)) {
-      const last = out[out.length - 1];
-      if (last && last.length + word.length >= width) out.push(word);
-      else out[out.length - 1] = last ? `${last} ${word}` : word;
-    }
-    return out;
-  }
-  const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-
-  function labelsOf(data, narrow) {
-    return data.labels.map((label) => lines(cut(label, 60), narrow ? 60 : 24).map((line) => cut(line, narrow ? 44 : 30)));
-  }
-
-  function widest(labels) {
-    ruler.font = `650 13px ${FONT}`;
-    return Math.max(40, ...labels.flat().map((line) => ruler.measureText(line).width));
-  }
-
-  // Where things stand: from `low` (left of the bars, for the class names) over 0 to 1 (100 %) to `high` (the counts).
-  function frameOf(labels, node, narrow) {
-    const high = 1.13;
-    const left = narrow ? 4 : Math.ceil(widest(labels)) + 14;
-    const unit = (node.clientWidth - left) / high;
-    return { low: -left / unit, high, unit };
-  }
-
-  const rowHeight = (rows, narrow) => (narrow ? 44 : Math.max(28, Math.min(52, 264 / rows)));
-
-  function chartHeight(rows, narrow) {
-    return Math.round(22 + rowHeight(rows, narrow) * (rows + 0.7) + 44);
-  }
-
-  // One kind of bars; Plotly takes a hatch for a whole trace only.
-  function bars(data, rows, at, height, marker) {
-    const of = (values) => rows.map((row) => values[row]);
+  // Where things stand, in pixels; `row` is the height of one class.
+  function frameOf(data, node) {
+    const rows = data.labels.length;
+    const narrow = node.clientWidth < NARROW;
+    const names = Math.min(180, Math.max(40, ...data.labels.map((label) => widthOf(label, 650))));
+    const left = narrow ? 0 : names + 12;
+    const right = widthOf(data.most.toLocaleString("en"), 650) + 16;
+    const row = narrow ? 44 : clamp(285 / (rows + 0.7), 28, 64);
     return {
-      type: "bar", orientation: "h", x: of(data.shares), y: of(at), width: height, marker,
+      rows, narrow, left, right, row, width: node.clientWidth - left - right,
+      height: Math.round(TOP + row * (rows + 0.7) + BOTTOM),
+    };
+  }
+
+  // Plotly reads tags in what it shows on hover, so a visitor's text is escaped.
+  const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+  function bars(data, rows, frame, marker) {
+    return {
+      type: "bar", orientation: "h", marker,
+      x: rows.map((row) => data.shares[row]), y: rows.map((row) => row + (frame.narrow ? 0.2 : 0)),
+      width: frame.narrow ? 0.36 : Math.min(0.52, 27 / frame.row),
       text: rows.map((row) => `${escape(data.labels[row])}: ${data.counts[row].toLocaleString("en")}`),
       textposition: "none", hovertemplate: "%{text} · %{x:.1%}<extra></extra>",
     };
   }
 
-  function traces(data, labels, look, frame, narrow) {
-    const rows = data.labels.map((_, index) => index);
-    const leader = rows.map((row) => data.chosen && row === 0);
-    const height = narrow ? 0.4 : 0.52;
-    const shift = narrow ? 0.2 : 0;
-    const at = rows.map((row) => row + shift);
+  function traces(data, frame, look) {
+    const rows = data.labels.map((_, row) => row);
+    const outlines = bars(data, rows, frame, { color: "rgba(0,0,0,0)", line: { color: look.edge, width: 1 } });
+    const hatch = { shape: "/", fgcolor: look.card, fgopacity: 0.3, size: 7, solidity: 0.28, fillmode: "overlay" };
+    const first = data.chosen ? 1 : 0;
     return [
-      {
-        type: "bar", orientation: "h", x: data.selection_shares.map((share) => share || null), y: at, width: height + 0.2, hoverinfo: "skip",
-        marker: { color: "rgba(0,0,0,0)", line: { color: look.edge, width: 1 } },
-      },
-      bars(data, rows.filter((row) => !leader[row]), at, height, { color: look.bar }),
-      bars(data, rows.filter((row) => leader[row]), at, height, {
-        color: look.accent,
-        pattern: { shape: "/", fgcolor: look.card, fgopacity: 0.3, size: 7, solidity: 0.28, fillmode: "overlay" },
-      }),
-      {
-        type: "scatter", mode: "text", x: rows.map(() => frame.high), y: at, cliponaxis: false, hoverinfo: "skip",
-        text: data.counts.map((count) => count.toLocaleString("en")), textposition: "middle left",
-        textfont: { color: leader.map((yes) => (yes ? look.ink : look.mute)), size: 13, weight: leader.map((yes) => (yes ? 650 : 400)) },
-      },
-      {
-        type: "scatter", mode: "text", x: rows.map(() => (narrow ? frame.low : -8 / frame.unit)), y: rows.map((row) => row - (narrow ? 0.22 : 0)),
-        cliponaxis: false, hoverinfo: "skip", text: labels.map((parts) => parts.map(escape).join("<br>")),
-        textposition: narrow ? "middle right" : "middle left",
-        textfont: { color: leader.map((yes) => (yes ? look.ink : look.mute)), size: 13, weight: leader.map((yes) => (yes ? 650 : 400)) },
-      },
+      { ...outlines, x: data.selection_shares.map((share) => share || null), width: outlines.width + 0.2, hoverinfo: "skip", hovertemplate: null },
+      bars(data, rows.slice(first), frame, { color: look.bar }),
+      bars(data, rows.slice(0, first), frame, { color: look.accent, pattern: hatch }),
     ];
   }
 
-  function line(at, colourName, dash, width, look) {
-    return {
-      type: "line", xref: "x", yref: "paper", x0: at, x1: at, y0: 0, y1: 1, layer: "above",
-      line: { color: look[colourName], width, dash },
-    };
-  }
-
-  function bounds(data, look) {
+  function shapes(data, look) {
     if (!data.chosen || !data.total) return [];
-    const gap = {
-      type: "rect", xref: "x", yref: "paper", x0: data.upper, x1: data.lower, y0: 0, y1: 1, layer: "below",
-      fillcolor: look.soft, opacity: 0.8, line: { width: 0 },
-    };
-    const both = [line(data.upper, "ink", "5px,4px", 1.5, look), line(data.lower, "accent", "solid", 2.5, look)];
-    return data.certified ? [gap, ...both] : both;
+    const upright = { xref: "x", yref: "paper", y0: 0, y1: 1 };
+    const line = (at, style) => ({ ...upright, type: "line", x0: at, x1: at, line: style });
+    const bounds = [
+      line(data.upper, { color: look.ink, width: 1.5, dash: "5px,4px" }),
+      line(data.lower, { color: look.accent, width: 2.5 }),
+    ];
+    const gap = { ...upright, type: "rect", x0: data.upper, x1: data.lower, layer: "below", fillcolor: look.soft, opacity: 0.8, line: { width: 0 } };
+    return data.certified ? [gap, ...bounds] : bounds;
   }
 
-  const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-
-  function notes(data, look, words, frame, rows) {
-    if (!data.chosen || !data.total) return [];
-    const base = { showarrow: false, xref: "x", font: { size: 12.5, color: look.mute } };
-    ruler.font = `600 12.5px ${FONT}`;
-    const inside = (place, text) => {
-      const half = ruler.measureText(text).width / 2 / frame.unit;
-      return clamp(place, frame.low + half, frame.high - half);
-    };
-    const top = { ...base, yref: "paper", y: 1, yanchor: "bottom", yshift: 1, x: inside(data.lower, data.at_least),
-      text: data.at_least, font: { size: 12.5, color: look.accent, weight: 600 } };
-    const bottom = { ...base, yref: "paper", y: 0, yanchor: "top", yshift: -19, x: inside(data.upper, data.at_most),
-      text: data.at_most };
-    const between = data.certified ? words.gap : words.no_gap;
-    const fits = !data.certified || (data.lower - data.upper) * frame.unit > ruler.measureText(between).width;
-    const middle = inside(data.certified ? (data.lower + data.upper) / 2 : 0.5, between);
-    return [top, bottom, { ...base, x: middle, y: rows - 0.2, yref: "y", text: fits ? between : "", font: { size: 12.5, color: look.ink } }];
-  }
-
-  function layout(data, labels, look, words, frame, narrow) {
-    const rows = data.labels.length;
+  function layout(data, frame, look) {
     return {
-      height: chartHeight(rows, narrow), margin: { l: 0, r: 0, t: 22, b: 44 }, barmode: "overlay", showlegend: false,
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: FONT, size: 13, color: look.mute },
-      uirevision: "votes", dragmode: false, hovermode: "closest", barcornerradius: 3,
+      width: frame.left + frame.width + frame.right, height: frame.height,
+      margin: { l: frame.left, r: frame.right, t: TOP, b: BOTTOM },
+      barmode: "overlay", barcornerradius: 3, showlegend: false, uirevision: "votes", dragmode: false, hovermode: "closest",
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       hoverlabel: { bgcolor: look.ink, bordercolor: look.ink, font: { family: FONT, color: look.card, size: 13 } },
       xaxis: {
-        range: [frame.low, frame.high], fixedrange: true, tickvals: [0, 0.25, 0.5, 0.75, 1],
-        ticktext: ["0", "25", "50", "75", "100 %"], gridcolor: look.grid, zeroline: false,
-        tickfont: { size: 11.5, color: look.faint }, ticklen: 0,
+        range: [0, 1], fixedrange: true, tickvals: [0, 0.25, 0.5, 0.75, 1], ticktext: ["0", "25", "50", "75", "100 %"],
+        gridcolor: look.grid, zeroline: false, ticklen: 0, tickfont: { family: FONT, size: 11.5, color: look.faint },
       },
-      yaxis: { range: [rows + 0.2, -0.5], fixedrange: true, showticklabels: false, showgrid: false, zeroline: false },
-      shapes: bounds(data, look), annotations: notes(data, look, words, frame, rows),
+      yaxis: { range: [frame.rows + 0.2, -0.5], fixedrange: true, showticklabels: false, showgrid: false, zeroline: false },
+      shapes: shapes(data, look),
     };
   }
 
-  const COLOURS = ["card", "ink", "mute", "faint", "edge", "accent", "soft", "bar", "grid"];
-
-  function drawChart(node, data, words) {
-    if (!window.Plotly || !node.clientWidth) return false;
+  function drawPlot(node, data, frame) {
+    if (!window.Plotly) return false;
     const look = Object.fromEntries(COLOURS.map((name) => [name, colour(name)]));
-    const narrow = node.clientWidth < 460;
-    const labels = labelsOf(data, narrow);
     const config = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false };
-    const frame = frameOf(labels, node, narrow);
-    window.Plotly.react(node, traces(data, labels, look, frame, narrow), layout(data, labels, look, words, frame, narrow), config);
+    window.Plotly.react(node, traces(data, frame, look), layout(data, frame, look), config);
     return true;
+  }
+
+  function writeRows(box, data, frame) {
+    while (box.children.length > 2 * frame.rows) box.lastChild.remove();
+    while (box.children.length < 2 * frame.rows) box.append(make("span"), make("span"));
+    data.labels.forEach((label, row) => {
+      const [name, count] = [box.children[2 * row], box.children[2 * row + 1]];
+      const leads = data.chosen && row === 0 ? " ps-leads" : "";
+      name.className = `ps-name${leads}`;
+      count.className = `ps-count${leads}`;
+      setText(name, label);
+      setText(count, data.counts[row].toLocaleString("en"));
+      const middle = TOP + (row + 0.5) * frame.row;
+      name.style.top = `${frame.narrow ? middle - 0.24 * frame.row : middle}px`;
+      count.style.top = `${frame.narrow ? middle + 0.2 * frame.row : middle}px`;
+      name.style.width = frame.narrow ? "" : `${frame.left - 10}px`;
+    });
+  }
+
+  function writeNote(node, text, share, top, frame) {
+    setText(node, text);
+    const half = node.offsetWidth / 2;
+    const whole = frame.left + frame.width + frame.right;
+    node.style.left = `${clamp(frame.left + share * frame.width, half, whole - half)}px`;
+    if (top !== null) node.style.top = `${top}px`;
+  }
+
+  function writeNotes(box, data, frame, words) {
+    const [least, most, between] = box.children;
+    box.hidden = !data.chosen || !data.total;
+    if (box.hidden) return;
+    const floor = frame.height - BOTTOM;
+    writeNote(least, data.at_least, data.lower, 1, frame);
+    writeNote(most, data.at_most, data.upper, floor + 20, frame);
+    const room = data.certified ? (data.lower - data.upper) * frame.width - 10 : frame.width;
+    between.style.maxWidth = `${Math.max(0, room)}px`;
+    between.style.visibility = room < 64 ? "hidden" : "";
+    const middle = data.certified ? (data.lower + data.upper) / 2 : 0.5;
+    writeNote(between, data.certified ? words.gap : words.no_gap, middle, null, frame);
+    between.style.bottom = `${BOTTOM + 6}px`;
+  }
+
+  // True once Plotly is there and has drawn.
+  function drawChart(chart, data, words) {
+    if (!chart.clientWidth) return false;
+    const [plot, rows, notes] = chart.children;
+    const frame = frameOf(data, chart);
+    chart.style.height = `${frame.height}px`;
+    chart.classList.toggle("ps-narrow", frame.narrow);
+    writeRows(rows, data, frame);
+    writeNotes(notes, data, frame, words);
+    return drawPlot(plot, data, frame);
   }
 
   function fillTable(body, data) {
@@ -327,7 +324,7 @@
     const [said, aside] = one(root, "p.ps-sentence").children;
     setText(said, value.sentence);
     setText(aside, value.aside);
-    if (value.ghosts) root.querySelectorAll(".ps-ghost").forEach((ghost, index) => setText(ghost, value.ghosts[index]));
+    if (value.ghosts) showGhosts(root, value.ghosts);
     const radius = value.radius || { text: "–", unit: "", status: "" };
     setText(one(root, ".ps-radius b"), radius.text);
     setText(one(root, ".ps-unit"), radius.unit);
@@ -336,23 +333,24 @@
     setText(one(root, "[role=status]"), value.announce || "");
   }
 
-  function showMarks(root, value) {
-    const kind = one(root, ".ps-kind");
-    kind.dataset.kind = value.badge ? value.badge.kind : "";
-    const text = value.badge ? value.badge.text : "";
-    if (kind.dataset.text === text) return showFacts(root, value.facts || []);
-    kind.dataset.text = kind.textContent = text;
-    kind.title = value.badge ? value.badge.about : "";
-    if (value.badge) kind.append(make("span", "ps-hidden", `: ${value.badge.about}`));
-    showFacts(root, value.facts || []);
+  // Unseen, they keep free the height of the longest words that this run may come to, so that nothing jumps.
+  function showGhosts(root, ghosts) {
+    setText(one(root, ".ps-headline.ps-ghost"), ghosts.headline);
+    setText(one(root, ".ps-sentence.ps-ghost"), ghosts.sentence);
+    showMarks(one(root, ".ps-marks.ps-ghost"), ghosts.badge, ghosts.facts);
   }
 
-  function showFacts(root, pairs) {
-    const list = one(root, ".ps-facts");
-    if (list.dataset.shown === JSON.stringify(pairs)) return;
-    list.dataset.shown = JSON.stringify(pairs);
+  function showMarks(root, badge, pairs) {
+    const [kind, list] = root.children;
+    const shown = JSON.stringify([badge, pairs]);
+    if (root.dataset.shown === shown) return;
+    root.dataset.shown = shown;
+    kind.dataset.kind = badge ? badge.kind : "";
+    kind.textContent = badge ? badge.text : "";
+    kind.title = badge ? badge.about : "";
+    if (badge) kind.append(make("span", "ps-hidden", `: ${badge.about}`));
     list.replaceChildren(
-      ...pairs.map(([term, text]) => {
+      ...(pairs || []).map(([term, text]) => {
         const pair = make("div");
         pair.append(make("dt", "", term), make("dd", "", text));
         return pair;
@@ -404,7 +402,7 @@
       value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
       root.dataset.state = value.state;
       showWords(root, value);
-      showMarks(root, value);
+      showMarks(one(root, ".ps-marks"), value.badge, value.facts);
       showProgress(root, value);
       if (value.ruler) drawRuler(root, value.ruler, words);
       if (value.chart) showChart();
@@ -417,8 +415,6 @@
     function showChart() {
       setText(one(root, ".ps-caption"), value.chart.caption);
       fillTable(one(root, "tbody"), value.chart);
-      const narrow = chart.clientWidth > 0 && chart.clientWidth < 460;
-      chart.style.height = `${chartHeight(value.chart.labels.length, narrow)}px`;
       draw();
     }
 

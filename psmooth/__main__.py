@@ -319,7 +319,7 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
     yield views.sentence(result)
     if result.verdict == "certified":
         yield ": ".join(views.guarantee_words(result.guarantee))
-    yield from (f"{name}: {words}" for name, words in views.facts(result.run, progress, contender, None))
+    yield from (f"{name}: {words}" for name, words in views.facts(result, progress, contender, None))
     chart = views.chart_data(result)
     yield from (
         f"{views.count_text(count):>9}  {label}" for count, label in zip(chart["counts"], chart["labels"], strict=True)

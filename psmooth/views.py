@@ -314,24 +314,28 @@ def announcement(progress: "Progress", result: Result) -> str:
 def radius_words(result: Result, crop_size: int) -> dict[str, str]:
     """The big number and the two lines under it."""
     running = result.votes.ended == "running"
-    unit = f"certified radius, L2 on {crop_size} × {crop_size}"
+    seen = f"after {count_text(result.votes.total)} votes at σ = {result.run.noise_level:g}"
+    unit = f"certified radius, L2 on {crop_size}\u00a0×\u00a0{crop_size}"
     if isinstance(result, Certificate):
         return {
             "text": radius_text(result.radius),
             "unit": unit,
             "status": "still climbing" if running else f"after {count_text(result.votes.total)} votes",
         }
-    return {"text": "–", "unit": unit, "status": "not certified yet" if running else "not certified"}
+    return {"text": "–", "unit": unit, "status": "not certified yet" if running else f"not certified {seen}"}
 
 
 def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
-    """Short pairs beside the verdict: the noise, the unsmoothed model's answer, and what a phantom shows."""
-    run = result.run
-    pairs = [["Noise level", f"σ = {run.noise_level:g}"]]
-    if contender in progress.clean:
-        pairs.append(["Without smoothing", name_of(run, progress.clean[contender])])
+    """Short pairs beside the verdict: the unsmoothed model's answer, and what a phantom shows."""
+    run, clean = result.run, progress.clean.get(contender)
+    answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
+    return _facts(name_of(run, clean) if clean else None, truth, answer)
+
+
+def _facts(clean: str | None, truth: str | None, answer: str | None) -> list[list[str]]:
+    pairs = [] if clean is None else [["Without smoothing", clean]]
     if truth is not None:
-        wrong = isinstance(result, Certificate) and name_of(run, result.leader) != truth
+        wrong = answer is not None and answer != truth
         pairs.append(["Drawn as", f"{truth}: the answer is wrong" if wrong else truth])
     return pairs
 
@@ -356,6 +360,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         "selection": [votes.selection[index] for index in order],
         "selection_shares": [votes.selection[index] / selected for index in order],
         "total": votes.total,
+        "most": run.plan.max_votes,
         "selection_total": sum(votes.selection),
         "invalid": votes.invalid,
         "chosen": chosen,
@@ -364,7 +369,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         "upper": result.rival_upper_bound,
         "at_least": f"at least {at_least_text(result.lower_bound)}",
         "at_most": f"rivals at most {at_most_text(result.rival_upper_bound)}",
-        "caption": f"{sum(votes.selection)} chose the class (outlines), {count_text(votes.total)} counted",
+        "caption": f"· {sum(votes.selection)} chose the class (outlines), {count_text(votes.total)} counted",
     }
 
 
@@ -373,7 +378,8 @@ def empty_chart(task: "Task") -> dict[str, Any]:
     none = [0] * len(task.class_names)
     return {
         "labels": list(task.class_names), "counts": none, "shares": none, "selection": none, "selection_shares": none,
-        "total": 0, "selection_total": 0, "invalid": 0, "chosen": False, "certified": False, "lower": 0.0, "upper": 1.0,
+        "total": 0, "most": 1_000, "selection_total": 0, "invalid": 0, "chosen": False, "certified": False,
+        "lower": 0.0, "upper": 1.0,
         "at_least": "", "at_most": "", "caption": "",
     }  # fmt: skip
 
@@ -566,7 +572,6 @@ def stage(
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
     run, state = result.run, state_of(progress, result)
-    badge, about = guarantee_words(run.guarantee)
     selecting = state == "selecting"
     return {
         "state": state,
@@ -576,7 +581,7 @@ def stage(
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
         "aside": NOT_PROMISED if isinstance(result, Certificate) and not selecting else "",
         "ghosts": ghosts(run.class_names, run.plan.failure_probability),
-        "badge": {"kind": run.guarantee, "text": badge, "about": about},
+        "badge": badge_of(run.guarantee),
         "radius": radius_words(result, crop_size),
         "facts": facts(result, progress, contender, truth),
         "chart": chart_data(result),
@@ -594,11 +599,22 @@ def _selecting_sentence(run: Run) -> str:
     )
 
 
-def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> list[str]:
-    """The longest verdict and sentence that a run can come to; the page keeps their height free, so nothing jumps."""
+def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> dict[str, Any]:
+    """The longest words that a run can come to; the page keeps their height free, so nothing jumps."""
     longest = max(class_names, key=len)
     words = _guarantee_words(longest, "8.888", failure_probability)
-    return [f"The answer {longest} holds within 8.888.", f"{words} {NOT_PROMISED}"]
+    return {
+        "headline": f"The answer {longest} holds within 8.888.",
+        "sentence": f"{words} {NOT_PROMISED}",
+        "badge": badge_of("unconditional"),
+        "facts": _facts(longest, longest, ""),
+    }
+
+
+def badge_of(guarantee: str) -> dict[str, str]:
+    """The kind of guarantee as the page shows it."""
+    text, about = guarantee_words(guarantee)
+    return {"kind": guarantee, "text": text, "about": about}
 
 
 def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:

@@ -57,6 +57,18 @@ def test_the_two_pocket_models_share_the_text_tower_and_fit_in_30_megabytes():
     assert torch.equal(vectors[0], vectors[1])
 
 
+@pytest.mark.parametrize("name", BUNDLED)
+def test_folded_batch_norms_are_the_same_function(name):
+    model, folder = load_model(name, device="cpu"), resource("assets", "pocket")
+    network = open_clip.CLIP(**json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]).eval()
+    state = load_file(folder / "text.safetensors") | load_file(folder / f"{name}.safetensors")
+    network.load_state_dict({key: value.to(network.state_dict()[key].dtype) for key, value in state.items()})
+    pixels = torch.rand(4, 3, 128, 128)
+    with torch.no_grad():
+        plain = normalize(network.encode_image(pixels * 2 - 1), dim=-1)
+    assert torch.allclose(model.embed_images(pixels), plain, atol=1e-5)
+
+
 @pytest.mark.parametrize("change", ["missing", "surplus", "shape"])
 def test_weights_that_do_not_fit_are_refused(tiny_model_folder, tmp_path, change):
     folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
