@@ -18,7 +18,6 @@ GOALS = {
     "dermoscopy": 0.75,
 }  # balanced accuracy of `pocket` on test
 FEW = 100  # test scans below which the interval decides
-_START, _END = "<!-- figures -->\n", "<!-- /figures -->"
 _HEAD = """\
 | task | test scans | chance | colours | `pocket` | goal | `pocket-noisy` | phantoms: `pocket`, `pocket-noisy` |
 |---|---|---|---|---|---|---|---|
@@ -41,23 +40,41 @@ def _line(row: dict[str, Any]) -> str:
         low, high = row[f"{name}_interval"]
         return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
 
-    goal = f"{GOALS[row['task']]:.2f}, {'met' if is_met(row) else '**not met**'}"
+    goal = f"{GOALS[row['task']]:.2f}, {_standing(row)}"
     drawn = f"{row['pocket_phantoms']:.3f}, {row['pocket-noisy_phantoms']:.3f}" if "pocket_phantoms" in row else "–"
     cells = (row["task"], row["scans"], f"{row['chance']:.3f}", f"{row['colour_histogram']:.3f}")
     return "| " + " | ".join(map(str, (*cells, figure("pocket"), goal, figure("pocket-noisy"), drawn))) + " |\n"
 
 
-def card_with(rows: list[dict[str, Any]], card: str) -> str:
-    """The card with its table made anew."""
-    before, rest = card.split(_START)
-    return before + _START + table(rows) + _END + rest.split(_END)[1]
+def _standing(row: dict[str, Any]) -> str:
+    if row["pocket"] >= GOALS[row["task"]]:
+        return "met"
+    return "inside the interval" if is_met(row) else "**not met**"
+
+
+def short_table(rows: list[dict[str, Any]]) -> str:
+    """The figures as the project's README shows them."""
+    lines = [
+        f"| {row['task']} | {row['chance']:.2f} | {row['pocket']:.3f} | {row['pocket-noisy']:.3f} |\n" for row in rows
+    ]
+    return "| task | chance | `pocket` | `pocket-noisy` |\n|---|---|---|---|\n" + "".join(lines)
+
+
+def with_table(text: str, mark: str, made: str) -> str:
+    """A text with the table between its two marks made anew."""
+    start, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    before, rest = text.split(start)
+    return before + start + made + end + rest.split(end)[1]
 
 
 def main() -> None:
-    """Bring the card up to date."""
-    card = HERE / "README.md"
+    """Bring the card and the README up to date."""
     rows = json.loads((HERE / "figures.json").read_text(encoding="utf-8"))
-    card.write_text(card_with(rows, card.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, mark, made in (
+        (HERE / "README.md", "figures", table),
+        (HERE.parents[1] / "README.md", "pocket", short_table),
+    ):
+        file.write_text(with_table(file.read_text(encoding="utf-8"), mark, made(rows)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 
+import app
 from psmooth.certificate import verify
+from psmooth.phantoms import draw_phantom
+from psmooth.resources import resource
 from tests.serving import Server
 
 
@@ -89,6 +93,18 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
     assert words in str(refusal.value)
     assert "Traceback" not in str(refusal.value)
     assert scan_file.stem not in str(refusal.value)
+
+
+@pytest.mark.skipif(not resource("assets", "pocket", "pocket-noisy.safetensors").exists(), reason="no bundled weights")
+def test_the_bundled_model_certifies_the_phantom_that_the_page_opens_with(client: Client, tmp_path: Path) -> None:
+    first = app.EXAMPLES[0]
+    Image.fromarray(draw_phantom(first.task, first.class_id, first.seed).pixels).save(tmp_path / "phantom.png")
+    record = submit(client, tmp_path / "phantom.png", model="pocket-noisy", task=first.task).result(timeout=120)[
+        "certificate"
+    ]
+    assert record["predicted"] == first.class_id
+    assert record["model"]["id"] == "pocket-noisy"
+    assert record["radius"] > 0.2
 
 
 def test_a_noise_level_off_the_slider_is_refused(client: Client, scan_file: Path) -> None:

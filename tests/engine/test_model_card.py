@@ -24,7 +24,9 @@ def test_the_table_is_made_from_the_figures(card):
     rows = json.loads(resource("assets", "pocket", "figures.json").read_text(encoding="utf-8"))
     assert {row["task"] for row in rows} == set(TASKS) == set(card.GOALS)
     text = resource("assets", "pocket", "README.md").read_text(encoding="utf-8")
-    assert card.card_with(rows, text) == text
+    assert card.with_table(text, "figures", card.table(rows)) == text
+    text = resource("README.md").read_text(encoding="utf-8")
+    assert card.with_table(text, "pocket", card.short_table(rows)) == text
 
 
 def test_a_goal_is_met_by_the_figure_or_with_few_scans_by_its_interval(card):

@@ -1,0 +1,212 @@
+"""The page without a browser: what its parts do before anybody looks at them."""
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import app
+from psmooth import views
+from psmooth.certify import Progress
+from psmooth.scans import open_scan
+
+
+@pytest.fixture(scope="module")
+def demo() -> Any:
+    return app.build()
+
+
+@pytest.fixture
+def order() -> app.Order:
+    specimen = app.Specimen(open_scan(np.full((40, 40, 3), 90, np.uint8)))
+    return app.Order(specimen, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+
+
+class FakeScene:
+    """A step that shows its number, and whether it was stopped."""
+
+    def __init__(self, number: int, last: bool) -> None:
+        self.number = number
+        self.progress = SimpleNamespace(phase="done" if last else "estimation")
+
+    def stage(self) -> str:
+        return f"step {self.number}"
+
+    def stopped(self) -> str:
+        return f"stopped at {self.number}"
+
+    def strip(self) -> str:
+        return "strip"
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Runs of four steps in place of real ones; notes when each is closed."""
+    ended: list[str] = []
+
+    def scenes(_: app.Order) -> Iterator[FakeScene]:
+        try:
+            for number in range(4):
+                yield FakeScene(number, number == 3)
+        finally:
+            ended.append("closed")
+
+    monkeypatch.setattr(app, "scenes", scenes)
+    return ended
+
+
+# --- a session and its runs
+
+
+def test_a_wanted_run_is_run_once(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    assert [stage for stage, _ in app.run(session)] == ["step 0", "step 1", "step 2", "step 3"]
+    assert list(app.run(session)) == []
+    assert ended == ["closed"]
+
+
+def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    first = app.run(session)
+    next(first)
+    session.want(order)
+    session.want(order)
+    assert list(first) == []
+    assert ended == ["closed"]
+    assert len(list(app.run(session))) == 4
+    assert list(app.run(session)) == []
+
+
+def test_stop_ends_a_run_with_its_certificate(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    steps = app.run(session)
+    next(steps)
+    assert app.halt(session) == app.gr.skip()
+    assert [stage for stage, _ in steps] == ["stopped at 1"]
+    assert ended == ["closed"]
+
+
+def test_stop_takes_a_waiting_run_out_of_the_queue(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    assert app.halt(session) == views.stopped_early()
+    assert list(app.run(session)) == []
+    assert ended == []
+
+
+def test_a_closed_tab_closes_the_run(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    steps = app.run(session)
+    next(steps)
+    steps.close()
+    assert ended == ["closed"]
+
+
+def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_a_line_in_the_log(
+    order: app.Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def scenes(_: app.Order) -> Iterator[FakeScene]:
+        raise ZeroDivisionError("secret")
+        yield
+
+    monkeypatch.setattr(app, "scenes", scenes)
+    session = app.Session()
+    session.want(order)
+    ((stage, _),) = app.run(session)
+    assert stage == views.failed(views.UNEXPECTED)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_nothing_starts_without_a_scan() -> None:
+    session = app.Session()
+    assert app.begin(session, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == app.gr.skip()
+    assert list(app.run(session)) == []
+
+
+# --- pace
+
+
+def test_steps_are_thinned_but_never_the_first_of_a_phase_or_the_last() -> None:
+    phases = ["selection"] * 50 + ["estimation"] * 500 + ["done"]
+    steps: list[Any] = [SimpleNamespace(phase=phase, number=number) for number, phase in enumerate(phases)]
+    shown: list[Any] = list(app.paced(iter(steps), seconds=60))
+    assert [step.number for step in shown] == [0, 50, 550]
+    unfinished: list[Any] = list(app.paced(iter(steps[:200]), seconds=60))
+    assert [step.number for step in unfinished] == [0, 50, 199]
+
+
+def test_steps_that_come_slowly_are_all_shown() -> None:
+    steps: list[Any] = [Progress("estimation", n, 9, 0.0, 0.0, None, {}, {}) for n in range(9)]
+    assert list(app.paced(iter(steps), seconds=0)) == steps
+
+
+# --- wiring
+
+
+def test_only_one_event_is_public_and_whatever_uses_the_device_stands_in_one_queue(demo: Any) -> None:
+    events = [one for one in demo.fns.values() if one.fn is not None]
+    public = [one.api_name for one in events if one.api_visibility == "public"]
+    assert public == ["certify"]
+    device = [one for one in events if one.concurrency_id == "device"]
+    assert {one.fn.__name__ for one in device} == {"run", "certify_file"}
+    assert {one.concurrency_limit for one in device} == {1}
+
+
+def test_a_closed_tab_takes_its_session_with_it(demo: Any) -> None:
+    forget = app.forgetting(SimpleNamespace(state_holder=SimpleNamespace(session_data={"a": 1, "b": 2})))  # type: ignore[arg-type]
+    forget(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
+    holder = SimpleNamespace(state_holder=SimpleNamespace(session_data={"a": 1, "b": 2}))
+    app.forgetting(holder)(SimpleNamespace(session_hash="a"))  # type: ignore[arg-type]
+    assert holder.state_holder.session_data == {"b": 2}
+    assert any("forget" in one.fn.__name__ for one in demo.fns.values() if one.fn)
+
+
+def test_models_of_the_owner_stand_before_the_bundled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PSMOOTH_MODELS", "local-dir:/a/first ; local-dir:/b/second/")
+    assert app.model_choices()[:2] == [("first", "local-dir:/a/first"), ("second", "local-dir:/b/second/")]
+
+
+# --- the first picture
+
+
+def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes]:
+    """What a page of two lines becomes behind the first picture."""
+    page = b"<html><body>page</body></html>"
+
+    async def inner(_scope: Any, _receive: Any, send: Any) -> None:
+        headers = [(b"content-length", str(len(page)).encode()), (b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": page})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "method": method}
+    asyncio.run(app.FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
+    return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
+
+
+def test_the_page_is_sent_with_its_first_picture_and_the_right_length() -> None:
+    headers, body = answer_of("/")
+    assert body.decode() == "<html><body>page<p>σ</p></body></html>"
+    assert int(headers[b"content-length"]) == len(body)
+
+
+@pytest.mark.parametrize(("path", "method"), [("/config", "GET"), ("/", "POST")])
+def test_nothing_else_is_changed(path: str, method: str) -> None:
+    assert answer_of(path, method)[1] == b"<html><body>page</body></html>"
+
+
+def test_what_the_page_needs_lies_on_this_machine() -> None:
+    assert all(path.is_file() for path in app.static_files().values())
+    for text in (app.head(), app.first_picture()):
+        assert "http" not in text.replace("http://www.w3.org", "")
