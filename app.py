@@ -67,10 +67,10 @@ class Example:
 
 
 EXAMPLES = (
-    Example("blood_cells", "monocyte", 3, "monocyte"),
+    Example("blood_cells", "monocyte", 2, "monocyte"),
     Example("blood_cells", "neutrophil", 1, "neutro\u00adphil"),
     Example("blood_cells", "eosinophil", 2, "eosino\u00adphil"),
-    Example("blood_cells", "lymphocyte", 1, "lympho\u00adcyte"),
+    Example("blood_cells", "immature_granulocyte", 8, "immature granu\u00adlocyte"),
     Example("chest_xray", "normal", 1, "normal lungs"),
     Example("chest_xray", "bacterial_pneumonia", 1, "bacterial pneu\u00admonia"),
     Example("lung_colon_histology", "benign_colonic_tissue", 1, "benign colonic tissue"),

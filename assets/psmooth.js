@@ -138,7 +138,7 @@
     const rows = data.labels.length;
     const narrow = node.clientWidth < NARROW;
     const names = Math.min(180, Math.max(40, ...data.labels.map((label) => widthOf(label, 650))));
-    const left = narrow ? 0 : names + 12;
+    const left = narrow ? 6 : names + 12;
     const right = widthOf(data.most.toLocaleString("en"), 650) + 16;
     const row = narrow ? 44 : clamp(285 / (rows + 0.7), 28, 64);
     return {

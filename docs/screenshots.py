@@ -37,8 +37,8 @@ class Picture:
 
 
 PICTURES = (
-    Picture("certify-light", 1320, 844, "light", 0),
-    Picture("certify-dark", 1320, 844, "dark", 6),
+    Picture("certify-light", 1320, 830, "light", 0),
+    Picture("certify-dark", 1320, 830, "dark", 6),
     Picture("certify-phone", 390, 844, "light", 0, whole_page=True),
 )
 
