@@ -162,7 +162,7 @@ def main() -> None:
     rows.append(Row("process start to certificate, 1,000 votes", round(whole, 2), "s", "goal 8 s", round(whole / 8, 3)))
     large = vit_b_32()
     big_crop = crop_scan(scan, replace(large.crop_rule, size=224))
-    rows.append(against_bare("ViT-B/32, random weights", large, big_crop, 16, 6))
+    rows.append(against_bare("ViT-B/32, random weights", large, big_crop, 4, 40))
     rows += page_rows()
     for row in rows:
         print(f"{row.name:45} {row.value:>9} {row.unit:8} {row.against:42} {row.ratio}")
