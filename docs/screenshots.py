@@ -14,14 +14,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, OVER  # noqa: E402
 from tests.serving import serve  # noqa: E402
-
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
-OVER = ".ps-stage:is([data-state=certified], [data-state=abstained])"
 
 
 @dataclass(frozen=True)

@@ -211,11 +211,12 @@ def _fold_batch_norms(network: nn.Module) -> nn.Module:
     for parent in network.modules():
         before: nn.Conv2d | None = None
         for name, child in list(parent.named_children()):
-            if isinstance(child, BatchNormAct2d) and before is not None:
+            if isinstance(child, nn.Conv2d):
+                before = child
+            elif isinstance(child, BatchNormAct2d) and before is not None:
                 fused = fuse_conv_bn_eval(before, child)  # type: ignore[arg-type]
-                before.weight, before.bias = fused.weight, fused.bias
+                before.weight, before.bias, before = fused.weight, fused.bias, None
                 setattr(parent, name, child.act)
-            before = child if isinstance(child, nn.Conv2d) else None if isinstance(child, BatchNormAct2d) else before
     return network
 
 

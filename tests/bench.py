@@ -135,13 +135,15 @@ def page_rows() -> list[Row]:
 def _seconds_to(page: "Page", action: Callable[[], object]) -> tuple[float, float]:
     """Seconds from an action to the first votes on the page and to the end of the run."""
     votes = "[...document.querySelectorAll('.ps-votes tbody tr')].some(r => +r.cells[1].textContent > 0)"
+    from tests.browser.conftest import OVER
+
     running = ".ps-stage:is([data-state=selecting], [data-state=estimating])"
     start = time.perf_counter()
     action()
     page.wait_for_selector(running)
     page.wait_for_function(votes)
     first = time.perf_counter() - start
-    page.wait_for_selector(".ps-stage:is([data-state=certified], [data-state=abstained])")
+    page.wait_for_selector(OVER)
     return first, time.perf_counter() - start
 
 
