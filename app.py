@@ -37,7 +37,7 @@ OWN_TASK = "own"
 METHOD = "template"
 DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-SECONDS_A_FRAME = 0.11
+SECONDS_A_FRAME = 0.2
 
 log = logging.getLogger("psmooth.app")
 reading = threading.Lock()

@@ -94,9 +94,15 @@ def noise_block(noise_level: float, seed: str, crop: Crop, phase: Phase, block: 
     never repeats noise, because the crop's sha256 is part of the key; phases and blocks never share any either.
     """
     key = hashlib.sha256(f"{seed}:{crop.sha256}:{phase}:{block}".encode()).digest()
+    return _drawn(noise_level, key, crop.pixels.shape[-1])
+
+
+@lru_cache(maxsize=2)  # batches smaller than a block share it
+def _drawn(noise_level: float, key: bytes, size: int) -> np.ndarray:
     generator = np.random.SFC64(np.random.SeedSequence(int.from_bytes(key, "big")))
-    size = crop.pixels.shape[-1]
-    return grid_noise(noise_level).draw(generator, BLOCK * size * size * 3).reshape(BLOCK, size, size, 3)
+    noise = grid_noise(noise_level).draw(generator, BLOCK * size * size * 3).reshape(BLOCK, size, size, 3)
+    noise.flags.writeable = False
+    return noise
 
 
 def noisy_copies(crop: Crop, noise: np.ndarray) -> Tensor:
