@@ -332,10 +332,10 @@ def _contenders(model: MedVLM, task: Task, methods: Sequence[str], denoiser: str
 
 
 def _clean_answers(order: _Order) -> dict[str, str]:
-    """What the model says without noise, by contender."""
+    """What the model says without noise, by contender; the crop fills a batch of the usual shape."""
     size = order.crop.pixels.shape[-1]
-    silent = torch.zeros(1, size, size, 3, dtype=torch.int16).numpy()
-    embedding = order.model.embed_images(noisy_copies(order.crop, silent))
+    silent = torch.zeros(order.batch_size, size, size, 3, dtype=torch.int16).numpy()
+    embedding = order.model.embed_images(noisy_copies(order.crop, silent))[:1]
     names = (*order.task.class_ids, "")
     return {key: names[int(_answers(embedding, one.vectors)[0])] for key, one in order.contenders.items()}
 

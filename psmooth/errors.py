@@ -35,3 +35,7 @@ class PlanError(PsmoothError, ValueError):
 
 class CertificateError(PsmoothError):
     """A certificate file cannot be read, or does not agree with itself."""
+
+
+class DenoiserError(PsmoothError):
+    """A denoiser that does not exist, is damaged or belongs to another model."""

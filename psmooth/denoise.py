@@ -1,0 +1,249 @@
+"""Puts a denoiser in front of a model: noisy copies and their noise level → denoised copies.
+
+It knows nothing about models, prompts or votes.
+
+A denoiser is a function of one noisy copy and σ alone, fixed before the first vote, so model and denoiser together are
+an ordinary classifier and its certificate stays unconditional (Salman et al. 2020, arXiv 2003.01908). Three are closed
+forms; ``learned`` is a small network with σ as an input. All expect the noise unclipped, as `psmooth.sampling` adds it.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
+
+from psmooth.errors import DenoiserError
+
+DENOISERS = ("none", "gaussian", "wiener", "wavelet", "learned")
+FILE_NAME = "denoisers.safetensors"
+_LARGEST_FILE = 64 * 2**20
+_NEGLIGIBLE = 0.003  # Wiener gains below this are taken as none: their rows need not be computed
+_SHIFTS = ((0, 0), (1, 1), (2, 3), (3, 2))  # of the wavelet's grid, averaged
+_LEVELS = 3
+
+Apply = Callable[[Tensor, float], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser:
+    """A denoiser ready to use: its id, the sha256 of the file it was fitted into (None for a closed form), itself."""
+
+    id: str
+    sha256: str | None
+    apply: Apply
+
+    def __call__(self, copies: Tensor, noise_level: float) -> Tensor:
+        """``(copies, 3, size, size)`` float32, unclipped → the same shape; row i depends on copy i alone."""
+        with torch.inference_mode():
+            return self.apply(copies, noise_level)
+
+
+class LearnedDenoiser(nn.Module):
+    """Four 3 × 3 convolutions on a quarter of the side, with σ as an input map, added to a σ-dependent mean of blocks.
+
+    The design of `psmooth learn denoiser`; about 95,000 parameters at width 48.
+    """
+
+    def __init__(self, width: int = 48, layers: int = 4) -> None:
+        super().__init__()
+        widths = [49, *[width] * (layers - 1), 48]
+        pairs = zip(widths, widths[1:], strict=False)
+        self.layers = nn.ModuleList(nn.Conv2d(inner, outer, 3, padding=1) for inner, outer in pairs)
+        self.mix = nn.Parameter(torch.tensor([2.0, 1.0]))
+        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.layers[-1].bias)  # type: ignore[arg-type]
+
+    def forward(self, copies: Tensor, noise_level: Tensor) -> Tensor:
+        """``(batch, 3, size, size)`` and ``(batch,)`` or ``(1,)`` noise levels → denoised copies."""
+        sigma = noise_level.view(-1, 1, 1, 1)
+        hidden = pixel_unshuffle(copies - 0.5, 4)  # 4 × 4 pixels of a channel lie together
+        blocks = hidden.unflatten(1, (3, 16))
+        share = torch.sigmoid(self.mix[0] * (sigma.log() - math.log(0.25)) + self.mix[1])
+        blurred = torch.lerp(blocks, blocks.mean(2, keepdim=True), share.unsqueeze(1)).flatten(1, 2)
+        hidden = torch.cat([hidden, sigma.expand(len(copies), 1, *hidden.shape[2:])], 1)
+        for layer in self.layers[:-1]:
+            hidden = relu(layer(hidden))
+        return pixel_shuffle(blurred + self.layers[-1](hidden), 4) + 0.5
+
+
+def find_denoiser(name: str, beside: Path | None = None, model_revision: str | None = None) -> Denoiser:
+    """The denoiser of that id; what was fitted is read from ``denoisers.safetensors`` in the model's folder.
+
+    Args:
+        name: one of ``DENOISERS``, or the path of a file made by ``psmooth learn denoiser`` for ``learned``.
+        beside: the folder of the model's weights.
+        model_revision: refuses a learned denoiser that was trained through another model.
+
+    Raises:
+        DenoiserError: no such denoiser, or its file is missing, damaged or another model's.
+    """
+    if name in ("none", "gaussian", "wavelet"):
+        return Denoiser(name, None, {"none": _untouched, "gaussian": gaussian, "wavelet": wavelet}[name])
+    path = Path(name) if name.endswith(".safetensors") else (beside or Path()) / FILE_NAME
+    if name not in DENOISERS and not name.endswith(".safetensors"):
+        raise DenoiserError(f"There is no denoiser '{name}'; it must be one of {', '.join(DENOISERS)}, or a file.")
+    if not path.is_file():
+        raise DenoiserError(
+            f"The denoiser '{name}' has to be fitted for this model first: psmooth learn denoiser FOLDER --model …"
+        )
+    tensors, facts, sha256 = read_denoisers(path)
+    if name == "wiener":
+        return Denoiser(name, sha256, lambda copies, level: wiener(copies, level, tensors["spectrum"]))
+    if model_revision is not None and facts.get("model_revision") != model_revision:
+        raise DenoiserError(f"The learned denoiser was trained through the model '{facts.get('model')}', not this one.")
+    return Denoiser("learned", sha256, _ready(tensors))
+
+
+def save_denoisers(path: Path, spectrum: Tensor, network: LearnedDenoiser, facts: dict[str, object]) -> None:
+    """Write what was fitted for one model, whole or not at all."""
+    tensors = {f"learned.{name}": value.half().contiguous() for name, value in network.state_dict().items()}
+    data = save({"spectrum": spectrum.contiguous(), **tensors}, {"psmooth": json.dumps({"schema": 1, **facts})})
+    scratch = path.with_suffix(".part")
+    scratch.write_bytes(data)
+    scratch.replace(path)
+
+
+def read_denoisers(path: Path) -> tuple[dict[str, Tensor], dict[str, object], str]:
+    """Tensors, facts and sha256 of a file of fitted denoisers; raises DenoiserError if it is none."""
+    if path.stat().st_size > _LARGEST_FILE:
+        raise DenoiserError(f"{path.name} is too large for a denoiser; at most 64 MB are read.")
+    data = path.read_bytes()
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})["psmooth"])
+        return load(data), facts, hashlib.sha256(data).hexdigest()
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DenoiserError(f"{path.name} is not a file of denoisers, or it is damaged. Fit it again.") from error
+
+
+def _ready(tensors: dict[str, Tensor]) -> Apply:
+    state = {name.removeprefix("learned."): value.float() for name, value in tensors.items() if "learned." in name}
+    network = LearnedDenoiser(width=state["layers.0.bias"].shape[0], layers=sum("weight" in name for name in state))
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise DenoiserError("The learned denoiser's tensors do not fit its network. Fit it again.") from error
+    network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def apply(copies: Tensor, level: float) -> Tensor:
+        return network.to(copies.device)(copies, torch.tensor([level], device=copies.device))
+
+    return apply
+
+
+def _untouched(copies: Tensor, noise_level: float) -> Tensor:
+    return copies
+
+
+# --- closed forms
+
+
+def gaussian(copies: Tensor, noise_level: float) -> Tensor:
+    """A Gaussian blur of width 2σ + 0.4 pixels, mirrored at the border."""
+    blur = _blur(copies.shape[-1], noise_level).to(copies.device)
+    return blur @ copies.contiguous() @ blur.T
+
+
+@cache
+def _blur(size: int, noise_level: float) -> Tensor:
+    """``(size, size)``: row i averages the line around pixel i."""
+    place = torch.arange(size, dtype=torch.float64)
+    mirrored = torch.stack([place, -1 - place, 2 * size - 1 - place])  # itself, and beyond either border
+    width = 2 * noise_level + 0.4
+    rows = torch.exp(-((place[:, None, None] - mirrored) ** 2) / (2 * width**2)).sum(1)
+    return (rows / rows.sum(1, keepdim=True)).float()
+
+
+_OPPONENT = torch.tensor([[1, 1, 1], [1, -1, 0], [1, 1, -2]], dtype=torch.float32)
+_OPPONENT /= _OPPONENT.norm(dim=1, keepdim=True)  # orthonormal: white noise stays white
+
+
+def spectrum_of(crops: Tensor) -> Tensor:
+    """The mean power of clean crops ``(n, 3, size, size)`` in [0, 1]: ``(3, size, size)``, opponent colours × DCT-II.
+
+    The orthonormal DCT-II is the Fourier transform of the mirrored crop, so white noise of level σ has power σ² at
+    every place of it.
+    """
+    return _to_frequencies(crops, crops.shape[-1]).square().mean(0)
+
+
+def wiener_gain(spectrum: Tensor, noise_level: float) -> Tensor:
+    """S / (S + σ²), the gain of least squared error for a signal of power S; the mean of a copy is kept as it is."""
+    gain = spectrum / (spectrum + noise_level**2)
+    gain[:, 0, 0] = 1.0
+    return gain
+
+
+def wiener(copies: Tensor, noise_level: float, spectrum: Tensor) -> Tensor:
+    """The Wiener filter of that power spectrum, which must have been fitted on crops of the same size."""
+    if spectrum.shape[-1] != copies.shape[-1]:
+        raise DenoiserError(f"The Wiener filter was fitted on crops of {spectrum.shape[-1]} pixels. Fit it again.")
+    gain = wiener_gain(spectrum.to(copies.device), noise_level)
+    kept = int((gain > _NEGLIGIBLE).any(0).nonzero().max()) + 1
+    low = _to_frequencies(copies, kept) * gain[:, :kept, :kept]
+    basis = _dct(copies.shape[-1]).to(copies.device)[:kept]
+    return _mixed(_OPPONENT.T.to(copies.device), basis.T @ low @ basis)
+
+
+def _to_frequencies(copies: Tensor, kept: int) -> Tensor:
+    basis = _dct(copies.shape[-1]).to(copies.device)[:kept]
+    return _mixed(_OPPONENT.to(copies.device), basis @ copies.contiguous() @ basis.T)
+
+
+def _mixed(colours: Tensor, copies: Tensor) -> Tensor:
+    return (colours @ copies.flatten(2)).view_as(copies)
+
+
+@cache
+def _dct(size: int) -> Tensor:
+    """The orthonormal DCT-II, ``(frequencies, pixels)``."""
+    place = torch.arange(size, dtype=torch.float64)
+    rows = torch.cos(math.pi / size * (place + 0.5) * place[:, None]) * math.sqrt(2 / size)
+    rows[0] /= math.sqrt(2)
+    return rows.float()
+
+
+def wavelet(copies: Tensor, noise_level: float) -> Tensor:
+    """Soft thresholds on a Haar transform, BayesShrink's for each copy, channel and band; four shifts are averaged.
+
+    Chang, Yu & Vetterli 2000: the threshold of a band is σ²/σ_x with σ_x² = max(mean square − σ², 0).
+    """
+    total = torch.zeros_like(copies)
+    for down, right in _SHIFTS:
+        moved = torch.roll(copies, (down, right), (-2, -1))
+        total += torch.roll(_shrink(moved, noise_level, _LEVELS), (-down, -right), (-2, -1))
+    return total / len(_SHIFTS)
+
+
+def _shrink(image: Tensor, noise_level: float, levels: int) -> Tensor:
+    if levels == 0 or image.shape[-1] % 2:
+        return image
+    a, b = image[..., ::2, ::2], image[..., ::2, 1::2]
+    c, d = image[..., 1::2, ::2], image[..., 1::2, 1::2]
+    low = _shrink((a + b + c + d) / 2, noise_level, levels - 1)
+    across, along, cross = (
+        _soft(band, noise_level) for band in ((a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2)
+    )
+    result = torch.empty_like(image)
+    result[..., ::2, ::2], result[..., ::2, 1::2] = (
+        (low + across + along + cross) / 2,
+        (low - across + along - cross) / 2,
+    )
+    result[..., 1::2, ::2] = (low + across - along - cross) / 2
+    result[..., 1::2, 1::2] = (low - across - along + cross) / 2
+    return result
+
+
+def _soft(band: Tensor, noise_level: float) -> Tensor:
+    signal = (band.square().mean((-2, -1), keepdim=True) - noise_level**2).clamp_min(1e-12).sqrt()
+    threshold = noise_level**2 / signal
+    return band.sign() * (band.abs() - threshold).clamp_min(0)
