@@ -24,14 +24,18 @@ import torch
 from torch import Tensor
 
 from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude
-from psmooth.errors import CertificateError, ModelError, PlanError
-from psmooth.models import MedVLM, load_model
+from psmooth.denoise import Denoiser, find_denoiser
+from psmooth.errors import BankError, CertificateError, ModelError, PlanError
+from psmooth.learning import tune
+from psmooth.models import MedVLM, folder_of, load_model
+from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.runtime import best_batch_size
 from psmooth.sampling import Phase, grid_noise, noisy_copies, noisy_embeddings
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
 from psmooth.tasks import Task, find_task
 
 _SECONDS_BETWEEN_LOOKS = 0.1
+_TUNE_COPIES = 100  # of PromptSmooth's per-scan step
 _TOLERATED = 0.001  # share of votes that may differ when a run is repeated on another machine
 _PACKAGES = ("psmooth", "torch", "open_clip_torch", "timm", "numpy", "scipy")
 
@@ -74,10 +78,15 @@ class Replay:
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """One way to turn embeddings into votes: unit class vectors ``(classes, dim)`` and what they are called."""
+    """One way to turn embeddings into votes: unit class vectors ``(classes, dim)`` and what they are called.
+
+    ``start`` is the context from which a prompt is tuned on the scan; its vectors are filled in after the tune phase.
+    """
 
     method: str
     vectors: Tensor
+    bank: dict[str, Any] | None = None
+    start: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +98,7 @@ class _Order:
     task: Task
     contenders: dict[str, Contender]
     noise_level: float
-    denoiser: str
+    denoiser: Denoiser
     plan: Plan
     seed: str
     seed_origin: Literal["fresh", "given"]
@@ -114,6 +123,7 @@ def certify(
     methods: Sequence[str] = ("template",),
     noise_level: float = 0.25,
     denoiser: str = "none",
+    banks: Sequence[PromptBank] = (),
     plan: Plan | None = None,
     seed: str | int | None = None,
     batch_size: int | None = None,
@@ -130,7 +140,8 @@ def certify(
         task: a task id, or a ``Task`` from ``own_task``.
         methods: contenders, fed from one stream of noise.
         noise_level: σ, on pixels scaled to [0, 1].
-        denoiser: ``"none"``.
+        denoiser: one of ``psmooth.denoise.DENOISERS``, or a file from ``psmooth learn denoiser``.
+        banks: prompt banks by the methods that need one; those that ship are found by themselves.
         plan: votes and failure probability; the live plan by default.
         seed: None draws 128 fresh bits from the operating system. A given seed (a number, or 32 hexadecimal digits)
             repeats a run; the certificate then says what α still means.
@@ -142,6 +153,7 @@ def certify(
     Raises:
         PlanError: σ, votes, α, seed, method or denoiser out of range, before the first vote.
         TaskError: no such task.
+        BankError, DenoiserError: none for this model and task, or one that was altered.
         ModelError: not even one copy fits into memory.
     """
     grid_noise(noise_level)  # refuses what is no noise level
@@ -151,11 +163,12 @@ def certify(
     if crop.pixels.shape[-1] != model.input_size:
         raise PlanError(f"The crop is {crop.pixels.shape[-1]} pixels wide; {model.spec.name} sees {model.input_size}.")
     origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
-    contenders = _contenders(model, found, methods, denoiser)
+    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    contenders = _contenders(model, found, methods, front, banks)
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError(f"batch_size is {batch}; it must be a whole number from 1 up.")
-    order = _Order(model, crop, found, contenders, noise_level, denoiser, plan, _seed(seed), origin, batch)
+    order = _Order(model, crop, found, contenders, noise_level, front, plan, _seed(seed), origin, batch)
     return _until_it_fits(order)
 
 
@@ -169,13 +182,19 @@ def stopped(progress: Progress) -> Results:
     }
 
 
-def replay(record: Certificate | Abstention, scan: Scan | Crop, *, device: str | None = None) -> Replay:
+def replay(
+    record: Certificate | Abstention,
+    scan: Scan | Crop,
+    *,
+    device: str | None = None,
+    banks: Sequence[PromptBank] = (),
+) -> Replay:
     """Repeat a recorded run from its seed; noise is bit-equal, and at most 0.1 % of the votes may differ.
 
     It shows that the run can be reproduced and adds no evidence to its certificate.
 
     Raises:
-        CertificateError: the scan, its crop or the weights are not those of the record.
+        CertificateError: the scan, its crop, the weights or the bank are not those of the record.
     """
     run, votes = record.run, record.votes
     model = load_model(run.model["weights"], device)
@@ -189,12 +208,16 @@ def replay(record: Certificate | Abstention, scan: Scan | Crop, *, device: str |
             "crop_sha256: this is not the scan of the certificate, or its crop came out differently."
         )
     task = Task(run.task, run.task, "", run.class_ids, run.class_names, run.templates)
-    contender = _contenders(model, task, (run.method,), run.denoiser)[run.method]
+    front = find_denoiser(run.denoiser, folder_of(model.spec), model.revision)
+    contender = _contenders(model, task, (run.method,), front, banks)[run.method]
+    if contender.bank != run.bank:
+        raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
     order = _Order(
-        model, crop, task, {run.method: contender}, run.noise_level, run.denoiser, run.plan, run.seed, run.seed_origin,
+        model, crop, task, {run.method: contender}, run.noise_level, front, run.plan, run.seed, run.seed_origin,
         run.batch_size,
     )  # fmt: skip
-    return _compare(order, contender, votes)
+    order = _tuned(order)
+    return _compare(order, order.contenders[run.method], votes)
 
 
 def _until_it_fits(order: _Order) -> Generator[Progress, None, None]:
@@ -228,6 +251,7 @@ def _run(order: _Order) -> Iterator[Progress]:
     clock, planned = _Clock(order.plan), order.plan.max_votes
     tallies = {key: _Tally(run, _no_votes(order.task)) for key, run in _runs(order).items()}
     yield clock.progress("selection", 0, tallies, {}, order.notice)
+    order = _tuned(order)
     clean = _clean_answers(order)
     select = _count(order, "select", order.plan.selection_votes or 0, tallies)
     for cast in select:
@@ -248,7 +272,17 @@ def _run(order: _Order) -> Iterator[Progress]:
 
 def _count(order: _Order, phase: Phase, count: int, tallies: dict[str, _Tally]) -> Iterator[int]:
     """Adds the votes of a phase to the tallies' fresh ones, a batch at a time; gives the votes cast so far."""
-    stream = noisy_embeddings(
+    cast = 0
+    for embeddings in _embeddings(order, phase, count):
+        cast += len(embeddings)
+        for key, tally in tallies.items():
+            new = _ballots(embeddings, order.contenders[key].vectors)
+            tally.fresh = [old + more for old, more in zip(tally.fresh or [0] * len(new), new, strict=True)]
+        yield cast
+
+
+def _embeddings(order: _Order, phase: Phase, count: int) -> Iterator[Tensor]:
+    return noisy_embeddings(
         order.model,
         order.crop,
         order.noise_level,
@@ -256,14 +290,26 @@ def _count(order: _Order, phase: Phase, count: int, tallies: dict[str, _Tally]) 
         phase=phase,
         count=count,
         batch_size=order.batch_size,
+        denoise=None if order.denoiser.id == "none" else order.denoiser,
     )
-    cast = 0
-    for embeddings in stream:
-        cast += len(embeddings)
-        for key, tally in tallies.items():
-            new = _ballots(embeddings, order.contenders[key].vectors)
-            tally.fresh = [old + more for old, more in zip(tally.fresh or [0] * len(new), new, strict=True)]
-        yield cast
+
+
+def _tuned(order: _Order) -> _Order:
+    """The order with the prompts of ``zero_shot`` and ``combined`` tuned on copies of their own, which never vote."""
+    if all(one.start is None for one in order.contenders.values()):
+        return order
+    copies = torch.cat(list(_embeddings(order, "tune", _TUNE_COPIES)))
+    contenders = {
+        key: one if one.start is None else replace(one, vectors=_tune(order, one.start, copies))
+        for key, one in order.contenders.items()
+    }
+    return replace(order, contenders=contenders)
+
+
+def _tune(order: _Order, start: Tensor, copies: Tensor) -> Tensor:
+    context = tune(order.model, order.task, start, copies)
+    with torch.no_grad():
+        return order.model.embed_context(context, order.task.templates[0], order.task.class_names)
 
 
 def _ballots(embeddings: Tensor, vectors: Tensor) -> list[int]:
@@ -320,15 +366,30 @@ class _Clock:
         return Progress(phase, cast, planned, seconds, total / seconds, left, results, clean, notice)
 
 
-def _contenders(model: MedVLM, task: Task, methods: Sequence[str], denoiser: str) -> dict[str, Contender]:
-    if denoiser != "none":
-        raise PlanError(f"There is no denoiser '{denoiser}' in this version; it must be 'none'.")
+def _contenders(
+    model: MedVLM, task: Task, methods: Sequence[str], denoiser: Denoiser, banks: Sequence[PromptBank]
+) -> dict[str, Contender]:
     if not methods:
         raise PlanError("No method was given; name at least one, such as 'template'.")
     for method in methods:
-        if method != "template":
-            raise PlanError(f"There is no method '{method}' in this version; it must be 'template'.")
-    return {method: Contender(method, model.embed_prompts(task.templates, task.class_names)) for method in methods}
+        if method not in GUARANTEES:
+            raise PlanError(f"There is no method '{method}'; it must be one of {', '.join(GUARANTEES)}.")
+    return {method: _contender(model, task, method, denoiser, banks) for method in methods}
+
+
+def _contender(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks: Sequence[PromptBank]) -> Contender:
+    if method in ("template", "zero_shot"):
+        vectors = model.embed_prompts(task.templates, task.class_names)
+        return Contender(method, vectors, None, model.context_of(task.templates[0]) if method == "zero_shot" else None)
+    source = "few_shot" if method == "combined" else method
+    bank = next((one for one in banks if one.facts.method == source), None)
+    bank = bank or shipped_bank(model, task, source, denoiser.id)
+    bank.check(model, task, denoiser.id)
+    if bank.facts.denoiser_sha256 != denoiser.sha256:
+        raise BankError(f"The bank '{bank.name}' was learned behind another '{denoiser.id}' denoiser than this one.")
+    facts = {"id": bank.name, "revision": None, "sha256": bank.sha256}
+    start = bank.vectors.to(model.device) if method == "combined" else None
+    return Contender(method, bank.class_vectors(model), facts, start)
 
 
 def _clean_answers(order: _Order) -> dict[str, str]:
@@ -346,7 +407,7 @@ def _runs(order: _Order) -> dict[str, Run]:
         key: Run(
             method=one.method,
             guarantee=GUARANTEES[one.method],
-            denoiser=order.denoiser,
+            denoiser=order.denoiser.id,
             noise_level=order.noise_level,
             plan=order.plan,
             task=order.task.id,
@@ -364,7 +425,7 @@ def _runs(order: _Order) -> dict[str, Run]:
                 "revision": model.revision,
                 "licence": model.spec.licence,
             },
-            bank=None,
+            bank=one.bank,
             device=model.device.type,
             precision="float32",
             versions=_versions(),

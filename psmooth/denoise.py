@@ -8,6 +8,7 @@ forms; ``learned`` is a small network with σ as an input. All expect the noise 
 """
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
 
-from psmooth.errors import DenoiserError
+from psmooth.errors import DenoiserError, PlanError
 
 DENOISERS = ("none", "gaussian", "wiener", "wavelet", "learned")
 FILE_NAME = "denoisers.safetensors"
@@ -56,7 +57,7 @@ class LearnedDenoiser(nn.Module):
     def __init__(self, width: int = 48, layers: int = 4) -> None:
         super().__init__()
         widths = [49, *[width] * (layers - 1), 48]
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = itertools.pairwise(widths)
         self.layers = nn.ModuleList(nn.Conv2d(inner, outer, 3, padding=1) for inner, outer in pairs)
         self.mix = nn.Parameter(torch.tensor([2.0, 1.0]))
         nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
@@ -84,13 +85,14 @@ def find_denoiser(name: str, beside: Path | None = None, model_revision: str | N
         model_revision: refuses a learned denoiser that was trained through another model.
 
     Raises:
-        DenoiserError: no such denoiser, or its file is missing, damaged or another model's.
+        PlanError: no such denoiser.
+        DenoiserError: its file is missing, damaged or another model's.
     """
     if name in ("none", "gaussian", "wavelet"):
         return Denoiser(name, None, {"none": _untouched, "gaussian": gaussian, "wavelet": wavelet}[name])
     path = Path(name) if name.endswith(".safetensors") else (beside or Path()) / FILE_NAME
     if name not in DENOISERS and not name.endswith(".safetensors"):
-        raise DenoiserError(f"There is no denoiser '{name}'; it must be one of {', '.join(DENOISERS)}, or a file.")
+        raise PlanError(f"There is no denoiser '{name}'; it must be one of {', '.join(DENOISERS)}, or a file.")
     if not path.is_file():
         raise DenoiserError(
             f"The denoiser '{name}' has to be fitted for this model first: psmooth learn denoiser FOLDER --model …"
@@ -140,7 +142,7 @@ def _ready(tensors: dict[str, Tensor]) -> Apply:
     return apply
 
 
-def _untouched(copies: Tensor, noise_level: float) -> Tensor:
+def _untouched(copies: Tensor, _noise_level: float) -> Tensor:
     return copies
 
 

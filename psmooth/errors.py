@@ -39,3 +39,7 @@ class CertificateError(PsmoothError):
 
 class DenoiserError(PsmoothError):
     """A denoiser that does not exist, is damaged or belongs to another model."""
+
+
+class BankError(PsmoothError):
+    """A prompt bank is missing, altered, unsafe, or of another model, task or denoiser."""

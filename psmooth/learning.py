@@ -7,15 +7,19 @@ PromptSmooth: Hussein, Shamshad, Naseer & Nandakumar 2024 (arXiv 2408.16769). Th
 Smoothing (Salman et al. 2020, arXiv 2003.01908). A learner's noise is drawn in floats: nothing it sees is certified.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss, normalize
+from torch.nn.functional import cross_entropy, mse_loss, normalize
 
-from psmooth.denoise import LearnedDenoiser, spectrum_of
+from psmooth.denoise import Denoiser, LearnedDenoiser, spectrum_of
+from psmooth.errors import BankError
 from psmooth.models import MedVLM
+from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, BankFacts, PromptBank
+from psmooth.tasks import Task
 
 MIXED_NOISE = (0.1, 0.25, 0.5, 0.75, 1.0)
 _PIXEL_WEIGHT = 10.0  # of the squared error beside the distance of embeddings
@@ -87,3 +91,208 @@ def wiener_spectrum(crops: Tensor, most: int = 2_000) -> Tensor:
     """The power spectrum that the Wiener filter needs, from up to ``most`` unlabelled uint8 crops."""
     chosen = crops[:: max(1, len(crops) // most)]
     return spectrum_of(chosen.float() / 255)
+
+
+# --- prompts and class vectors, on cached embeddings
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is learned from: noisy embeddings ``(n, dim)`` and for each a distribution over classes ``(n, classes)``."""
+
+    embeddings: Tensor
+    targets: Tensor
+
+
+def noisy_lesson(
+    model: MedVLM,
+    crops: Tensor,
+    targets: Tensor,
+    denoiser: Denoiser,
+    *,
+    copies: int = 4,
+    noise_levels: Sequence[float] = MIXED_NOISE,
+    seed: int = 0,
+) -> Lesson:
+    """Encode ``copies`` noisy copies of every crop at every noise level, once.
+
+    Args:
+        crops: ``(n, 3, size, size)`` uint8.
+        targets: ``(n, classes)``, a distribution for each crop.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for level in noise_levels:
+        for _ in range(copies):
+            for part in crops.split(32):
+                clean = part.float() / 255
+                noisy = clean + level * torch.randn(clean.shape, generator=generator)
+                noisy = noisy.contiguous(memory_format=torch.channels_last)
+                found.append(model.embed_images(denoiser(noisy, level)))
+    return Lesson(torch.cat(found).clone(), targets.to(model.device).repeat(len(noise_levels) * copies, 1))
+
+
+def teacher_targets(model: MedVLM, crops: Tensor, task: Task) -> Tensor:
+    """What the untouched model says of clean crops under hand-written prompts, ``(n, classes)``: no label is used."""
+    vectors = model.embed_prompts(task.templates, task.class_names)
+    clean = torch.cat([model.embed_images(part.float() / 255) for part in crops.split(32)])
+    return (model.logit_scale * clean @ vectors.T).softmax(1).clone()
+
+
+def learn_context(
+    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, rate: float = 5e-3, batch: int = 256, seed: int = 0
+) -> Iterator[tuple[Step, Tensor]]:
+    """Context vectors, from the words of the task's first template on: few-shot or label-free by its targets.
+
+    Yields:
+        The step and the context ``(tokens, width)`` so far; the last one is the result.
+    """
+    template = task.templates[0]
+    context = model.context_of(template).requires_grad_()
+
+    def vectors() -> Tensor:
+        return model.embed_context(context, template, task.class_names)
+
+    yield from _descend(context, vectors, lesson, model.logit_scale, steps, rate, batch, seed)
+
+
+def learn_class_vectors(
+    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, rate: float = 5e-3, batch: int = 256, seed: int = 0
+) -> Iterator[tuple[Step, Tensor]]:
+    """Class vectors, from the text embeddings on (a text-informed linear probe, Shakeri et al. 2024, 2409.03868)."""
+    weights = model.embed_prompts(task.templates, task.class_names).clone().requires_grad_()
+    yield from _descend(
+        weights, lambda: normalize(weights, dim=-1), lesson, model.logit_scale, steps, rate, batch, seed
+    )
+
+
+def _descend(
+    learned: Tensor,
+    vectors: Callable[[], Tensor],
+    lesson: Lesson,
+    scale: float,
+    steps: int,
+    rate: float,
+    batch: int,
+    seed: int,
+) -> Iterator[tuple[Step, Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam([learned], rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    running = 0.0
+    for step in range(steps):
+        rows = torch.randint(len(lesson.embeddings), (batch,), generator=generator).to(learned.device)
+        loss = cross_entropy(scale * lesson.embeddings[rows] @ vectors().T, lesson.targets[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        running = float(loss.detach()) if step == 0 else 0.95 * running + 0.05 * float(loss.detach())
+        yield Step(step + 1, steps, running), learned.detach().clone()
+
+
+def tune(model: MedVLM, task: Task, start: Tensor, embeddings: Tensor, *, steps: int = 1, rate: float = 5e-3) -> Tensor:
+    """PromptSmooth's per-scan step: AdamW on the entropy of the mean softmax over noisy copies of one scan.
+
+    The prompt then depends on the scan: a certificate holds for the classifier with this prompt frozen.
+
+    Args:
+        start: context ``(tokens, width)``: the template's for ``zero_shot``, the few-shot bank's for ``combined``.
+        embeddings: ``(copies, dim)`` of the tune phase.
+    """
+    context = start.detach().clone().requires_grad_()
+    optimizer = torch.optim.AdamW([context], rate)
+    seen = embeddings.clone()
+    for _ in range(steps):
+        vectors = model.embed_context(context, task.templates[0], task.class_names)
+        mean = (model.logit_scale * seen @ vectors.T).softmax(1).mean(0)
+        entropy = -(mean * mean.clamp_min(1e-12).log()).sum()
+        optimizer.zero_grad()
+        entropy.backward()
+        optimizer.step()
+    return context.detach()
+
+
+# --- banks
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a bank is learned: the way, behind which denoiser, and with how much of everything.
+
+    ``shots`` labelled scans a class are used by ``few_shot`` and ``linear_probe``; the label-free ways use the whole
+    pool without looking at its labels.
+    """
+
+    method: str
+    denoiser: Denoiser
+    noise_levels: tuple[float, ...] = MIXED_NOISE
+    shots: int = 16
+    copies: int = 4
+    steps: int = 300
+    seed: int = 0
+
+
+def learn_bank(
+    model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None, licence: str = "Apache-2.0"
+) -> Iterator[tuple[Step, PromptBank | None]]:
+    """Learn a prompt bank; the last step carries it.
+
+    Args:
+        crops: ``(n, 3, size, size)`` uint8.
+        labels: ``(n,)`` class numbers, needed by ``few_shot`` and ``linear_probe``, unused by the others.
+
+    Raises:
+        BankError: labels are missing, or the method learns nothing.
+    """
+    supervised = course.method in ("few_shot", "linear_probe")
+    if course.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
+        raise BankError(f"'{course.method}' learns no bank; it must be one of few_shot, label_free, or their probes.")
+    if supervised and labels is None:
+        raise BankError(f"'{course.method}' needs labels: one sub-folder of scans for every class.")
+    if supervised and labels is not None:
+        chosen = _few(labels, course)
+        crops = crops[chosen]
+        targets = torch.eye(len(task.class_ids))[labels[chosen]]
+    else:
+        targets = teacher_targets(model, crops, task)
+    lesson = noisy_lesson(
+        model, crops, targets, course.denoiser, copies=course.copies, noise_levels=course.noise_levels, seed=course.seed
+    )
+    learn = learn_context if course.method in CONTEXT_METHODS else learn_class_vectors
+    for step, vectors in learn(model, task, lesson, steps=course.steps, seed=course.seed):
+        done = step.done == step.planned
+        yield step, _bank(model, task, course, step, vectors, len(crops), supervised, licence) if done else None
+
+
+def _few(labels: Tensor, course: Course) -> Tensor:
+    """The rows of ``shots`` scans of every class, drawn by the seed."""
+    generator = torch.Generator().manual_seed(course.seed)
+    rows = [(labels == number).nonzero()[:, 0] for number in labels.unique()]
+    return torch.cat([row[torch.randperm(len(row), generator=generator)[: course.shots]] for row in rows])
+
+
+def _bank(
+    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, pool: int, supervised: bool, licence: str
+) -> PromptBank:
+    facts = BankFacts(
+        method=course.method,
+        model=model.spec.id,
+        model_revision=model.revision,
+        task=task.id,
+        class_ids=task.class_ids,
+        class_names=task.class_names,
+        template=task.templates[0],
+        denoiser=course.denoiser.id,
+        denoiser_sha256=course.denoiser.sha256,
+        noise_levels=course.noise_levels,
+        shots=course.shots if supervised else None,
+        pool=pool,
+        seed=course.seed,
+        steps=step.planned,
+        final_loss=round(step.loss, 5),
+        scores={},
+        licence=licence,
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    return PromptBank(facts, vectors)

@@ -129,6 +129,53 @@ class MedVLM:
         vectors = self.embed_texts(texts).view(len(templates), len(class_names), -1)
         return normalize(vectors.mean(0), dim=-1)
 
+    def context_of(self, template: str) -> Tensor:
+        """Token embeddings of what stands before the class name, ``(tokens, width)``: where learning starts."""
+        tokens = self._encode_words(template.split("{}")[0])
+        return self.network.token_embedding(torch.tensor(tokens, device=self.device)).detach().clone()  # type: ignore[operator]
+
+    def embed_context(self, context: Tensor, template: str, class_names: Sequence[str]) -> Tensor:
+        """Unit class vectors under learned context vectors; gradients flow to the context alone.
+
+        Args:
+            context: ``(tokens, width)``, put where the words before the class name stood.
+            template: only what stands from ``{}`` on is read.
+            class_names: one prompt each.
+
+        Returns:
+            ``(classes, dim)`` float32.
+
+        Raises:
+            ModelError: a prompt is longer than the text tower reads.
+        """
+        rest = [self._encode_words(name + template.split("{}")[1]) for name in class_names]
+        longest = 2 + len(context) + max(map(len, rest))
+        if longest > (limit := self.network.positional_embedding.shape[0]):  # type: ignore[union-attr]
+            raise ModelError(f"A prompt has {longest} tokens and the text tower reads {limit}; shorten the class name.")
+        start, end = self.tokenizer([""])[0][:2].tolist()
+        ids = [[start, *[end] * len(context), *words, end] for words in rest]
+        padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=self.device)
+        tokens: Tensor = self.network.token_embedding(padded)  # type: ignore[operator]
+        behind = tokens[:, 1 + len(context) :]
+        prompts = torch.cat([tokens[:, :1], context.to(tokens).expand(len(ids), -1, -1), behind], 1)
+        ends = torch.tensor([len(row) - 1 for row in ids], device=self.device)
+        return normalize(_run_text_tower(self.network, prompts, ends).float(), dim=-1)
+
+    def _encode_words(self, words: str) -> list[int]:
+        """Token ids of words, without the marks of beginning and end."""
+        row = self.tokenizer([words])[0].tolist()
+        return row[1 : row.index(self.tokenizer([""])[0][1].item())]
+
+
+def _run_text_tower(network: Any, prompts: Tensor, ends: Tensor) -> Tensor:
+    """open_clip's own text tower from embedded tokens on: ``(classes, tokens, width)`` → ``(classes, dim)``."""
+    length = prompts.shape[1]
+    mask = network.attn_mask[:length, :length] if network.attn_mask is not None else None
+    hidden = network.transformer(prompts + network.positional_embedding[:length], attn_mask=mask)
+    pooled = network.ln_final(hidden)[torch.arange(len(prompts)), ends]
+    project = network.text_projection
+    return project(pooled) if isinstance(project, nn.Linear) else pooled @ project
+
 
 def load_model(name: str, device: str | None = None) -> MedVLM:
     """Load a model of the table, or one from a folder.
@@ -157,6 +204,12 @@ def _find_spec(name: str) -> ModelSpec:
         folder = Path(name.removeprefix("local-dir:"))
         return ModelSpec(folder.name, folder.name, name, "A model from a folder.", "see its folder", ())
     raise ModelError(f"There is no model '{name}'. Known models: {', '.join(MODELS)}; or local-dir:FOLDER.")
+
+
+def folder_of(spec: ModelSpec) -> Path:
+    """The folder that holds the weights of a model, and what was fitted for it."""
+    kind, place = spec.weights.split(":", 1)
+    return resource("assets", "pocket") if kind == "bundled" else Path(place).expanduser()
 
 
 def _files_of(weights: str) -> tuple[Path, list[Path]]:

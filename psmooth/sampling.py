@@ -11,7 +11,7 @@ total variation a 224 × 224 crop. Nothing is clipped.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -124,7 +124,15 @@ def batch_copies(crop: Crop, noise_level: float, seed: str, phase: Phase, first:
 
 
 def noisy_embeddings(
-    model: ImageEncoder, crop: Crop, noise_level: float, *, seed: str, phase: Phase, count: int, batch_size: int
+    model: ImageEncoder,
+    crop: Crop,
+    noise_level: float,
+    *,
+    seed: str,
+    phase: Phase,
+    count: int,
+    batch_size: int,
+    denoise: Callable[[Tensor, float], Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """Embeddings of copies 0 to ``count − 1`` of a phase, in order, a batch at a time.
 
@@ -145,7 +153,8 @@ def noisy_embeddings(
             for number, first in enumerate(starts):
                 copies = ordered.pop(0).result()
                 ordered += [order(later) for later in starts[number + _AHEAD : number + _AHEAD + 1]]
-                yield model.embed_images(copies)[: count - first]
+                seen = denoise(copies, noise_level) if denoise else copies
+                yield model.embed_images(seen)[: count - first]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

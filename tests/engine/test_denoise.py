@@ -16,7 +16,7 @@ from psmooth.denoise import (
     wiener,
     wiener_gain,
 )
-from psmooth.errors import DenoiserError
+from psmooth.errors import DenoiserError, PlanError
 
 
 @pytest.fixture
@@ -78,11 +78,11 @@ def test_a_wiener_filter_keeps_what_its_gain_keeps() -> None:
 
 
 def test_files_and_names_are_refused_in_words(fitted: Path) -> None:
-    with pytest.raises(DenoiserError, match="no denoiser 'median'"):
+    with pytest.raises(PlanError, match="no denoiser 'median'"):
         find_denoiser("median")
     with pytest.raises(DenoiserError, match="fitted for this model first"):
         find_denoiser("learned", fitted.parent / "nowhere")
-    with pytest.raises(DenoiserError, match="another|'pocket', not this one"):
+    with pytest.raises(DenoiserError, match="'pocket', not this one"):
         find_denoiser("learned", fitted.parent, "b" * 64)
     with pytest.raises(DenoiserError, match="fitted on crops of 32"):
         find_denoiser("wiener", fitted.parent)(torch.rand(1, 3, 64, 64), 0.5)

@@ -1,0 +1,196 @@
+"""Prompts and probes: gradients, what is computed once, banks on disk, and the two kinds of guarantee."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from psmooth.certificate import Plan
+from psmooth.certify import certify, replay
+from psmooth.denoise import find_denoiser
+from psmooth.errors import BankError
+from psmooth.evaluate import Study, evaluate, whole_records, write_summary
+from psmooth.learning import Course, learn_bank, noisy_lesson, tune
+from psmooth.models import MedVLM
+from psmooth.prompts import PromptBank, load_bank, write_manifest
+from psmooth.scans import Crop
+from psmooth.tasks import Task, own_task
+
+METHODS = ("few_shot", "label_free", "linear_probe", "label_free_probe")
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return own_task("round cell; long cell; no cell", "a picture of a {}.")
+
+
+@pytest.fixture(scope="module")
+def crops(tiny_model: MedVLM) -> torch.Tensor:
+    size = tiny_model.input_size
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (24, 3, size, size), generator=generator, dtype=torch.uint8)
+
+
+def learned(model: MedVLM, task: Task, crops: torch.Tensor, method: str, steps: int = 20) -> PromptBank:
+    course = Course(method, find_denoiser("none"), copies=1, steps=steps, shots=4)
+    bank = None
+    for _, bank in learn_bank(model, task, course, crops, torch.arange(24) % 3):
+        pass
+    assert bank is not None
+    return bank
+
+
+def test_the_words_of_a_template_as_context_give_its_own_vectors(tiny_model: MedVLM, task: Task) -> None:
+    context = tiny_model.context_of(task.templates[0])
+    with torch.no_grad():
+        found = tiny_model.embed_context(context, task.templates[0], task.class_names)
+    assert torch.allclose(found, tiny_model.embed_prompts(task.templates, task.class_names), atol=1e-5)
+
+
+def test_context_gradients_agree_with_finite_differences(tiny_model: MedVLM, task: Task) -> None:
+    torch.manual_seed(0)
+    context = tiny_model.context_of(task.templates[0]).requires_grad_()
+    weights = torch.randn(3, tiny_model.embed_texts(["a"]).shape[1])
+
+    def value(context: torch.Tensor) -> torch.Tensor:
+        return (tiny_model.embed_context(context, task.templates[0], task.class_names) * weights).sum()
+
+    value(context).backward()
+    direction = torch.randn_like(context)
+    step = 1e-2 / direction.norm()
+    with torch.no_grad():
+        slope = (value(context + step * direction) - value(context - step * direction)) / (2 * step)
+    assert context.grad is not None
+    assert float((context.grad * direction).sum()) == pytest.approx(float(slope), rel=0.02, abs=1e-4)
+
+
+def test_the_encoder_runs_once_a_noisy_copy(tiny_model: MedVLM, task: Task, crops: torch.Tensor) -> None:
+    seen = []
+
+    def counted(pixels: torch.Tensor) -> torch.Tensor:
+        seen.append(len(pixels))
+        return tiny_model.encode(pixels)
+
+    learned(replace(tiny_model, encode=counted), task, crops, "few_shot")
+    assert sum(seen) == 3 * 4 * 5  # classes × shots × noise levels, one copy each; twenty steps add none
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_learning_lowers_the_loss(tiny_model: MedVLM, task: Task, crops: torch.Tensor, method: str) -> None:
+    assert learned(tiny_model, task, crops, method, 80).facts.final_loss < (
+        learned(tiny_model, task, crops, method, 1).facts.final_loss
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_saved_bank_votes_bit_equally(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, method: str, tmp_path: Path
+) -> None:
+    bank = learned(tiny_model, task, crops, method).save(tmp_path / "bank.safetensors")
+    again = load_bank(tmp_path / "bank.safetensors", bank.sha256)
+    results = []
+    for one in (bank, again):
+        *_, last = certify(
+            tiny_model, crop, task=task, methods=[method], banks=[one], plan=Plan(max_votes=100), seed=1, batch_size=8
+        )
+        results.append(last.results[method])
+    assert results[0].votes == results[1].votes
+    assert results[0].run.bank == {"id": "bank", "revision": None, "sha256": bank.sha256}
+    assert results[0].guarantee == "unconditional"
+
+
+def test_per_scan_prompts_are_frozen_ones_and_can_be_replayed(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, tmp_path: Path
+) -> None:
+    bank = learned(tiny_model, task, crops, "few_shot").save(tmp_path / "bank.safetensors")
+    *_, last = certify(
+        tiny_model, crop, task=task, methods=["template", "zero_shot", "combined"], banks=[bank],
+        plan=Plan(max_votes=100), batch_size=8,
+    )  # fmt: skip
+    kinds = {key: result.guarantee for key, result in last.results.items()}
+    assert kinds == {"template": "unconditional", "zero_shot": "frozen_prompt", "combined": "frozen_prompt"}
+    assert any("frozen" in caveat for caveat in last.results["combined"].to_dict()["caveats"])
+    assert not any("frozen" in caveat for caveat in last.results["template"].to_dict()["caveats"])
+    assert replay(last.results["combined"], crop, banks=[bank]).differing == 0
+
+
+def test_one_step_lowers_the_entropy_of_the_mean(tiny_model: MedVLM, task: Task, crops: torch.Tensor) -> None:
+    lesson = noisy_lesson(tiny_model, crops[:1], torch.eye(3)[:1], find_denoiser("none"), copies=20, noise_levels=[0.2])
+    start = tiny_model.context_of(task.templates[0])
+
+    def entropy(context: torch.Tensor) -> float:
+        with torch.no_grad():
+            vectors = tiny_model.embed_context(context, task.templates[0], task.class_names)
+        mean = (tiny_model.logit_scale * lesson.embeddings @ vectors.T).softmax(1).mean(0)
+        return float(-(mean * mean.log()).sum())
+
+    tuned = tune(tiny_model, task, start, lesson.embeddings)
+    assert entropy(tuned) < entropy(start)
+    assert torch.allclose((tuned - start).abs().median(), torch.tensor(5e-3), atol=1e-3)
+
+
+def test_banks_are_refused_in_words(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, tmp_path: Path
+) -> None:
+    file = tmp_path / "bank.safetensors"
+    bank = learned(tiny_model, task, crops, "few_shot", 2).save(file)
+    write_manifest(tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_text())["banks"][0]["sha256"] == bank.sha256
+    with pytest.raises(BankError, match="altered"):
+        load_bank(file, "0" * 64)
+    with pytest.raises(BankError, match="its class names"):
+        bank.check(tiny_model, own_task("a; b"), "none")
+    with pytest.raises(BankError, match="behind the denoiser 'none'"):
+        bank.check(tiny_model, task, "gaussian")
+    with pytest.raises(BankError, match="not for this one"):
+        bank.check(replace(tiny_model, revision="f" * 64), task, "none")
+    with pytest.raises(BankError, match="this model needs"):
+        replace(bank, vectors=torch.zeros(4, 7)).check(tiny_model, task, "none")
+    with pytest.raises(BankError, match="No 'label_free' bank ships"):
+        certify(tiny_model, crop, task=task, methods=["label_free"], batch_size=8)
+    with pytest.raises(BankError, match="needs labels"):
+        next(learn_bank(tiny_model, task, Course("few_shot", find_denoiser("none")), crops, None))
+    (tmp_path / "code.pt").write_bytes(b"x")
+    with pytest.raises(BankError, match="not a safetensors"):
+        load_bank(tmp_path / "code.pt")
+    file.write_bytes(b"nonsense")
+    with pytest.raises(BankError, match="not a prompt bank"):
+        load_bank(file)
+
+
+def test_an_evaluation_cut_short_ends_with_the_undisturbed_records(
+    tiny_model: MedVLM, tmp_path: Path, scan_files: list[tuple[Path, str]]
+) -> None:
+    study = Study(
+        own_task("round; long"), ("template", "zero_shot"), ("none", "gaussian"), (0.25,), Plan(max_votes=64), seed=3
+    )
+    for _ in evaluate(tiny_model, scan_files, study, tmp_path / "whole"):
+        pass
+    for done, _ in evaluate(tiny_model, scan_files, study, tmp_path / "cut"):
+        if done == 3:
+            break
+    with (tmp_path / "cut" / "records.jsonl").open("a") as lines:
+        lines.write('{"scan": "torn')
+    for _ in evaluate(tiny_model, scan_files, study, tmp_path / "cut"):
+        pass
+    whole, cut = (whole_records(tmp_path / name / "records.jsonl") for name in ("whole", "cut"))
+    assert whole == cut
+    assert len(whole) == len(scan_files) * 4
+    rows = write_summary(tmp_path / "cut")
+    assert rows == write_summary(tmp_path / "whole")
+    hits = [record["predicted"] == record["label"] for record in whole if record["method"] == "template"]
+    assert rows[0]["certified"]["0"][0] == pytest.approx(sum(hits[::2]) / len(hits[::2]), abs=1e-4)
+
+
+@pytest.fixture
+def scan_files(tmp_path: Path, crops: torch.Tensor) -> list[tuple[Path, str]]:
+    from PIL import Image
+
+    files = []
+    for number, crop in enumerate(crops[:4]):
+        file = tmp_path / f"{number}.png"
+        Image.fromarray(crop.permute(1, 2, 0).numpy()).save(file)
+        files.append((file, ("round", "long")[number % 2]))
+    return files
