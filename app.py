@@ -34,7 +34,6 @@ from psmooth.scans import MAX_FILE_BYTES, Crop, CropRule, Scan, Window, crop_sca
 from psmooth.tasks import TASKS, Task, own_task
 
 OWN_TASK = "own"
-METHOD = "template"
 DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 SECONDS_A_FRAME = 0.2
@@ -146,6 +145,8 @@ class Order:
     target: float | None
     center: float | None
     width: float | None
+    method: str = "template"
+    denoiser: str = "none"
 
     def read_task(self) -> Task:
         """The task of the menu, or the visitor's own."""
@@ -173,7 +174,7 @@ class Scene:
 
     def stage(self) -> dict[str, Any]:
         """The right side of the page."""
-        return views.stage(self.progress, METHOD, self.crop.rule.size, self.known, self.order.specimen.truth)
+        return views.stage(self.progress, self.order.method, self.crop.rule.size, self.known, self.order.specimen.truth)
 
     def strip(self) -> dict[str, Any]:
         """Scan and crop."""
@@ -193,7 +194,8 @@ def scenes(order: Order) -> Generator[Scene, None, None]:
     crop = crop_scan(order.specimen.scan, order.rule(model))
     known = views.landmarks(crop.pixels, noise_level)
     task, plan = order.read_task(), order.plan()
-    with closing(certify(model, crop, task=task, methods=(METHOD,), noise_level=noise_level, plan=plan)) as steps:
+    options: dict[str, Any] = {"methods": (order.method,), "denoiser": order.denoiser}
+    with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
         for step in paced(steps):
             yield Scene(step, order, crop, known)
 
@@ -269,6 +271,8 @@ def certify_file(
     target_radius: float,
     window_center: float,
     window_width: float,
+    method: str,
+    denoiser: str,
 ) -> Iterator[dict[str, Any]]:
     """Certify a scan and stream what its votes certify so far.
 
@@ -280,7 +284,9 @@ def certify_file(
     window = (window_center, window_width) if window_width else (None, None)
     try:
         specimen = Specimen(take(scan))
-        order = Order(specimen, model, task, class_names, template, noise_level, votes, target_radius, *window)
+        order = Order(
+            specimen, model, task, class_names, template, noise_level, votes, target_radius, *window, method, denoiser
+        )
         with closing(scenes(order)) as steps:
             for scene in steps:
                 yield answer(scene)
@@ -291,7 +297,7 @@ def certify_file(
 def answer(scene: Scene) -> dict[str, Any]:
     """What the endpoint sends of one step."""
     stage, progress = scene.stage(), scene.progress
-    record = None if progress.phase == "selection" else progress.results[METHOD].to_dict()
+    record = None if progress.phase == "selection" else progress.results[scene.order.method].to_dict()
     said = {name: stage[name] for name in ("state", "line", "sentence")}
     counted = {"votes": progress.votes, "planned": progress.planned}
     return {**said, **counted, "radius": record and record["radius"], "certificate": record}
@@ -403,6 +409,8 @@ class Page:
     window: gr.Row
     center: gr.Number
     width: gr.Number
+    method: gr.Dropdown
+    denoiser: gr.Dropdown
     start: gr.Button
 
     @property
@@ -410,7 +418,7 @@ class Page:
         """What an `Order` is made from, in its order, after the specimen."""
         return [
             self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.center,
-            self.width,
+            self.width, self.method, self.denoiser,
         ]  # fmt: skip
 
 
@@ -457,6 +465,9 @@ def question_card() -> dict[str, Any]:
         with gr.Column(visible=False) as own:
             names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
             template = gr.Textbox("an image of {}.", label=words["template"], info=words["template_info"])
+        with gr.Row():
+            method = gr.Dropdown(views.method_choices(), value="template", label=words["method"], min_width=120)
+            denoiser = gr.Dropdown(views.denoiser_choices(), value="none", label=words["denoiser"], min_width=120)
         noise = gr.Slider(0.1, 1, value=0.25, step=0.05, label=words["noise"], elem_id="ps-noise", buttons=[])
         bare(views.tick_buttons(), "psmooth.ticks(element)")
         votes = gr.Radio(counts, value=counts[0][1], label=words["precision"], elem_id="ps-precision")
@@ -465,7 +476,7 @@ def question_card() -> dict[str, Any]:
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
     return {
         "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise": noise,
-        "votes": votes, "target": target, "start": start,
+        "votes": votes, "target": target, "method": method, "denoiser": denoiser, "start": start,
     }  # fmt: skip
 
 
@@ -520,6 +531,7 @@ def wire_api(page: Page) -> None:
         votes, target, center, width = (gr.Number(value) for value in (1_000, 0, 0, 0))
         output, go = gr.JSON(label="certificate"), gr.Button()
     inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, target, center, width]
+    inputs += [page.method, page.denoiser]
     go.click(certify_file, inputs, output, api_name="certify", show_progress="hidden", **DEVICE)
 
 

@@ -9,7 +9,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,8 @@ from psmooth.runtime import settle
 if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command imports what it needs
     from psmooth.certificate import Abstention, Certificate, Plan, Verification
     from psmooth.certify import Progress, Replay
+    from psmooth.learning import Step
+    from psmooth.models import MedVLM
     from psmooth.scans import Scan, Window
     from psmooth.tasks import Task
 
@@ -82,6 +84,7 @@ def certify(
     plan: Annotated[Literal["live", "paper"], typer.Option(help="When the votes may be read.")] = "live",
     alpha: Annotated[float, typer.Option(help="Failure probability.")] = 0.001,
     target_radius: Annotated[float | None, typer.Option(help="End as soon as this radius is certified.")] = None,
+    bank: Annotated[Path | None, typer.Option(help="A prompt bank, instead of the one that ships.")] = None,
     seed: Annotated[str | None, typer.Option(help="A whole number or 32 hex digits; by default a fresh one.")] = None,
     box: Annotated[str | None, typer.Option(help="left,top,right,bottom of the part to look at.")] = None,
     window: Annotated[str | None, typer.Option(help="centre,width in grey levels of a 16-bit scan.")] = None,
@@ -105,6 +108,7 @@ def certify(
         task=question,
         methods=(method,),
         denoiser=denoiser,
+        banks=_banks(bank),
         noise_level=noise,
         plan=numbers,
         seed=seed,
@@ -135,6 +139,96 @@ def verify(
     else:
         _show(_verification_lines(found, replayed))
     raise typer.Exit(0 if passed else CHECK_FAILED)
+
+
+@cli.command()
+def learn(
+    what: Annotated[
+        Literal["few-shot", "label-free", "linear-probe", "label-free-probe", "denoiser"],
+        typer.Argument(help="What to learn; few-shot and linear-probe need one sub-folder a class."),
+    ],
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Scans to learn from.")],
+    out: Annotated[Path, typer.Option(help="Where to write it: a .safetensors file.", show_default=False)],
+    model: Annotated[str, typer.Option(help="The frozen model.")] = "pocket",
+    task: Annotated[str | None, typer.Option(help="The question, e.g. blood_cells.", show_default=False)] = None,
+    class_names: Annotated[str | None, typer.Option(help='Your own classes, "a; b; c", instead of --task.')] = None,
+    template: Annotated[str | None, typer.Option(help='The sentence for them, e.g. "an image of {}".')] = None,
+    denoiser: Annotated[str, typer.Option(help="The denoiser that the prompts will stand behind.")] = "none",
+    shots: Annotated[int, typer.Option(min=1, help="Labelled scans a class.")] = 16,
+    steps: Annotated[int | None, typer.Option(min=1, help="300 for prompts, 2,600 for a denoiser.")] = None,
+    seed: Annotated[int, typer.Option(help="Of noise, batches and the choice of shots.")] = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Learn prompts, class vectors or a denoiser for a frozen model."""
+    _check_folder(out)
+    from psmooth.models import load_model
+
+    med_vlm = load_model(model, device)
+    if what == "denoiser":
+        facts = _learn_denoiser(med_vlm, folders, out, steps or 2_600, seed)
+    else:
+        question = _question(task, class_names, template)
+        facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, shots, steps, seed)
+    if as_json:
+        typer.echo(_json_text(facts))
+    else:
+        _show([f"{name}: {value}" for name, value in facts.items()])
+
+
+@cli.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="One sub-folder of scans for every class id.", show_default=False)],
+    task: Annotated[str, typer.Option(help="The question, e.g. blood_cells.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="A folder; a run that was cut short goes on in it.", show_default=False)],
+    model: Annotated[str, typer.Option(help="A model of `psmooth models`, or local-dir:FOLDER.")] = "pocket",
+    methods: Annotated[str, typer.Option(help="Commas between.")] = "template",
+    denoisers: Annotated[str, typer.Option(help="Commas between.")] = "none",
+    noise: Annotated[str, typer.Option(help="Noise levels, commas between.")] = "0.25",
+    votes: Annotated[int, typer.Option(help="Votes announced.")] = 1_000,
+    limit: Annotated[int | None, typer.Option(min=1, help="Scans in all, evenly over classes.")] = None,
+    seed: Annotated[int, typer.Option(help="One for all scans; their noise still differs.")] = 0,
+    bank: Annotated[Path | None, typer.Option(help="A prompt bank, instead of the ones that ship.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Certify every labelled scan of a folder by every method, and add up what came of it."""
+    from psmooth.certificate import Plan
+    from psmooth.evaluate import Study, labelled_files, write_summary
+    from psmooth.evaluate import evaluate as run
+    from psmooth.models import load_model
+    from psmooth.tasks import find_task
+
+    question = find_task(task)
+    levels = tuple(_number(level, "--noise") for level in noise.split(","))
+    study = Study(question, _words(methods), _words(denoisers), levels, Plan(max_votes=votes), seed)
+    files = labelled_files(folder, question, limit)
+    for done, planned in run(load_model(model, device), files, study, out, _banks(bank)):
+        _say(f"{done:,} of {planned:,} runs")
+    rows = write_summary(out)
+    if as_json:
+        typer.echo(_json_text(rows))
+    else:
+        _show(_evaluation_lines(rows))
+
+
+banks = typer.Typer(help="Prompt banks.", no_args_is_help=True)
+cli.add_typer(banks, name="banks")
+
+
+@banks.command("list")
+def list_(
+    folder: Annotated[Path | None, typer.Argument(help="A folder of banks; by default those that ship.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the banks of a folder."""
+    from psmooth.prompts import list_banks
+
+    rows = list_banks(folder)
+    if as_json:
+        typer.echo(_json_text(rows))
+        return
+    _show([f"{row['file']}: {row['method']} for {row['task']}, denoiser {row['denoiser']}" for row in rows])
 
 
 @cli.command()
@@ -189,6 +283,109 @@ def app(
 ) -> None:
     """Open the app in the browser."""
     _app_module().launch(port, host, browser)
+
+
+# --- learning and evaluating
+
+
+def _learn_denoiser(model: "MedVLM", folders: list[Path], out: Path, steps: int, seed: int) -> dict[str, Any]:
+    from psmooth.denoise import save_denoisers
+    from psmooth.evaluate import pictures_in, read_crops
+    from psmooth.learning import learn_denoiser, wiener_spectrum
+
+    files = [file for folder in folders for file in pictures_in(folder)]
+    if not files:
+        raise ScanError("There is no scan in these folders; PNG, JPEG, TIFF and WebP are read.")
+    crops = read_crops(model, files)
+    step, network = _last_of(learn_denoiser(model, crops, steps=steps, seed=seed))
+    facts = {"model": model.spec.id, "model_revision": model.revision, "scans": len(files), "steps": steps}
+    facts |= {"seed": seed, "final_loss": round(step.loss, 4)}
+    save_denoisers(out, wiener_spectrum(crops), network, facts)
+    return {"written": str(out), **facts}
+
+
+def _learn_bank(
+    model: "MedVLM",
+    method: str,
+    folders: list[Path],
+    task: "Task",
+    denoiser: str,
+    out: Path,
+    shots: int,
+    steps: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    from psmooth.denoise import find_denoiser
+    from psmooth.learning import Course, learn_bank
+    from psmooth.models import folder_of
+
+    crops, labels = _lesson_scans(model, method, folders, task)
+    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    course = Course(method, front, shots=shots, steps=steps or 300, seed=seed)
+    _, bank = _last_of(learn_bank(model, task, course, crops, labels, model.spec.licence))
+    saved = bank.save(out)
+    told = {"method": method, "task": task.id, "denoiser": front.id, "scans": saved.facts.pool}
+    return {"written": str(out), "sha256": saved.sha256, **told, "final_loss": saved.facts.final_loss}
+
+
+def _lesson_scans(model: "MedVLM", method: str, folders: list[Path], task: "Task") -> tuple[Any, Any]:
+    """Crops and, for the ways that need them, class numbers."""
+    import torch
+
+    from psmooth.evaluate import labelled_files, pictures_in, read_crops
+
+    if method in ("label_free", "label_free_probe"):
+        files = [file for folder in folders for file in pictures_in(folder)]
+        if not files:
+            raise ScanError("There is no scan in these folders; PNG, JPEG, TIFF and WebP are read.")
+        return read_crops(model, files), None
+    found = [pair for folder in folders for pair in labelled_files(folder, task)]
+    labels = torch.tensor([task.class_ids.index(class_id) for _, class_id in found])
+    return read_crops(model, [file for file, _ in found]), labels
+
+
+def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
+    """Follows a lesson to its end, telling the steps."""
+    last = None
+    for last in lesson:
+        step = last[0]
+        if step.done == step.planned or step.done % 20 == 0:
+            _say(f"step {step.done:,} of {step.planned:,}, loss {step.loss:.4f}")
+    assert last is not None
+    return last
+
+
+def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """The table: certified accuracy at each radius, unconditional rows first, then those of a frozen prompt."""
+    lines = []
+    for guarantee in ("unconditional", "frozen_prompt"):
+        chosen = [row for row in rows if row["guarantee"] == guarantee]
+        if chosen:
+            radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
+            lines.append(f"{guarantee.replace('_', ' '):40} {radii}")
+        for row in chosen:
+            name = f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
+            lines.append(f"{name:40} " + "  ".join(f"{value[0]:<7.3f}" for value in row["certified"].values()))
+    return lines
+
+
+def _banks(file: Path | None) -> tuple[Any, ...]:
+    if file is None:
+        return ()
+    from psmooth.prompts import load_bank
+
+    return (load_bank(file),)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise PlanError(f"{option} is '{text}'; it must be numbers with commas between, such as 0.25,0.5.") from None
 
 
 # --- what was asked
@@ -377,7 +574,7 @@ def _say(message: str) -> None:
     typer.echo(_plain(message), err=True)
 
 
-def _show(lines: Iterator[str]) -> None:
+def _show(lines: Iterable[str]) -> None:
     typer.echo(_plain("\n".join(lines)))
 
 

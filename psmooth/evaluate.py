@@ -31,7 +31,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be evaluated, fixed before the first scan; ``seed`` is one for all scans, whose noise still differs."""
+    """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs."""
 
     task: Task
     methods: tuple[str, ...]
@@ -110,13 +110,10 @@ def _certified(
     level: float,
     banks: Sequence[PromptBank],
 ) -> list[Record]:
-    progress: Progress | None = None
-    for progress in certify(
+    *_, progress = certify(
         model, crop, task=study.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
         plan=study.plan, seed=study.seed,
-    ):  # fmt: skip
-        pass
-    assert progress is not None
+    )  # fmt: skip
     return [_record(progress, method, crop, label, denoiser, level) for method in methods]
 
 

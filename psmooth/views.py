@@ -77,6 +77,8 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "class_names_info": "Separate them with semicolons or new lines.",
     "template": "Template",
     "template_info": "{} is where a class name goes.",
+    "method": "Prompts",
+    "denoiser": "Denoiser",
     "noise": "Noise level σ",
     "precision": "Precision",
     "target": "Stop early when R reaches",
@@ -86,6 +88,23 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "window_info": "Grey levels of this 16-bit scan. Another window is another certified crop.",
     "more": "More",
     "certify": "Certify",
+}
+
+METHOD_NAMES: Final[dict[str, str]] = {
+    "template": "hand-written",
+    "few_shot": "few-shot",
+    "label_free": "label-free",
+    "linear_probe": "linear probe",
+    "label_free_probe": "label-free probe",
+    "zero_shot": "zero-shot (frozen prompt)",
+    "combined": "combined (frozen prompt)",
+}
+DENOISER_NAMES: Final[dict[str, str]] = {
+    "none": "none",
+    "gaussian": "Gaussian blur",
+    "wiener": "Wiener filter",
+    "wavelet": "wavelet threshold",
+    "learned": "learned",
 }
 
 PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "standard": 10_000, "publication": 100_000}
@@ -609,6 +628,16 @@ def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> di
         "badge": badge_of("unconditional"),
         "facts": _facts(longest, longest, ""),
     }
+
+
+def method_choices() -> list[tuple[str, str]]:
+    """(words, method id) as the menu shows them; those whose guarantee is a frozen prompt's say so."""
+    return [(words, method) for method, words in METHOD_NAMES.items()]
+
+
+def denoiser_choices() -> list[tuple[str, str]]:
+    """(words, denoiser id) as the menu shows them."""
+    return [(words, denoiser) for denoiser, words in DENOISER_NAMES.items()]
 
 
 def badge_of(guarantee: str) -> dict[str, str]:

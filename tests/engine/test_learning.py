@@ -35,9 +35,7 @@ def crops(tiny_model: MedVLM) -> torch.Tensor:
 
 def learned(model: MedVLM, task: Task, crops: torch.Tensor, method: str, steps: int = 20) -> PromptBank:
     course = Course(method, find_denoiser("none"), copies=1, steps=steps, shots=4)
-    bank = None
-    for _, bank in learn_bank(model, task, course, crops, torch.arange(24) % 3):
-        pass
+    *_, (_, bank) = learn_bank(model, task, course, crops, torch.arange(24) % 3)
     assert bank is not None
     return bank
 
