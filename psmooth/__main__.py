@@ -122,6 +122,7 @@ def certify(
 def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate file.", show_default=False)],
     scan: Annotated[Path | None, typer.Option(help="Its scan: run the sampling again from the recorded seed.")] = None,
+    bank: Annotated[Path | None, typer.Option(help="Its prompt bank, if it is not one that ships.")] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -132,7 +133,7 @@ def verify(
     for field, sentence in found.problems:
         if field == "file":  # not a certificate at all: nothing was checked
             raise CertificateError(sentence)
-    replayed = _replay(found.certificate, scan, device) if found.certificate and scan else None
+    replayed = _replay(found.certificate, scan, device, bank) if found.certificate and scan else None
     passed = found.ok and (replayed is None or replayed.ok)
     if as_json:
         typer.echo(_json_text(_verification_facts(found, replayed)))
@@ -527,11 +528,11 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
 # --- verify
 
 
-def _replay(record: "Certificate | Abstention", scan: Path, device: str | None) -> "Replay":
+def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, bank: Path | None) -> "Replay":
     opened = _open(scan)
     from psmooth.certify import replay
 
-    return replay(record, opened, device=device)
+    return replay(record, opened, device=device, banks=_banks(bank))
 
 
 def _verification_facts(found: "Verification", replayed: "Replay | None") -> dict[str, Any]:

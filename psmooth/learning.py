@@ -64,7 +64,8 @@ def learn_denoiser(
         loss.backward()
         optimizer.step()
         schedule.step()
-        running = float(loss) if step == 0 else 0.98 * running + 0.02 * float(loss)
+        value = float(loss.detach())
+        running = value if step == 0 else 0.98 * running + 0.02 * value
         yield Step(step + 1, steps, running), network
 
 

@@ -1,0 +1,116 @@
+"""The banks and denoisers that ship, and the commands that make, list and measure them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import psmooth.__main__ as command_line
+from psmooth.certificate import Plan, read_certificate
+from psmooth.certify import certify
+from psmooth.models import MedVLM, load_model
+from psmooth.phantoms import draw_phantom
+from psmooth.prompts import list_banks, load_bank, shipped_bank
+from psmooth.resources import resource
+from psmooth.scans import crop_scan, open_scan
+from psmooth.tasks import TASKS
+
+
+@pytest.fixture(scope="module")
+def pocket() -> MedVLM:
+    return load_model("pocket", "cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for class_id in ("round", "long"):
+        (tmp_path / "scans" / class_id).mkdir(parents=True)
+        for seed in range(3):
+            cell = draw_phantom("blood_cells", "monocyte" if class_id == "round" else "neutrophil", seed)
+            Image.fromarray(cell.pixels).save(tmp_path / "scans" / class_id / f"{seed}.png")
+    return tmp_path / "scans"
+
+
+def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as leaving:
+        command_line.main(arguments)
+    out, err = capsys.readouterr()
+    return int(leaving.value.code or 0), out, err
+
+
+def test_every_bank_of_the_manifest_is_whole_and_fits_pocket(pocket: MedVLM) -> None:
+    rows = list_banks()
+    assert {row["task"] for row in rows} == set(TASKS)
+    assert {path.name for path in resource("prompts").glob("*.safetensors")} == {row["file"] for row in rows}
+    for row in rows:
+        bank = load_bank(resource("prompts", row["file"]), row["sha256"])
+        bank.check(pocket, TASKS[row["task"]], row["denoiser"])
+        assert (bank.facts.shots is None) == row["method"].startswith("label_free")
+
+
+def test_all_methods_run_on_the_shipped_banks_behind_the_learned_denoiser(pocket: MedVLM) -> None:
+    crop = crop_scan(open_scan(draw_phantom("blood_cells", "monocyte", 2).pixels), pocket.crop_rule)
+    methods = ["template", "few_shot", "label_free", "linear_probe", "label_free_probe", "zero_shot", "combined"]
+    *_, last = certify(
+        pocket, crop, task="blood_cells", methods=methods, denoiser="learned", noise_level=0.25,
+        plan=Plan(max_votes=64), batch_size=32,
+    )  # fmt: skip
+    assert list(last.results) == methods
+    assert {result.votes.total for result in last.results.values()} == {64}
+    assert last.results["few_shot"].run.bank == {
+        "id": "pocket-blood_cells-few_shot-learned",
+        "revision": None,
+        "sha256": shipped_bank(pocket, TASKS["blood_cells"], "few_shot", "learned").sha256,
+    }
+
+
+def test_a_bank_is_learned_used_and_verified(
+    tiny_model_folder: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, bank = f"local-dir:{tiny_model_folder}", str(tmp_path / "bank.safetensors")
+    words = ["--model", model, "--class-names", "round; long"]
+    code, out, err = said(
+        ["learn", "few-shot", str(folder), *words, "--shots", "2", "--steps", "20", "--out", bank, "--json"], capsys
+    )
+    assert code == 0
+    assert json.loads(out)["scans"] == 4
+    assert "step 20 of 20" in err
+    record = tmp_path / "certificate.json"
+    scan = folder / "round" / "0.png"
+    options = [*words, "--method", "combined", "--bank", bank, "--votes", "64", "--out", str(record)]
+    code, out, _ = said(["certify", str(scan), *options], capsys)
+    assert code in (0, 3)
+    assert read_certificate(record).guarantee == "frozen_prompt"
+    code, out, _ = said(["verify", str(record), "--scan", str(scan), "--bank", bank], capsys)
+    assert code == 0, out
+
+
+def test_a_denoiser_is_learned_and_used(
+    tiny_model_folder: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, file = f"local-dir:{tiny_model_folder}", str(tmp_path / "denoisers.safetensors")
+    code, _, _ = said(["learn", "denoiser", str(folder), "--model", model, "--steps", "3", "--out", file], capsys)
+    assert code == 0
+    options = ["--model", model, "--class-names", "a; b", "--denoiser", file, "--votes", "32", "--json"]
+    code, out, _ = said(["certify", str(folder / "long" / "1.png"), *options], capsys)
+    assert code in (0, 3)
+    assert json.loads(out)["denoiser"] == "learned"
+
+
+def test_evaluate_and_banks_list_print_their_tables(
+    tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for class_id in TASKS["oral_histology"].class_ids:
+        (tmp_path / "oral" / class_id).mkdir(parents=True)
+        Image.fromarray(draw_phantom("blood_cells", "monocyte", 1).pixels).save(tmp_path / "oral" / class_id / "1.png")
+    options = ["--model", f"local-dir:{tiny_model_folder}", "--task", "oral_histology", "--votes", "32"]
+    options += ["--methods", "template,zero_shot", "--noise", "0.1,0.5", "--out", str(tmp_path / "results")]
+    code, out, _ = said(["evaluate", str(tmp_path / "oral"), *options], capsys)
+    assert code == 0
+    assert out.index("unconditional") < out.index("template") < out.index("frozen prompt") < out.index("zero_shot")
+    code, out, _ = said(["banks", "list", "--json"], capsys)
+    assert len(json.loads(out)) == len(list_banks())
+    code, _, err = said(["evaluate", str(tmp_path / "results"), *options], capsys)
+    assert code == 2
+    assert "without scans" in err
