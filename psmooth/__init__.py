@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from psmooth.errors import PsmoothError
     from psmooth.models import MODELS, MedVLM, load_model
     from psmooth.phantoms import PHANTOMS, draw_phantom
+    from psmooth.prompts import PromptBank, load_bank
     from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan
     from psmooth.tasks import TASKS, Task, own_task
 
@@ -23,6 +24,7 @@ _HOMES = {
     "certify": ("Progress", "certify", "replay", "stopped"),
     "errors": ("PsmoothError",),
     "models": ("MODELS", "MedVLM", "load_model"),
+    "prompts": ("PromptBank", "load_bank"),
     "phantoms": ("PHANTOMS", "draw_phantom"),
     "scans": ("Crop", "CropRule", "Scan", "Window", "crop_scan", "open_scan"),
     "tasks": ("TASKS", "Task", "own_task"),
@@ -39,6 +41,7 @@ __all__ = [
     "MedVLM",
     "Plan",
     "Progress",
+    "PromptBank",
     "PsmoothError",
     "Scan",
     "Task",
@@ -46,6 +49,7 @@ __all__ = [
     "certify",
     "crop_scan",
     "draw_phantom",
+    "load_bank",
     "load_model",
     "open_scan",
     "own_task",
