@@ -51,7 +51,7 @@ class Denoiser:
 class LearnedDenoiser(nn.Module):
     """Four 3 × 3 convolutions on a quarter of the side, with σ as an input map, added to a σ-dependent mean of blocks.
 
-    The design of `psmooth learn denoiser`; about 95,000 parameters at width 48.
+    The design of `psmooth learn denoiser`; about 84,000 parameters at width 48.
     """
 
     def __init__(self, width: int = 48, layers: int = 4) -> None:
