@@ -76,7 +76,7 @@ def vit_b_32() -> MedVLM:
     network = open_clip.create_model("ViT-B-32").eval().requires_grad_(False)
     half = torch.full((1, 3, 1, 1), 2.0)
     return MedVLM(
-        spec=ModelSpec("vit-b-32", "ViT-B/32", "random", "random weights", "none", ()),
+        spec=ModelSpec("vit-b-32", "ViT-B/32", "local-dir:random", "random weights", "none", ()),
         revision="0" * 64,
         network=network,
         tokenizer=open_clip.get_tokenizer("ViT-B-32"),
