@@ -291,12 +291,10 @@ def app(
 
 def _learn_denoiser(model: "MedVLM", folders: list[Path], out: Path, steps: int, seed: int) -> dict[str, Any]:
     from psmooth.denoise import save_denoisers
-    from psmooth.evaluate import pictures_in, read_crops
+    from psmooth.evaluate import read_crops
     from psmooth.learning import learn_denoiser, wiener_spectrum
 
-    files = [file for folder in folders for file in pictures_in(folder)]
-    if not files:
-        raise ScanError("There is no scan in these folders; PNG, JPEG, TIFF and WebP are read.")
+    files = _scans_in(folders)
     crops = read_crops(model, files)
     step, network = _last_of(learn_denoiser(model, crops, steps=steps, seed=seed))
     facts = {"model": model.spec.id, "model_revision": model.revision, "scans": len(files), "steps": steps}
@@ -333,16 +331,22 @@ def _lesson_scans(model: "MedVLM", method: str, folders: list[Path], task: "Task
     """Crops and, for the ways that need them, class numbers."""
     import torch
 
-    from psmooth.evaluate import labelled_files, pictures_in, read_crops
+    from psmooth.evaluate import labelled_files, read_crops
 
     if method in ("label_free", "label_free_probe"):
-        files = [file for folder in folders for file in pictures_in(folder)]
-        if not files:
-            raise ScanError("There is no scan in these folders; PNG, JPEG, TIFF and WebP are read.")
-        return read_crops(model, files), None
+        return read_crops(model, _scans_in(folders)), None
     found = [pair for folder in folders for pair in labelled_files(folder, task)]
     labels = torch.tensor([task.class_ids.index(class_id) for _, class_id in found])
     return read_crops(model, [file for file, _ in found]), labels
+
+
+def _scans_in(folders: list[Path]) -> list[Path]:
+    from psmooth.evaluate import pictures_in
+
+    files = [file for folder in folders for file in pictures_in(folder)]
+    if not files:
+        raise ScanError("There is no scan in these folders; PNG, JPEG, TIFF and WebP are read.")
+    return files
 
 
 def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:

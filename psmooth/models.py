@@ -189,7 +189,7 @@ def load_model(name: str, device: str | None = None) -> MedVLM:
         ModelError: no such model or device, or weights that do not fit the network (a missing or surplus key).
     """
     spec = _find_spec(name)
-    config_file, weight_files = _files_of(spec.weights)
+    config_file, weight_files = _files_of(spec)
     config = _read_config(config_file)
     network = _build(config["model_cfg"], spec)
     _load_strictly(network, weight_files, spec)
@@ -212,14 +212,10 @@ def folder_of(spec: ModelSpec) -> Path:
     return resource("assets", "pocket") if kind == "bundled" else Path(place).expanduser()
 
 
-def _files_of(weights: str) -> tuple[Path, list[Path]]:
-    kind, place = weights.split(":", 1)
-    if kind == "bundled":
-        folder = resource("assets", "pocket")
-        files = [folder / "text.safetensors", folder / f"{place}.safetensors"]
-    else:
-        folder = Path(place).expanduser()
-        files = [folder / "open_clip_model.safetensors"]
+def _files_of(spec: ModelSpec) -> tuple[Path, list[Path]]:
+    folder, (kind, place) = folder_of(spec), spec.weights.split(":", 1)
+    names = ("text", place) if kind == "bundled" else ("open_clip_model",)
+    files = [folder / f"{name}.safetensors" for name in names]
     for file in (folder / "open_clip_config.json", *files):
         if not file.is_file():
             raise ModelError(
