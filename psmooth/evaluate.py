@@ -7,6 +7,7 @@ it goes; a run that was killed goes on where it stood, because seeds are given a
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +86,21 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     path = out / "records.jsonl"
     known = {_key(record) for record in whole_records(path)}
-    jobs = [(*file, denoiser, level) for file in files for denoiser in study.denoisers for level in study.noise_levels]
+    fronts = list(product(study.denoisers, study.noise_levels))
+    planned = len(files) * len(fronts)
     with path.open("a", encoding="utf-8") as lines:
-        for number, (file, label, denoiser, level) in enumerate(jobs):
-            yield number, len(jobs)
+        for place, (file, label) in enumerate(files):
             crop = _crop(model, file)
-            missing = [m for m in study.methods if (crop.sha256, m, denoiser, level) not in known]
-            if not missing:
-                continue
-            records = _certified(model, crop, label, study, missing, denoiser, level, banks)
-            lines.writelines(json.dumps(record) + "\n" for record in records)
-            lines.flush()
-            known.update(map(_key, records))
-    yield len(jobs), len(jobs)
+            for step, (denoiser, level) in enumerate(fronts):
+                yield place * len(fronts) + step, planned
+                missing = [m for m in study.methods if (crop.sha256, m, denoiser, level) not in known]
+                if not missing:
+                    continue
+                records = _certified(model, crop, label, study, missing, denoiser, level, banks)
+                lines.writelines(json.dumps(record) + "\n" for record in records)
+                lines.flush()
+                known.update(map(_key, records))
+    yield planned, planned
 
 
 def _certified(
