@@ -7,9 +7,10 @@ PromptSmooth: Hussein, Shamshad, Naseer & Nandakumar 2024 (arXiv 2408.16769). Th
 Smoothing (Salman et al. 2020, arXiv 2003.01908). A learner's noise is drawn in floats: nothing it sees is certified.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from psmooth.tasks import Task
 MIXED_NOISE = (0.1, 0.25, 0.5, 0.75, 1.0)
 _PIXEL_WEIGHT = 10.0  # of the squared error beside the distance of embeddings
 _DENOISER_BATCH = 48
+_RATE, _BATCH = 5e-3, 256  # of prompts and class vectors
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,32 @@ def noisy_lesson(
         crops: ``(n, 3, size, size)`` uint8.
         targets: ``(n, classes)``, a distribution for each crop.
     """
+    encoding = encode_lesson(model, crops, targets, denoiser, copies, noise_levels, seed)
+    while True:
+        try:
+            next(encoding)
+        except StopIteration as end:
+            return end.value
+
+
+def encode_lesson(
+    model: MedVLM,
+    crops: Tensor,
+    targets: Tensor,
+    denoiser: Denoiser,
+    copies: int,
+    noise_levels: Sequence[float],
+    seed: int,
+) -> Generator[tuple[int, int], None, Lesson]:
+    """As ``noisy_lesson``, a batch at a time: yields copies encoded and planned, and returns the lesson."""
     generator = torch.Generator().manual_seed(seed)
-    found = []
-    for level in noise_levels:
-        for _ in range(copies):
-            for part in crops.split(32):
-                clean = part.float() / 255
-                noisy = clean + level * torch.randn(clean.shape, generator=generator)
-                noisy = noisy.contiguous(memory_format=torch.channels_last)
-                found.append(model.embed_images(denoiser(noisy, level)))
+    found: list[Tensor] = []
+    planned = len(noise_levels) * copies * len(crops)
+    for level, _, part in product(noise_levels, range(copies), crops.split(32)):
+        clean = part.float() / 255
+        noisy = clean + level * torch.randn(clean.shape, generator=generator)
+        found.append(model.embed_images(denoiser(noisy.contiguous(memory_format=torch.channels_last), level)))
+        yield min(planned, 32 * len(found)), planned
     return Lesson(torch.cat(found).clone(), targets.to(model.device).repeat(len(noise_levels) * copies, 1))
 
 
@@ -141,7 +160,7 @@ def teacher_targets(model: MedVLM, crops: Tensor, task: Task) -> Tensor:
 
 
 def learn_context(
-    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, rate: float = 5e-3, batch: int = 256, seed: int = 0
+    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Step, Tensor]]:
     """Context vectors, from the words of the task's first template on: few-shot or label-free by its targets.
 
@@ -154,17 +173,16 @@ def learn_context(
     def vectors() -> Tensor:
         return model.embed_context(context, template, task.class_names)
 
-    yield from _descend(context, vectors, lesson, model.logit_scale, steps, rate, batch, seed)
+    yield from _descend(context, vectors, lesson, sharpness * model.logit_scale, steps, seed)
 
 
 def learn_class_vectors(
-    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, rate: float = 5e-3, batch: int = 256, seed: int = 0
+    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Step, Tensor]]:
     """Class vectors, from the text embeddings on (a text-informed linear probe, Shakeri et al. 2024, 2409.03868)."""
     weights = model.embed_prompts(task.templates, task.class_names).clone().requires_grad_()
-    yield from _descend(
-        weights, lambda: normalize(weights, dim=-1), lesson, model.logit_scale, steps, rate, batch, seed
-    )
+    scale = sharpness * model.logit_scale
+    yield from _descend(weights, lambda: normalize(weights, dim=-1), lesson, scale, steps, seed)
 
 
 def _descend(
@@ -173,16 +191,14 @@ def _descend(
     lesson: Lesson,
     scale: float,
     steps: int,
-    rate: float,
-    batch: int,
     seed: int,
 ) -> Iterator[tuple[Step, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam([learned], rate)
+    optimizer = torch.optim.Adam([learned], _RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     running = 0.0
     for step in range(steps):
-        rows = torch.randint(len(lesson.embeddings), (batch,), generator=generator).to(learned.device)
+        rows = torch.randint(len(lesson.embeddings), (_BATCH,), generator=generator).to(learned.device)
         loss = cross_entropy(scale * lesson.embeddings[rows] @ vectors().T, lesson.targets[rows])
         optimizer.zero_grad()
         loss.backward()
@@ -222,7 +238,8 @@ class Course:
     """How a bank is learned: the way, behind which denoiser, and with how much of everything.
 
     ``shots`` labelled scans a class are used by ``few_shot`` and ``linear_probe``; the label-free ways use the whole
-    pool without looking at its labels.
+    pool without looking at its labels. ``sharpness`` multiplies the model's logit scale while learning: a vote counts
+    the leader alone, so what is learned need not be calibrated.
     """
 
     method: str
@@ -231,7 +248,13 @@ class Course:
     shots: int = 16
     copies: int = 4
     steps: int = 300
+    sharpness: float = 1.0
     seed: int = 0
+
+    @property
+    def supervised(self) -> bool:
+        """Whether labels are needed."""
+        return self.method in ("few_shot", "linear_probe")
 
 
 def learn_bank(
@@ -246,24 +269,39 @@ def learn_bank(
     Raises:
         BankError: labels are missing, or the method learns nothing.
     """
-    supervised = course.method in ("few_shot", "linear_probe")
+    yield from learn_from(model, task, course, lesson_of(model, task, course, crops, labels), licence)
+
+
+def lesson_of(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> Lesson:
+    """What a course is learned from; courses that differ in method or descent alone can share one lesson."""
+    chosen, targets = lesson_targets(model, task, course, crops, labels)
+    options = {"copies": course.copies, "noise_levels": course.noise_levels, "seed": course.seed}
+    return noisy_lesson(model, chosen, targets, course.denoiser, **options)  # type: ignore[arg-type]
+
+
+def lesson_targets(
+    model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The crops that a course uses, and what each shall be called ``(n, classes)``; raises as ``learn_bank``."""
     if course.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
         raise BankError(f"'{course.method}' learns no bank; it must be one of few_shot, label_free, or their probes.")
-    if supervised and labels is None:
+    if not course.supervised:
+        return crops, teacher_targets(model, crops, task)
+    if labels is None:
         raise BankError(f"'{course.method}' needs labels: one sub-folder of scans for every class.")
-    if supervised and labels is not None:
-        chosen = _few(labels, course)
-        crops = crops[chosen]
-        targets = torch.eye(len(task.class_ids))[labels[chosen]]
-    else:
-        targets = teacher_targets(model, crops, task)
-    lesson = noisy_lesson(
-        model, crops, targets, course.denoiser, copies=course.copies, noise_levels=course.noise_levels, seed=course.seed
-    )
+    chosen = _few(labels, course)
+    return crops[chosen], torch.eye(len(task.class_ids))[labels[chosen]]
+
+
+def learn_from(
+    model: MedVLM, task: Task, course: Course, lesson: Lesson, licence: str = "Apache-2.0"
+) -> Iterator[tuple[Step, PromptBank | None]]:
+    """Learn a bank from a lesson that is already encoded; the last step carries it."""
     learn = learn_context if course.method in CONTEXT_METHODS else learn_class_vectors
-    for step, vectors in learn(model, task, lesson, steps=course.steps, seed=course.seed):
+    pool = len(lesson.embeddings) // (course.copies * len(course.noise_levels))
+    for step, vectors in learn(model, task, lesson, steps=course.steps, sharpness=course.sharpness, seed=course.seed):
         done = step.done == step.planned
-        yield step, _bank(model, task, course, step, vectors, len(crops), supervised, licence) if done else None
+        yield step, _bank(model, task, course, step, vectors, pool, licence) if done else None
 
 
 def _few(labels: Tensor, course: Course) -> Tensor:
@@ -274,7 +312,7 @@ def _few(labels: Tensor, course: Course) -> Tensor:
 
 
 def _bank(
-    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, pool: int, supervised: bool, licence: str
+    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, pool: int, licence: str
 ) -> PromptBank:
     facts = BankFacts(
         method=course.method,
@@ -287,10 +325,11 @@ def _bank(
         denoiser=course.denoiser.id,
         denoiser_sha256=course.denoiser.sha256,
         noise_levels=course.noise_levels,
-        shots=course.shots if supervised else None,
+        shots=course.shots if course.supervised else None,
         pool=pool,
         seed=course.seed,
         steps=step.planned,
+        sharpness=course.sharpness,
         final_loss=round(step.loss, 5),
         scores={},
         licence=licence,

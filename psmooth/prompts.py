@@ -34,8 +34,9 @@ _LARGEST_FILE = 16 * 2**20
 class BankFacts:
     """What a bank was learned for and how; everything a certificate or a menu needs to know of it.
 
-    ``shots`` are labelled scans a class (None: no label was used), ``pool`` the scans seen, ``scores`` figures on the
-    split it was chosen on, ``denoiser_sha256`` the file of a fitted denoiser.
+    ``shots`` are labelled scans a class (None: no label was used), ``pool`` the scans seen, ``sharpness`` the factor
+    on the logit scale while learning, ``scores`` figures on the split it was chosen on, ``denoiser_sha256`` the file of
+    a fitted denoiser.
     """
 
     method: str
@@ -52,6 +53,7 @@ class BankFacts:
     pool: int
     seed: int
     steps: int
+    sharpness: float
     final_loss: float
     scores: dict[str, float]
     licence: str

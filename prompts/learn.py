@@ -1,0 +1,107 @@
+"""Learns every bank that ships: ``python prompts/learn.py FOLDER [MODEL…]`` (data sets with train and val inside).
+
+It knows nothing about test scans. For every task, way and denoiser the candidates below are learned on ``train``; the
+one that certifies most of ``val`` is kept, with its score among its facts. Seeds are fixed.
+"""
+
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from psmooth.denoise import find_denoiser
+from psmooth.evaluate import pictures_in, read_crops
+from psmooth.learning import MIXED_NOISE, Course, Lesson, learn_from, lesson_of, noisy_lesson
+from psmooth.models import MedVLM, folder_of, load_model
+from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, write_manifest
+from psmooth.runtime import settle
+from psmooth.tasks import TASKS, Task
+
+HERE = Path(__file__).resolve().parent
+FRONTS = (("pocket", "none"), ("pocket", "learned"), ("pocket-noisy", "none"))
+POOL, VAL = 256, 64  # scans of a task, evenly over classes
+CANDIDATES = tuple(product((MIXED_NOISE, (0.25, 0.5)), (1.0, 4.0, 8.0)))  # noise levels, sharpness
+VAL_COPIES = 64
+SHARES = {0.25: 0.875, 0.5: 0.74}  # of 1,000 votes: what certifies r = .25 at that noise level
+
+
+def scans(folder: Path, task: Task, most: int, model: MedVLM) -> tuple[Tensor, Tensor]:
+    """Crops and class numbers of ``most`` scans, chosen at random with a fixed seed."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for number, class_id in enumerate(task.class_ids):
+        found = pictures_in(folder / class_id)
+        random.Random(0).shuffle(found)
+        chosen = found[: -(-most // len(task.class_ids))]
+        files, labels = files + chosen, labels + [number] * len(chosen)
+    return read_crops(model, files), torch.tensor(labels)
+
+
+def val_copies(model: MedVLM, task: Task, course: Course, folder: Path) -> tuple[dict[float, Tensor], Tensor]:
+    """Noisy embeddings ``(copies, scans, dim)`` of ``val`` by noise level, and class numbers."""
+    crops, labels = scans(folder, task, VAL, model)
+    blank = torch.zeros(len(crops), len(task.class_ids))
+    found = {}
+    for level in SHARES:
+        options = {"copies": VAL_COPIES, "noise_levels": (level,), "seed": 1}
+        lesson = noisy_lesson(model, crops, blank, course.denoiser, **options)  # type: ignore[arg-type]
+        found[level] = lesson.embeddings.view(VAL_COPIES, len(crops), -1)
+    return found, labels
+
+
+def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], labels: Tensor) -> dict[str, float]:
+    """Class-balanced share of val scans whose right votes suffice for r = .25, by noise level."""
+    vectors = bank.class_vectors(model)
+    found = {}
+    for level, embeddings in noisy.items():
+        right = ((embeddings @ vectors.T).argmax(2) == labels).float().mean(0)
+        hits = (right >= SHARES[level]).float()
+        balanced = torch.stack([hits[labels == number].mean() for number in labels.unique()]).mean()
+        found[f"val_certified_at_0.25_noise_{level:g}"] = round(float(balanced), 3)
+    return {**found, "val_scans": len(labels)}
+
+
+def candidates(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor) -> Iterator[PromptBank]:
+    """A bank for every candidate; one lesson serves those of the same noise levels."""
+    lessons: dict[tuple[float, ...], Lesson] = {}
+    for levels, sharpness in CANDIDATES:
+        one = replace(course, noise_levels=levels, sharpness=sharpness)
+        if levels not in lessons:
+            lessons[levels] = lesson_of(model, task, one, crops, labels)
+        yield from (bank for _, bank in learn_from(model, task, one, lessons[levels]) if bank is not None)
+
+
+def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
+    """The four banks of a task behind a denoiser."""
+    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    crops, labels = scans(folder / "train", task, POOL, model)
+    noisy, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
+    for method in (*CONTEXT_METHODS, *PROBE_METHODS):
+        tried = []
+        for bank in candidates(model, task, Course(method, front), crops, labels):
+            facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
+            tried.append(replace(bank, facts=facts))
+        best = max(tried, key=lambda bank: sum(bank.facts.scores.values()))
+        best.save(HERE / f"{model.spec.id}-{task.id}-{method}-{denoiser}.safetensors")
+        facts = best.facts
+        print(task.id, denoiser, method, facts.noise_levels, facts.sharpness, facts.scores, flush=True)
+
+
+def main() -> None:
+    """Every bank of every pocket task, of all models or those named, and the manifest."""
+    settle()
+    folder, wanted = Path(sys.argv[1]), sys.argv[2:]
+    for name, denoiser in FRONTS:
+        model = load_model(name)
+        for task_id in model.spec.task_ids if not wanted or name in wanted else ():
+            learn_all(folder / task_id, model, TASKS[task_id], denoiser)
+    write_manifest(HERE)
+
+
+if __name__ == "__main__":
+    main()
