@@ -5,13 +5,10 @@ It knows nothing about statistics, and holds no words or colours: those are in `
 
 import json
 import logging
-import os
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,100 +19,41 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from psmooth import views
-from psmooth.certificate import Plan
-from psmooth.certify import Progress, certify, stopped
-from psmooth.errors import ModelError, PsmoothError, ScanError
-from psmooth.models import MODELS, MedVLM, load_model
-from psmooth.phantoms import draw_phantom
+from psmooth import views, views_compare, views_learn
+from psmooth._words_understand import UNDERSTAND_WORDS
+from psmooth.errors import PsmoothError, ScanError
 from psmooth.resources import resource
-from psmooth.runtime import best_batch_size, settle
-from psmooth.scans import MAX_FILE_BYTES, Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
-from psmooth.tasks import TASKS, Task, own_task
+from psmooth.runtime import settle
+from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
+from psmooth.session import (
+    EXAMPLES,
+    OWN_BANK,
+    OWN_TASK,
+    Enrolment,
+    Order,
+    Scene,
+    Session,
+    Specimen,
+    comparisons,
+    example_specimen,
+    lessons,
+    model_choices,
+    model_of,
+    scenes,
+    take,
+)
+from psmooth.tasks import TASKS
 
-OWN_TASK = "own"
 DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-SECONDS_A_FRAME = 0.2
+WORDS = {
+    **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS
+}  # fmt: skip
 
 log = logging.getLogger("psmooth.app")
-reading = threading.Lock()
 
 
-@dataclass(frozen=True, eq=False)
-class Specimen:
-    """A scan on the page, and what it shows where that is known."""
-
-    scan: Scan
-    truth: str | None = None
-
-
-@dataclass(frozen=True)
-class Example:
-    """A phantom of the gallery."""
-
-    task: str
-    class_id: str
-    seed: int
-    name: str
-
-    @property
-    def truth(self) -> str:
-        """The words of its class."""
-        return TASKS[self.task].class_name(self.class_id)
-
-
-EXAMPLES = (
-    Example("blood_cells", "monocyte", 2, "monocyte"),
-    Example("blood_cells", "neutrophil", 1, "neutro\u00adphil"),
-    Example("blood_cells", "eosinophil", 2, "eosino\u00adphil"),
-    Example("blood_cells", "immature_granulocyte", 8, "immature granu\u00adlocyte"),
-    Example("chest_xray", "normal", 1, "normal lungs"),
-    Example("chest_xray", "bacterial_pneumonia", 1, "bacterial pneu\u00admonia"),
-    Example("lung_colon_histology", "benign_colonic_tissue", 1, "benign colonic tissue"),
-    Example("lung_colon_histology", "colon_adenocarcinoma", 1, "colon adeno\u00adcarci\u00adnoma"),
-)
-
-
-# --- what the page offers
-
-
-def model_choices() -> list[tuple[str, str]]:
-    """(words, id or weights) of the bundled models and of those named in ``PSMOOTH_MODELS`` (semicolons between)."""
-    extra = [weights.strip() for weights in os.environ.get("PSMOOTH_MODELS", "").split(";") if weights.strip()]
-    bundled = [(spec.name, spec.id) for spec in MODELS.values() if _is_here(spec.weights)]
-    return [*[(_short(weights), weights) for weights in extra], *bundled]
-
-
-def _is_here(weights: str) -> bool:
-    source, _, name = weights.partition(":")
-    return source != "bundled" or resource("assets", "pocket", f"{name}.safetensors").is_file()
-
-
-def _short(weights: str) -> str:
-    return weights.rstrip("/").rsplit("/", 1)[-1].removeprefix("local-dir:")
-
-
-def model_of(choice: str | None) -> MedVLM:
-    """The model, read once; whoever asks while it is being read waits for it."""
-    if not choice:
-        raise ModelError(views.NO_MODEL)
-    with reading:
-        return _read_model(choice)
-
-
-@lru_cache(maxsize=2)
-def _read_model(choice: str) -> MedVLM:
-    model = load_model(choice)
-    best_batch_size(model)  # tried out once, and before the first run
-    return model
-
-
-@cache
-def example_specimen(index: int) -> Specimen:
-    """The phantom of the gallery with that number, drawn once."""
-    example = EXAMPLES[index]
-    return Specimen(open_scan(draw_phantom(example.task, example.class_id, example.seed).pixels), example.truth)
+# --- from what was asked to what is shown
 
 
 def gallery(chosen: int | None) -> dict[str, Any]:
@@ -128,117 +66,11 @@ def gallery(chosen: int | None) -> dict[str, Any]:
     return {"items": items, "chosen": chosen}
 
 
-# --- from what was asked to what is shown
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """What a visitor or a program asks for, as the controls have it."""
-
-    specimen: Specimen
-    model: str | None
-    task: str
-    class_names: str
-    template: str
-    noise_level: float
-    votes: float
-    target: float | None
-    center: float | None
-    width: float | None
-    method: str = "template"
-    denoiser: str = "none"
-
-    def read_task(self) -> Task:
-        """The task of the menu, or the visitor's own."""
-        return own_task(self.class_names, self.template) if self.task == OWN_TASK else TASKS[self.task]
-
-    def rule(self, model: MedVLM) -> CropRule:
-        """The model's crop rule, with the window of a 16-bit scan."""
-        if self.specimen.scan.values.ndim == 3 or self.center is None or self.width is None:
-            return model.crop_rule
-        return replace(model.crop_rule, window=Window(self.center, self.width))
-
-    def plan(self) -> Plan:
-        """The live plan with the precision that was chosen."""
-        return Plan(max_votes=int(self.votes), target_radius=self.target or None)
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """One step of a run, with everything that it takes to show it."""
-
-    progress: Progress
-    order: Order
-    crop: Crop
-    known: list[views.Landmark]
-
-    def stage(self) -> dict[str, Any]:
-        """The right side of the page."""
-        return views.stage(self.progress, self.order.method, self.crop.rule.size, self.known, self.order.specimen.truth)
-
-    def strip(self) -> dict[str, Any]:
-        """Scan and crop."""
-        scan = self.order.specimen.scan
-        return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
-
-    def stopped(self) -> dict[str, Any]:
-        """The right side of the page if the run is stopped here: its certificate stays valid."""
-        if self.progress.phase == "selection":
-            return views.stopped_early()
-        return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
-
-
-def scenes(order: Order) -> Generator[Scene, None, None]:
-    """The run that was ordered, at the pace of the page; raises PsmoothError."""
-    model, noise_level = model_of(order.model), order.noise_level
-    crop = crop_scan(order.specimen.scan, order.rule(model))
-    known = views.landmarks(crop.pixels, noise_level)
-    task, plan = order.read_task(), order.plan()
-    options: dict[str, Any] = {"methods": (order.method,), "denoiser": order.denoiser}
-    with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
-        for step in paced(steps):
-            yield Scene(step, order, crop, known)
-
-
-def paced(steps: Iterator[Progress], seconds: float = SECONDS_A_FRAME) -> Iterator[Progress]:
-    """At most one step in ``seconds``, but always the first of a phase and the last one."""
-    shown, phase, held = 0.0, "", None
-    for step in steps:
-        held = step
-        if step.phase != phase or time.monotonic() - shown >= seconds:
-            shown, phase, held = time.monotonic(), step.phase, None
-            yield step
-    if held is not None:
-        yield held
-
-
-@dataclass(eq=False)
-class Session:
-    """What one tab has on the server: its scan, and which of its runs is the wanted one.
-
-    Runs are numbered. A run that finds a later one wanted ends itself, so a second click needs no more than a number.
-    """
-
-    specimen: Specimen | None = None
-    order: Order | None = None
-    wanted: int = 0
-    begun: int = 0
-    stopping: bool = False
-
-    def want(self, order: Order | None) -> None:
-        """Ask for a run; without an order, end the one that is on."""
-        self.order, self.stopping = order, False
-        self.wanted += 1
-        if order is None:
-            self.begun = self.wanted
-
-
 def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
     """The wanted run of a session, as (stage, strip); errors become sentences."""
-    order, number = session.order, session.wanted
-    if order is None or session.begun == number:
+    order, number = session.order, session.begin()
+    if number is None or not isinstance(order, Order):
         return
-    session.begun = number
     strip = None
     try:
         with closing(scenes(order)) as steps:
@@ -257,7 +89,54 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         yield views.failed(views.UNEXPECTED), gr.skip()
 
 
-# --- the documented endpoint
+def run_compare(session: Session) -> Generator[Any, None, None]:
+    """The wanted comparison of a session; errors become sentences."""
+    order, number, shown = session.order, session.begin(), None
+    if number is None or not isinstance(order, Order):
+        return
+    try:
+        with closing(comparisons(order)) as steps:
+            for step in steps:
+                if session.wanted != number or (session.stopping and not step.done):
+                    yield views_compare.ended(shown)
+                    return
+                shown = views_compare.comparison(step)
+                yield shown
+    except PsmoothError as error:
+        yield views_compare.failed(str(error))
+    except Exception:
+        log.exception("A comparison failed.")
+        yield views_compare.failed(views.UNEXPECTED)
+
+
+def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
+    """The wanted course of a session, as (view, menu of prompts); a bank that was learned joins the session."""
+    enrolment, number = session.order, session.begin()
+    if number is None or not isinstance(enrolment, Enrolment):
+        return
+    try:
+        with closing(lessons(enrolment)) as steps:
+            for step in steps:
+                if session.wanted != number or (session.stopping and step.phase != "done"):
+                    yield views_learn.stopped(), gr.skip()
+                    return
+                if step.bank is not None:
+                    session.banks = (*session.banks, step.bank)
+                yield views_learn.lessons(step), gr.skip() if step.bank is None else prompt_menu(session)
+    except PsmoothError as error:
+        yield views_learn.failed(str(error)), gr.skip()
+    except Exception:
+        log.exception("Learning failed.")
+        yield views_learn.failed(views.UNEXPECTED), gr.skip()
+
+
+def prompt_menu(session: Session) -> Any:
+    """The menu of prompts with the visitor's own banks, the newest one chosen."""
+    own = [(views_learn.bank_title(bank), OWN_BANK + bank.name) for bank in session.banks]
+    return gr.Dropdown([*views.method_choices(), *own], value=own[-1][1])
+
+
+# --- the documented endpoints
 
 
 def certify_file(
@@ -297,21 +176,50 @@ def certify_file(
 def answer(scene: Scene) -> dict[str, Any]:
     """What the endpoint sends of one step."""
     stage, progress = scene.stage(), scene.progress
-    record = None if progress.phase == "selection" else progress.results[scene.order.method].to_dict()
+    record = None if progress.phase == "selection" else progress.results[scene.order.contender()[0]].to_dict()
     said = {name: stage[name] for name in ("state", "line", "sentence")}
     counted = {"votes": progress.votes, "planned": progress.planned}
     return {**said, **counted, "radius": record and record["radius"], "certificate": record}
 
 
-def take(path: str | None) -> Scan:
-    """Read an uploaded file and remove it from the disk at once: from here on the scan is in memory alone."""
-    if path is None:
-        raise ScanError(views.NO_FILE)
-    file = Path(path)
+def compare_file(
+    scan: str, model: str, task: str, class_names: str, template: str, noise_level: float, votes: float, denoiser: str
+) -> Iterator[dict[str, Any]]:
+    """Certify a scan by every method from one stream of noise, then at the other noise levels.
+
+    Each step is {state, line, sentence, groups, curve, certificates}: groups hold the methods by kind of guarantee,
+    curve the radii by noise level; certificates come with the last step, one a method.
+    """
     try:
-        return open_scan(file.read_bytes())
-    finally:
-        file.unlink(missing_ok=True)
+        order = Order(
+            Specimen(take(scan)), model, task, class_names, template, noise_level, votes, None, None, None,
+            denoiser=denoiser,
+        )  # fmt: skip
+        with closing(comparisons(order)) as steps:
+            for step in steps:
+                shown = views_compare.comparison(step)
+                yield {name: shown[name] for name in ("state", "line", "sentence", "groups", "curve", "certificates")}
+    except PsmoothError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+
+
+def learn_file(
+    scans: str, model: str, task: str, class_names: str, template: str, way: str, denoiser: str, shots: float
+) -> Iterator[dict[str, Any]]:
+    """Learn a prompt bank from a zip of scans.
+
+    Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
+    """
+    try:
+        if scans is None:
+            raise ScanError(views.NO_FILE)
+        enrolment = Enrolment(Path(scans), model, task, class_names, template, way, denoiser, int(shots))
+        with closing(lessons(enrolment)) as steps:
+            for step in steps:
+                shown = views_learn.lessons(step)
+                yield {name: shown[name] for name in ("state", "line", "losses", "bank")}
+    except PsmoothError as error:
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 # --- thin handlers of the page
@@ -321,8 +229,27 @@ def begin(session: Session, *settings: Any) -> Any:
     """Ask for a run and say so at once; without a scan nothing is asked."""
     if session.specimen is None:
         return gr.skip()
-    session.want(Order(session.specimen, *settings))
+    session.want(Order(session.specimen, *settings, banks=session.banks))
     return views.loading(_name(settings[0]))
+
+
+def begin_compare(session: Session, *settings: Any) -> Any:
+    """Ask for a comparison; without a scan nothing is asked."""
+    if session.specimen is None:
+        return views_compare.failed(views.NO_SCAN)
+    session.want(Order(session.specimen, *settings, banks=session.banks))
+    return views_compare.loading(_name(settings[0]))
+
+
+def begin_learn(session: Session, archive: str | None, *settings: Any) -> Any:
+    """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
+    session.want(Enrolment(Path(archive) if archive else None, *settings))
+    return views_learn.loading(_name(settings[0]))
+
+
+def begin_drawn(session: Session, *settings: Any) -> Any:
+    """Ask for a bank learned from phantoms."""
+    return begin_learn(session, None, *settings)
 
 
 def _name(model_choice: str | None) -> str:
@@ -336,6 +263,16 @@ def halt(session: Session) -> Any:
         return gr.skip()
     session.want(None)
     return views.stopped_early()
+
+
+def halt_compare(session: Session) -> Any:
+    """Stop a comparison; one that still waits is taken out of the queue."""
+    return gr.skip() if halt(session) == gr.skip() else views_compare.ended(None)
+
+
+def halt_learn(session: Session) -> Any:
+    """Stop a course; one that still waits is taken out of the queue."""
+    return gr.skip() if halt(session) == gr.skip() else views_learn.stopped()
 
 
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
@@ -412,6 +349,13 @@ class Page:
     method: gr.Dropdown
     denoiser: gr.Dropdown
     start: gr.Button
+    start_compare: gr.Button
+    comparison: gr.HTML
+    learning: gr.HTML
+    way: gr.Radio
+    shots: gr.Slider
+    archive: gr.UploadButton
+    drawn: gr.Button
 
     @property
     def settings(self) -> list[Any]:
@@ -421,10 +365,15 @@ class Page:
             self.width, self.method, self.denoiser,
         ]  # fmt: skip
 
+    @property
+    def course(self) -> list[Any]:
+        """What an `Enrolment` is made from, in its order, after the archive."""
+        return [self.model, self.task, self.class_names, self.template, self.way, self.denoiser, self.shots]
+
 
 def part(name: str, **words: str) -> str:
     """A piece of HTML from assets/, with the product's words put in."""
-    return Template(resource("assets", f"{name}.html").read_text("utf-8")).substitute(views.PAGE_WORDS, **words)
+    return Template(resource("assets", f"{name}.html").read_text("utf-8")).substitute(WORDS, **words)
 
 
 def bare(template: str, script: str, **options: Any) -> gr.HTML:
@@ -465,19 +414,38 @@ def question_card() -> dict[str, Any]:
         with gr.Column(visible=False) as own:
             names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
             template = gr.Textbox("an image of {}.", label=words["template"], info=words["template_info"])
-        with gr.Row():
-            method = gr.Dropdown(views.method_choices(), value="template", label=words["method"], min_width=120)
-            denoiser = gr.Dropdown(views.denoiser_choices(), value="none", label=words["denoiser"], min_width=120)
-        noise = gr.Slider(0.1, 1, value=0.25, step=0.05, label=words["noise"], elem_id="ps-noise", buttons=[])
-        bare(views.tick_buttons(), "psmooth.ticks(element)")
+        with gr.Row(elem_id="ps-repair"):
+            method = gr.Dropdown(
+                views.method_choices(), value="template", label=words["method"], min_width=100, elem_id="ps-method"
+            )
+            denoiser = gr.Dropdown(views.denoiser_choices(), value="none", label=words["denoiser"], min_width=100)
+        with gr.Column(elem_id="ps-noise-field"):
+            noise = gr.Slider(0.1, 1, value=0.25, step=0.05, label=words["noise"], elem_id="ps-noise", buttons=[])
+            bare(views.tick_buttons(), "psmooth.ticks(element)")
         votes = gr.Radio(counts, value=counts[0][1], label=words["precision"], elem_id="ps-precision")
-        with gr.Accordion(words["more"], open=False):
+        with gr.Accordion(words["more"], open=False, elem_id="ps-more"):
             target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
+        start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
+        learning = course_controls()
     return {
         "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise": noise,
         "votes": votes, "target": target, "method": method, "denoiser": denoiser, "start": start,
+        "start_compare": start_compare, **learning,
     }  # fmt: skip
+
+
+def course_controls() -> dict[str, Any]:
+    """What is learned, and from which scans."""
+    words = views_learn.LEARN_WORDS
+    with gr.Column(elem_id="ps-learn-controls"):
+        way = gr.Radio(list(views_learn.WAY_CHOICES), value="few_shot", label=words["learn_way"])
+        shots = gr.Slider(
+            1, 64, value=16, step=1, label=words["learn_shots"], info=words["learn_shots_info"], buttons=[]
+        )
+        archive = gr.UploadButton(words["learn_upload"], file_types=[".zip"], variant="primary", elem_id="ps-archive")
+        drawn = gr.Button(words["learn_drawn"], elem_id="ps-drawn")
+    return {"way": way, "shots": shots, "archive": archive, "drawn": drawn}
 
 
 def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
@@ -502,7 +470,16 @@ def lay_out() -> Page:
             strip = bare(
                 "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
             )
-    return Page(session=session, stage=stage, strip=strip, **controls)
+        with gr.Column(elem_id="ps-compare-column"):
+            comparison = bare(
+                part("compare"), "psmooth.compare(element, props, watch, trigger)",
+                value=views_compare.idle(), words=views_compare.COMPARE_WORDS,
+            )  # fmt: skip
+        with gr.Column(elem_id="ps-learn-column"):
+            learning = bare(part("learn"), "psmooth.learn(element, props, watch, trigger)", value=views_learn.idle())
+    with gr.Column(elem_id="ps-understand-column"):
+        bare(part("understand"), "psmooth.understand(element)")
+    return Page(session=session, stage=stage, strip=strip, comparison=comparison, learning=learning, **controls)
 
 
 # --- wiring
@@ -519,20 +496,44 @@ def wire(demo: gr.Blocks, page: Page) -> None:
         begun = starting(begin, [page.session, *page.settings], page.stage, **at_once)
         begun.then(run, page.session, [page.stage, page.strip], trigger_mode="multiple", **DEVICE, **PRIVATE)
     page.stage.stop(halt, page.session, page.stage, **at_once)
+    wire_compare(page, at_once)
+    wire_learn(page, at_once)
     page.clear.click(clear, page.session, [page.stage, page.strip, *fields], **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
     demo.unload(forgetting(demo))
 
 
+def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
+    """Compare and its Stop."""
+    begun = page.start_compare.click(begin_compare, [page.session, *page.settings], page.comparison, **at_once)
+    begun.then(run_compare, page.session, page.comparison, trigger_mode="multiple", **DEVICE, **PRIVATE)
+    page.comparison.stop(halt_compare, page.session, page.comparison, **at_once)
+
+
+def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
+    """Learn from a zip or from phantoms, and Stop."""
+    shown = [page.learning, page.method]
+    uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.course], page.learning, **at_once)
+    drawn = page.drawn.click(begin_drawn, [page.session, *page.course], page.learning, **at_once)
+    for begun in (uploaded, drawn):
+        begun.then(run_learn, page.session, shown, trigger_mode="multiple", **DEVICE, **PRIVATE)
+    page.learning.stop(halt_learn, page.session, page.learning, **at_once)
+
+
 def wire_api(page: Page) -> None:
-    """The endpoint ``certify``, for gradio_client and HTTP: a scan is needed, everything else has a default."""
+    """The endpoints, for gradio_client and HTTP: a file is needed, everything else has a default."""
     with gr.Column(visible=False):
         scan, names = gr.File(label="scan"), gr.Textbox("", label="class_names")
         votes, target, center, width = (gr.Number(value) for value in (1_000, 0, 0, 0))
         output, go = gr.JSON(label="certificate"), gr.Button()
     inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, target, center, width]
     inputs += [page.method, page.denoiser]
-    go.click(certify_file, inputs, output, api_name="certify", show_progress="hidden", **DEVICE)
+    streaming: dict[str, Any] = {"show_progress": "hidden", **DEVICE}
+    go.click(certify_file, inputs, output, api_name="certify", **streaming)
+    inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, page.denoiser]
+    go.click(compare_file, inputs, output, api_name="compare", **streaming)
+    inputs = [scan, page.model, page.task, names, page.template, page.way, page.denoiser, page.shots]
+    go.click(learn_file, inputs, output, api_name="learn", **streaming)
 
 
 def build() -> gr.Blocks:
@@ -571,10 +572,18 @@ def static_files() -> dict[str, Path]:
     """What the page itself needs: nothing else is served from this machine, and nothing from another."""
     return {
         "script": resource("assets", "psmooth.js"),
+        "compare": resource("assets", "compare.js"),
+        "learn": resource("assets", "learn.js"),
+        "understand": resource("assets", "understand.js"),
         "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
         "greek": resource("assets", "fonts", "inter-greek.woff2"),
     }
+
+
+def style_sheets() -> list[Path]:
+    """One for what all views share, one for each view."""
+    return [resource("assets", f"{name}.css") for name in ("psmooth", "compare", "learn", "understand")]
 
 
 def addresses() -> dict[str, str]:
@@ -585,7 +594,7 @@ def addresses() -> dict[str, str]:
 def fonts_and_colours() -> str:
     """The part of the style sheet that is not in a file as it stands."""
     fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(addresses())
-    return fonts + views.colour_sheet()
+    return fonts + views.colour_sheet() + resource("assets", "views.css").read_text("utf-8")
 
 
 def head() -> str:
@@ -649,7 +658,7 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
     threading.Thread(target=warm_up, daemon=True).start()
     return demo.launch(
         server_port=port, server_name=host, inbrowser=open_browser, theme=theme(), head=head(),
-        css_paths=resource("assets", "psmooth.css"), run_history=False, enable_monitoring=False, footer_links=["api"],
+        css_paths=style_sheets(), run_history=False, enable_monitoring=False, footer_links=["api"],
         max_file_size=MAX_FILE_BYTES, favicon_path=resource("assets", "icon.png"), show_error=False, ssr_mode=False,
         pwa=False, mcp_server=False,
         app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())]}, **options,

@@ -2,8 +2,8 @@
 // of its own, and sets a visitor's text only as text.
 (() => {
   "use strict";
-  if (window.psmooth) return;
-  const psmooth = (window.psmooth = {});
+  const psmooth = (window.psmooth = window.psmooth || {});
+  if (psmooth.stage) return;
   const plotly = document.createElement("script");
   plotly.src = new URL("plotly/plotly-basic.min.js", document.currentScript.src);
   document.head.append(plotly);
@@ -483,7 +483,35 @@
 
   psmooth.header = (element) => {
     one(element, ".ps-theme").addEventListener("click", () => document.body.classList.toggle("dark"));
+    for (const link of element.querySelectorAll(".ps-nav a")) link.addEventListener("click", goTo);
+    showView();
   };
+
+  // ---- views: links of their own, so that Back, a bookmark and a new tab do what they do everywhere
+
+  const VIEWS = ["certify", "compare", "learn", "understand"];
+
+  function showView() {
+    const asked = new URLSearchParams(location.search).get("view");
+    const view = VIEWS.includes(asked) ? asked : VIEWS[0];
+    document.body.dataset.view = view;
+    for (const link of document.querySelectorAll(".ps-nav a")) {
+      if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    window.dispatchEvent(new Event("resize"));
+  }
+
+  function goTo(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const address = new URL(location.href);
+    address.searchParams.set("view", event.currentTarget.dataset.view);
+    history.pushState(null, "", address);
+    showView();
+    scrollTo(0, 0);
+  }
+  window.addEventListener("popstate", showView);
 
   // A scan may be dropped anywhere or pasted: it goes the way of the upload button, untouched.
   function bring(files) {

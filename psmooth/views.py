@@ -32,6 +32,7 @@ SLOGAN: Final = "Certified robustness you can watch."
 NOTICE: Final = "Research demonstration. Not for clinical use. Upload only de-identified images."
 TITLE: Final = "psmooth · certified robustness of medical vision-language models"
 NO_FILE: Final = "No scan was given. Expected is a PNG, JPEG, TIFF or WebP file: choose one."
+NO_SCAN: Final = "There is no scan yet. Choose an example or upload one."
 NO_MODEL: Final = "There is no model to ask: no weights are in assets/pocket. Install psmooth again."
 NOT_PROMISED: Final = "It does not say that the answer is right."
 
@@ -40,6 +41,11 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "slogan": SLOGAN,
     "notice": NOTICE,
     "theme": "Light or dark",
+    "views": "Views",
+    "view_certify": "Certify",
+    "view_compare": "Compare",
+    "view_learn": "Learn prompts",
+    "view_understand": "Understand",
     "examples": "Drawn examples",
     "strip_scan": "The scan",
     "strip_scan_alt": "The whole scan; a frame marks the part that the model sees.",
@@ -88,6 +94,7 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "window_info": "Grey levels of this 16-bit scan. Another window is another certified crop.",
     "more": "More",
     "certify": "Certify",
+    "compare": "Compare",
 }
 
 METHOD_NAMES: Final[dict[str, str]] = {

@@ -1,0 +1,1 @@
+window.psmooth = window.psmooth || {}; window.psmooth.understand = window.psmooth.understand || (() => {});

@@ -1,0 +1,58 @@
+"""Reads scans from a zip file, each with the name of the folder it lies in; nothing is unpacked to the disk.
+
+It knows nothing about models or tasks.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from psmooth.errors import ScanError
+from psmooth.scans import MAX_FILE_BYTES, Scan, open_scan
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+MOST_SCANS = 2_000
+MOST_BYTES = 512 * 2**20
+
+
+def read_archive(path: Path) -> Iterator[tuple[str, Scan]]:
+    """Folder name and scan of every picture of a zip, in the order of their names; the folder is "" at the top.
+
+    Raises:
+        ScanError: no zip, an encrypted or damaged one, no picture in it, too many or too large ones, or a picture that
+            cannot be read. No file name is told.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for number, entry in enumerate(_pictures(archive)):
+                yield PurePosixPath(entry.filename).parent.name, _read(archive, entry, number)
+    except zipfile.BadZipFile as error:
+        raise ScanError("The file is not a zip archive, or it is damaged. Pack the folder of scans again.") from error
+
+
+def _pictures(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    entries = [entry for entry in archive.infolist() if _is_picture(entry)]
+    if not entries:
+        raise ScanError("There is no scan in the zip. Expected are PNG, JPEG, TIFF or WebP files, a folder a class.")
+    if len(entries) > MOST_SCANS:
+        raise ScanError(f"There are {len(entries):,} scans in the zip; at most {MOST_SCANS:,} are read.")
+    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+        raise ScanError(f"The scans in the zip are larger than {MOST_BYTES // 2**20} MB together. Take fewer of them.")
+    return sorted(entries, key=lambda entry: entry.filename)
+
+
+def _is_picture(entry: zipfile.ZipInfo) -> bool:
+    path = PurePosixPath(entry.filename)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not entry.is_dir() and not hidden and path.suffix.lower() in PICTURES
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, number: int) -> Scan:
+    if entry.flag_bits & 1:
+        raise ScanError("The zip is encrypted. Pack the scans without a password.")
+    if entry.file_size > MAX_FILE_BYTES:
+        raise ScanError(f"Scan {number + 1} of the zip is larger than {MAX_FILE_BYTES // 2**20} MB.")
+    try:
+        return open_scan(archive.read(entry))
+    except ScanError as error:
+        raise ScanError(f"Scan {number + 1} of the zip: {error}") from error

@@ -1,0 +1,311 @@
+"""What one visitor has on the server: a scan, an order made from the controls, and which run is the wanted one.
+
+It knows nothing about Gradio or how a page looks; the page and the endpoints are both made from it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from psmooth import views
+from psmooth.archives import read_archive
+from psmooth.certificate import Plan
+from psmooth.certify import Progress, certify, stopped
+from psmooth.compare import Comparison, compare
+from psmooth.errors import BankError, ModelError, ScanError
+from psmooth.lessons import Lessons, drawn_scans, study
+from psmooth.models import MODELS, MedVLM, load_model
+from psmooth.phantoms import draw_phantom
+from psmooth.prompts import PromptBank
+from psmooth.resources import resource
+from psmooth.runtime import best_batch_size
+from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
+from psmooth.tasks import TASKS, Task, own_task
+
+Step = TypeVar("Step")
+OWN_TASK = "own"
+OWN_BANK = "bank:"
+SECONDS_A_FRAME = 0.2
+
+reading = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Specimen:
+    """A scan on the page, and what it shows where that is known."""
+
+    scan: Scan
+    truth: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A phantom of the gallery."""
+
+    task: str
+    class_id: str
+    seed: int
+    name: str
+
+    @property
+    def truth(self) -> str:
+        """The words of its class."""
+        return TASKS[self.task].class_name(self.class_id)
+
+
+EXAMPLES = (
+    Example("blood_cells", "monocyte", 2, "monocyte"),
+    Example("blood_cells", "neutrophil", 1, "neutro\u00adphil"),
+    Example("blood_cells", "eosinophil", 2, "eosino\u00adphil"),
+    Example("blood_cells", "immature_granulocyte", 8, "immature granu\u00adlocyte"),
+    Example("chest_xray", "normal", 1, "normal lungs"),
+    Example("chest_xray", "bacterial_pneumonia", 1, "bacterial pneu\u00admonia"),
+    Example("lung_colon_histology", "benign_colonic_tissue", 1, "benign colonic tissue"),
+    Example("lung_colon_histology", "colon_adenocarcinoma", 1, "colon adeno\u00adcarci\u00adnoma"),
+)
+
+
+# --- what the page offers
+
+
+def model_choices() -> list[tuple[str, str]]:
+    """(words, id or weights) of the bundled models and of those named in ``PSMOOTH_MODELS`` (semicolons between)."""
+    extra = [weights.strip() for weights in os.environ.get("PSMOOTH_MODELS", "").split(";") if weights.strip()]
+    bundled = [(spec.name, spec.id) for spec in MODELS.values() if _is_here(spec.weights)]
+    return [*[(_short(weights), weights) for weights in extra], *bundled]
+
+
+def _is_here(weights: str) -> bool:
+    source, _, name = weights.partition(":")
+    return source != "bundled" or resource("assets", "pocket", f"{name}.safetensors").is_file()
+
+
+def _short(weights: str) -> str:
+    return weights.rstrip("/").rsplit("/", 1)[-1].removeprefix("local-dir:")
+
+
+def model_of(choice: str | None) -> MedVLM:
+    """The model, read once; whoever asks while it is being read waits for it."""
+    if not choice:
+        raise ModelError(views.NO_MODEL)
+    with reading:
+        return _read_model(choice)
+
+
+@lru_cache(maxsize=2)
+def _read_model(choice: str) -> MedVLM:
+    model = load_model(choice)
+    best_batch_size(model)  # tried out once, and before the first run
+    return model
+
+
+@cache
+def example_specimen(index: int) -> Specimen:
+    """The phantom of the gallery with that number, drawn once."""
+    example = EXAMPLES[index]
+    return Specimen(open_scan(draw_phantom(example.task, example.class_id, example.seed).pixels), example.truth)
+
+
+# --- from what was asked to what is shown
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What a visitor or a program asks for, as the controls have it."""
+
+    specimen: Specimen
+    model: str | None
+    task: str
+    class_names: str
+    template: str
+    noise_level: float
+    votes: float
+    target: float | None
+    center: float | None
+    width: float | None
+    method: str = "template"
+    denoiser: str = "none"
+    banks: tuple[PromptBank, ...] = ()
+
+    def bank(self) -> PromptBank | None:
+        """The visitor's own bank, if the menu of prompts names one."""
+        return next((bank for bank in self.banks if OWN_BANK + bank.name == self.method), None)
+
+    def contender(self) -> tuple[str, str, tuple[PromptBank, ...]]:
+        """Method, denoiser and banks of the run; an own bank brings the denoiser that it was learned behind."""
+        bank = self.bank()
+        if bank is None:
+            return self.method, self.denoiser, ()
+        return bank.facts.method, bank.facts.denoiser, (bank,)
+
+    def read_task(self) -> Task:
+        """The task of the menu, or the visitor's own."""
+        bank = self.bank()
+        if self.task != OWN_TASK:
+            return TASKS[self.task]
+        if bank is not None and not self.class_names.strip():
+            facts = bank.facts
+            return Task(OWN_TASK, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))
+        return own_task(self.class_names, self.template)
+
+    def rule(self, model: MedVLM) -> CropRule:
+        """The model's crop rule, with the window of a 16-bit scan."""
+        if self.specimen.scan.values.ndim == 3 or self.center is None or self.width is None:
+            return model.crop_rule
+        return replace(model.crop_rule, window=Window(self.center, self.width))
+
+    def plan(self) -> Plan:
+        """The live plan with the precision that was chosen."""
+        return Plan(max_votes=int(self.votes), target_radius=self.target or None)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One step of a run, with everything that it takes to show it."""
+
+    progress: Progress
+    order: Order
+    crop: Crop
+    known: list[views.Landmark]
+
+    def stage(self) -> dict[str, Any]:
+        """The right side of the page."""
+        method, _, _ = self.order.contender()
+        return views.stage(self.progress, method, self.crop.rule.size, self.known, self.order.specimen.truth)
+
+    def strip(self) -> dict[str, Any]:
+        """Scan and crop."""
+        scan = self.order.specimen.scan
+        return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
+
+    def stopped(self) -> dict[str, Any]:
+        """The right side of the page if the run is stopped here: its certificate stays valid."""
+        if self.progress.phase == "selection":
+            return views.stopped_early()
+        return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
+
+
+def scenes(order: Order) -> Generator[Scene, None, None]:
+    """The run that was ordered, at the pace of the page; raises PsmoothError."""
+    model, noise_level = model_of(order.model), order.noise_level
+    crop = crop_scan(order.specimen.scan, order.rule(model))
+    known = views.landmarks(crop.pixels, noise_level)
+    task, plan = order.read_task(), order.plan()
+    method, denoiser, banks = order.contender()
+    options: dict[str, Any] = {"methods": (method,), "denoiser": denoiser, "banks": banks}
+    with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
+        for step in paced(steps):
+            yield Scene(step, order, crop, known)
+
+
+def paced(
+    steps: Iterator[Step], seconds: float = SECONDS_A_FRAME, phase: Callable[[Any], object] = lambda step: step.phase
+) -> Iterator[Step]:
+    """At most one step in ``seconds``, but always the first of a phase and the last one."""
+    shown, now, held = 0.0, object(), None
+    for step in steps:
+        held = step
+        if phase(step) != now or time.monotonic() - shown >= seconds:
+            shown, now, held = time.monotonic(), phase(step), None
+            yield step
+    if held is not None:
+        yield held
+
+
+def comparisons(order: Order) -> Generator[Comparison, None, None]:
+    """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
+    model = model_of(order.model)
+    crop = crop_scan(order.specimen.scan, order.rule(model))
+    task, plan = order.read_task(), replace(order.plan(), target_radius=None)
+    options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
+    fitting = tuple(bank for bank in order.banks if _fits(bank, model, task, order.denoiser))
+    with closing(compare(model, crop, task, banks=fitting, **options)) as steps:
+        yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
+
+
+def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
+    try:
+        bank.check(model, task, denoiser)
+    except BankError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
+
+    archive: Path | None
+    model: str | None
+    task: str
+    class_names: str
+    template: str
+    method: str
+    denoiser: str
+    shots: int
+
+    def read_task(self) -> Task | None:
+        """The task; None takes the folder names as class names."""
+        if self.task != OWN_TASK:
+            return TASKS[self.task]
+        return own_task(self.class_names, self.template) if self.class_names.strip() else None
+
+
+def lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
+    """The bank that was asked for, at the pace of the page; the archive is removed. Raises PsmoothError."""
+    archive = enrolment.archive
+    try:
+        model = model_of(enrolment.model)
+        scans = drawn_scans(enrolment.task) if archive is None else read_archive(archive)
+        task, method = enrolment.read_task(), enrolment.method
+        steps = study(model, scans, task, method, enrolment.denoiser, enrolment.shots)
+        yield from paced(steps)
+    finally:
+        if archive is not None:
+            archive.unlink(missing_ok=True)
+
+
+@dataclass(eq=False)
+class Session:
+    """What one tab has on the server: its scan, and which of its runs is the wanted one.
+
+    Runs are numbered. A run that finds a later one wanted ends itself, so a second click needs no more than a number.
+    """
+
+    specimen: Specimen | None = None
+    order: Order | Enrolment | None = None
+    wanted: int = 0
+    begun: int = 0
+    stopping: bool = False
+    banks: tuple[PromptBank, ...] = ()
+
+    def want(self, order: Order | Enrolment | None) -> None:
+        """Ask for a run; without an order, end the one that is on."""
+        self.order, self.stopping = order, False
+        self.wanted += 1
+        if order is None:
+            self.begun = self.wanted
+
+    def begin(self) -> int | None:
+        """The number of the wanted run, once; None if it has begun already or nothing is wanted."""
+        if self.order is None or self.begun == self.wanted:
+            return None
+        self.begun = self.wanted
+        return self.wanted
+
+
+def take(path: str | None) -> Scan:
+    """Read an uploaded file and remove it from the disk at once: from here on the scan is in memory alone."""
+    if path is None:
+        raise ScanError(views.NO_FILE)
+    file = Path(path)
+    try:
+        return open_scan(file.read_bytes())
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""Turns a comparison of methods into what a visitor reads and sees: small votes, radii by guarantee, one curve.
+
+It knows nothing about Gradio, torch, or how a vote is drawn.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from psmooth import views
+from psmooth.certificate import GUARANTEES, Abstention, Certificate
+
+if TYPE_CHECKING:
+    from psmooth.compare import Comparison
+
+Result = Certificate | Abstention
+
+COMPARE_WORDS: Final[dict[str, str]] = {
+    "compare_title": "All methods, one scan, the same noise",
+    "compare_small": "Votes of noisy copies",
+    "compare_radii": "Certified radius",
+    "compare_radii_alt": "Certified radius of every method, by kind of guarantee; the numbers stand beside the bars.",
+    "compare_curve": "Certified radius against noise level",
+    "compare_curve_alt": "Line chart of the radii; the table that follows tells the same.",
+    "compare_level": "Noise level σ",
+    "compare_method": "Method",
+    "compare_none": "none",
+    "compare_stop": "Stop",
+    "compare_progress": "Votes drawn",
+    "compare_download": "Certificates",
+    "compare_file": "psmooth-comparison.json",
+}
+
+_IDLE: Final = (
+    "One stream of noisy copies is encoded once; every method votes on it. "
+    "Press Compare to see what prompts buy on this scan."
+)
+_CHOICE: Final = (
+    "Each certificate stands by itself. Keeping the best one after looking is a choice made on these votes: "
+    "certify again with that method, on fresh ones."
+)
+_MOST_CLASSES: Final = 9
+
+
+def idle() -> dict[str, Any]:
+    """Before the first comparison."""
+    return {"state": "idle", "line": "Idle", "fraction": 0.0, "sentence": _IDLE, "announce": ""}
+
+
+def loading(model_name: str) -> dict[str, Any]:
+    """Asked for, not yet drawn."""
+    return {**idle(), "state": "loading", "line": f"Loading {model_name}", "announce": "Getting ready …"}
+
+
+def failed(error: str) -> dict[str, Any]:
+    """The sentence of a `PsmoothError`."""
+    return {**idle(), "state": "failed", "line": "Failed", "sentence": error, "announce": error}
+
+
+def ended(shown: dict[str, Any] | None) -> dict[str, Any]:
+    """Stopped by hand: what was certified stays valid."""
+    return {**(shown or idle()), "state": "stopped", "line": "Stopped", "announce": "Stopped."}
+
+
+def comparison(step: "Comparison") -> dict[str, Any]:
+    """Everything that the view shows at this step."""
+    results = step.progress.results
+    order = _class_order(results)
+    state = "done" if step.done else "running"
+    return {
+        "state": state,
+        "line": _line(step),
+        "fraction": step.share,
+        "sentence": " ".join(filter(None, [_finding(results), _CHOICE, _missing(step.missing)])),
+        "announce": _finding(results) if step.done else "",
+        "groups": [_group(kind, results, order) for kind in ("unconditional", "frozen_prompt")],
+        "furthest": max((_radius(result) or 0.0 for result in results.values()), default=0.0),
+        "curve": _curve(step),
+        "certificates": [result.to_dict() for result in results.values()] if step.done else None,
+    }
+
+
+def _line(step: "Comparison") -> str:
+    if step.done:
+        return f"Done · {views.count_text(step.progress.votes)} votes for each method, drawn once for all"
+    return f"Drawing noisy copies at σ = {step.level:g} · {step.share:.0%} of all votes"
+
+
+def _finding(results: dict[str, Result]) -> str:
+    """Which method leads, among those whose guarantee is unconditional."""
+    plain = {method: _radius(result) or 0.0 for method, result in results.items() if not _is_frozen(method)}
+    best = max(plain, key=lambda method: plain[method])
+    if not plain[best]:
+        return "No unconditional method is certified yet."
+    return f"Unconditionally, {views.METHOD_NAMES[best]} prompts reach furthest: {views.radius_text(plain[best])}."
+
+
+def _missing(methods: tuple[str, ...]) -> str:
+    if not methods:
+        return ""
+    names = ", ".join(views.METHOD_NAMES[method] for method in methods)
+    return f"No bank here for: {names}. Learn one under “Learn prompts”."
+
+
+def _is_frozen(method: str) -> bool:
+    return GUARANTEES[method] == "frozen_prompt"
+
+
+def _radius(result: Result) -> float | None:
+    return result.radius if isinstance(result, Certificate) else None
+
+
+def _class_order(results: dict[str, Result]) -> list[int]:
+    """The classes shown, in the task's order: all of them, or those with the most votes."""
+    count = len(next(iter(results.values())).run.class_ids)
+    votes = [sum(result.votes.counts[index] for result in results.values()) for index in range(count)]
+    return sorted(sorted(range(count), key=lambda index: -votes[index])[:_MOST_CLASSES])
+
+
+def _group(kind: str, results: dict[str, Result], order: list[int]) -> dict[str, Any]:
+    title, about = views.guarantee_words(kind)
+    cards = [_card(method, result, order) for method, result in results.items() if GUARANTEES[method] == kind]
+    return {"kind": kind, "title": title, "about": about, "cards": cards}
+
+
+def _card(method: str, result: Result, order: list[int]) -> dict[str, Any]:
+    run, votes, radius = result.run, result.votes, _radius(result)
+    total = max(1, votes.total)
+    return {
+        "id": method,
+        "name": views.METHOD_NAMES[method].replace(" (frozen prompt)", ""),
+        "answer": views.name_of(run, result.leader) if votes.total else "",
+        "radius": radius,
+        "radius_text": "–" if radius is None else views.radius_text(radius),
+        "bars": [
+            {
+                "label": run.class_names[index],
+                "share": votes.counts[index] / total,
+                "count": views.count_text(votes.counts[index]),
+                "leads": run.class_ids[index] == result.leader and votes.total > 0,
+            }
+            for index in order
+        ],
+        "lower": result.lower_bound,
+        "upper": result.rival_upper_bound,
+        "certified": radius is not None,
+    }
+
+
+def _curve(step: "Comparison") -> dict[str, Any]:
+    levels = sorted(step.sweep)
+    return {
+        "levels": levels,
+        "series": [
+            {
+                "name": views.METHOD_NAMES[method].replace(" (frozen prompt)", ""),
+                "kind": GUARANTEES[method],
+                "radii": [_radius(step.sweep[level][method]) for level in levels],
+                "texts": [_text(step.sweep[level][method]) for level in levels],
+            }
+            for method in step.progress.results
+        ],
+    }
+
+
+def _text(result: Result) -> str:
+    radius = _radius(result)
+    return "–" if radius is None else views.radius_text(radius)
