@@ -76,6 +76,8 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         with closing(scenes(order)) as steps:
             for scene in steps:
                 if session.wanted != number:
+                    if session.view != "certify":
+                        yield scene.stopped(), gr.skip()
                     return
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
@@ -91,8 +93,9 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
 
 def run_compare(session: Session) -> Generator[Any, None, None]:
     """The wanted comparison of a session; errors become sentences."""
-    order, number, shown = session.order, session.begin(), None
+    order, number, shown = session.order, session.begin("compare"), None
     if number is None or not isinstance(order, Order):
+        yield gr.skip() if session.view == "compare" else views_compare.ended(None)
         return
     try:
         with closing(comparisons(order)) as steps:
@@ -111,8 +114,9 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
     """The wanted course of a session, as (view, menu of prompts); a bank that was learned joins the session."""
-    enrolment, number = session.order, session.begin()
+    enrolment, number = session.order, session.begin("learn")
     if number is None or not isinstance(enrolment, Enrolment):
+        yield gr.skip() if session.view == "learn" else views_learn.stopped(), gr.skip()
         return
     try:
         with closing(lessons(enrolment)) as steps:
@@ -233,17 +237,22 @@ def begin(session: Session, *settings: Any) -> Any:
     return views.loading(_name(settings[0]))
 
 
+def begin_first(session: Session, *settings: Any) -> Any:
+    """The run that the page opens with, unless the visitor was faster."""
+    return gr.skip() if session.wanted else begin(session, *settings)
+
+
 def begin_compare(session: Session, *settings: Any) -> Any:
     """Ask for a comparison; without a scan nothing is asked."""
     if session.specimen is None:
         return views_compare.failed(views.NO_SCAN)
-    session.want(Order(session.specimen, *settings, banks=session.banks))
+    session.want(Order(session.specimen, *settings, banks=session.banks), "compare")
     return views_compare.loading(_name(settings[0]))
 
 
 def begin_learn(session: Session, archive: str | None, *settings: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    session.want(Enrolment(Path(archive) if archive else None, *settings))
+    session.want(Enrolment(Path(archive) if archive else None, *settings), "learn")
     return views_learn.loading(_name(settings[0]))
 
 
@@ -493,7 +502,8 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     given = [page.session, page.uploader]
     uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
     for starting in (demo.load, page.start.click, picked.then, uploaded.then):
-        begun = starting(begin, [page.session, *page.settings], page.stage, **at_once)
+        first = begin_first if starting == demo.load else begin
+        begun = starting(first, [page.session, *page.settings], page.stage, **at_once)
         begun.then(run, page.session, [page.stage, page.strip], trigger_mode="multiple", **DEVICE, **PRIVATE)
     page.stage.stop(halt, page.session, page.stage, **at_once)
     wire_compare(page, at_once)
@@ -532,7 +542,8 @@ def wire_api(page: Page) -> None:
     go.click(certify_file, inputs, output, api_name="certify", **streaming)
     inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, page.denoiser]
     go.click(compare_file, inputs, output, api_name="compare", **streaming)
-    inputs = [scan, page.model, page.task, names, page.template, page.way, page.denoiser, page.shots]
+    scans = gr.File(label="scans", visible=False)
+    inputs = [scans, page.model, page.task, names, page.template, page.way, page.denoiser, page.shots]
     go.click(learn_file, inputs, output, api_name="learn", **streaming)
 
 

@@ -284,17 +284,18 @@ class Session:
     begun: int = 0
     stopping: bool = False
     banks: tuple[PromptBank, ...] = ()
+    view: str = "certify"
 
-    def want(self, order: Order | Enrolment | None) -> None:
-        """Ask for a run; without an order, end the one that is on."""
-        self.order, self.stopping = order, False
+    def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
+        """Ask for a run that a view shows; without an order, end the one that is on."""
+        self.order, self.stopping, self.view = order, False, view
         self.wanted += 1
         if order is None:
             self.begun = self.wanted
 
-    def begin(self) -> int | None:
-        """The number of the wanted run, once; None if it has begun already or nothing is wanted."""
-        if self.order is None or self.begun == self.wanted:
+    def begin(self, view: str = "certify") -> int | None:
+        """The number of the wanted run, once; None if it has begun, is another view's, or nothing is wanted."""
+        if self.order is None or self.begun == self.wanted or self.view != view:
             return None
         self.begun = self.wanted
         return self.wanted

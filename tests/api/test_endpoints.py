@@ -1,9 +1,13 @@
-"""The endpoint ``certify``, asked by gradio_client as any other program would."""
+"""The endpoints, asked by gradio_client as any other program would."""
 
+import base64
+import io
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -12,6 +16,7 @@ from PIL import Image
 import app
 from psmooth.certificate import verify
 from psmooth.phantoms import draw_phantom
+from psmooth.prompts import load_bank
 from psmooth.resources import resource
 from tests.serving import Server
 
@@ -20,13 +25,14 @@ def submit(client: Client, file: Path, **settings: Any) -> Any:
     return client.submit(scan=handle_file(file), api_name="/certify", **settings)
 
 
-def test_one_endpoint_is_documented_and_the_page_s_own_events_are_not(client: Client) -> None:
+def test_every_view_has_an_endpoint_and_the_page_s_own_events_are_not_documented(client: Client) -> None:
     info = client.view_api(return_format="dict")
     assert isinstance(info, dict)
-    assert list(info["named_endpoints"]) == ["/certify"]
+    assert list(info["named_endpoints"]) == ["/certify", "/compare", "/learn"]
     assert not info["unnamed_endpoints"]
-    parameters = info["named_endpoints"]["/certify"]["parameters"]
-    assert [one["parameter_name"] for one in parameters if not one["parameter_has_default"]] == ["scan"]
+    for name, needed in (("certify", "scan"), ("compare", "scan"), ("learn", "scans")):
+        parameters = info["named_endpoints"][f"/{name}"]["parameters"]
+        assert [one["parameter_name"] for one in parameters if not one["parameter_has_default"]] == [needed]
 
 
 def test_every_step_of_the_stream_holds_a_certificate_that_verifies(client: Client, scan_file: Path) -> None:
@@ -93,6 +99,27 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
     assert words in str(refusal.value)
     assert "Traceback" not in str(refusal.value)
     assert scan_file.stem not in str(refusal.value)
+
+
+def test_compare_streams_every_method_and_ends_with_their_certificates(client: Client, scan_file: Path) -> None:
+    job = client.submit(scan=handle_file(scan_file), votes=100, api_name="/compare")
+    last = job.result(timeout=60)
+    assert [group["kind"] for group in last["groups"]] == ["unconditional", "frozen_prompt"]
+    assert last["curve"]["levels"] == [0.1, 0.25, 0.5, 1.0]
+    assert {record["guarantee"] for record in last["certificates"]} == {"unconditional", "frozen_prompt"}
+    assert all(verify(record).ok for record in last["certificates"])
+
+
+def test_learn_streams_its_loss_and_ends_with_a_bank_that_loads(client: Client, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as archive:
+        for number in range(3):
+            content = io.BytesIO()
+            Image.fromarray(np.full((40, 40, 3), 60 * number, np.uint8)).save(content, "PNG")
+            archive.writestr(f"{number}.png", content.getvalue())
+    job = client.submit(scans=handle_file(tmp_path / "scans.zip"), way="label_free_probe", api_name="/learn")
+    bank = job.result(timeout=60)["bank"]
+    (tmp_path / bank["name"]).write_bytes(base64.b64decode(bank["file"]))
+    assert load_bank(tmp_path / bank["name"]).facts.pool == 3
 
 
 @pytest.mark.skipif(not resource("assets", "pocket", "pocket-noisy.safetensors").exists(), reason="no bundled weights")

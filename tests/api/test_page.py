@@ -12,6 +12,7 @@ import app
 from psmooth import views
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
+from psmooth.session import paced
 
 
 @pytest.fixture(scope="module")
@@ -136,26 +137,33 @@ def test_nothing_starts_without_a_scan() -> None:
 def test_steps_are_thinned_but_never_the_first_of_a_phase_or_the_last() -> None:
     phases = ["selection"] * 50 + ["estimation"] * 500 + ["done"]
     steps: list[Any] = [SimpleNamespace(phase=phase, number=number) for number, phase in enumerate(phases)]
-    shown: list[Any] = list(app.paced(iter(steps), seconds=60))
+    shown: list[Any] = list(paced(iter(steps), seconds=60))
     assert [step.number for step in shown] == [0, 50, 550]
-    unfinished: list[Any] = list(app.paced(iter(steps[:200]), seconds=60))
+    unfinished: list[Any] = list(paced(iter(steps[:200]), seconds=60))
     assert [step.number for step in unfinished] == [0, 50, 199]
 
 
 def test_steps_that_come_slowly_are_all_shown() -> None:
     steps: list[Any] = [Progress("estimation", n, 9, 0.0, 0.0, None, {}, {}) for n in range(9)]
-    assert list(app.paced(iter(steps), seconds=0)) == steps
+    assert list(paced(iter(steps), seconds=0)) == steps
 
 
 # --- wiring
 
 
-def test_only_one_event_is_public_and_whatever_uses_the_device_stands_in_one_queue(demo: Any) -> None:
+def test_three_events_are_public_and_whatever_uses_the_device_stands_in_one_queue(demo: Any) -> None:
     events = [one for one in demo.fns.values() if one.fn is not None]
     public = [one.api_name for one in events if one.api_visibility == "public"]
-    assert public == ["certify"]
+    assert public == ["certify", "compare", "learn"]
     device = [one for one in events if one.concurrency_id == "device"]
-    assert {one.fn.__name__ for one in device} == {"run", "certify_file"}
+    assert {one.fn.__name__ for one in device} == {
+        "run",
+        "run_compare",
+        "run_learn",
+        "certify_file",
+        "compare_file",
+        "learn_file",
+    }
     assert {one.concurrency_limit for one in device} == {1}
 
 

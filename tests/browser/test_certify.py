@@ -24,7 +24,7 @@ def headline(page: Page) -> str:
 
 
 def line(page: Page) -> str:
-    return page.inner_text(".ps-line")
+    return page.inner_text(".ps-stage .ps-line")
 
 
 def start_long_run(page: Page) -> None:
@@ -35,7 +35,7 @@ def start_long_run(page: Page) -> None:
 
 def download(page: Page, folder: Path) -> Path:
     with page.expect_download() as waiting:
-        page.click(".ps-download")
+        page.click(".ps-stage .ps-download")
     path = folder / "certificate.json"
     waiting.value.save_as(path)
     return path
@@ -82,7 +82,8 @@ def test_the_chart_keeps_its_node_and_the_table_tells_the_same(page: Page) -> No
 
 def test_nothing_jumps_while_votes_pour_in(watched: Watched) -> None:
     page = watched.open()
-    boxes = "[...document.querySelectorAll('.ps-card, .ps-foot')].map(e => Math.round(e.getBoundingClientRect().top))"
+    parts = "document.querySelectorAll('.ps-stage .ps-card, .ps-stage .ps-foot')"
+    boxes = f"[...{parts}].map(e => Math.round(e.getBoundingClientRect().top))"
     page.wait_for_selector(".ps-chart .main-svg")
     before = page.evaluate(boxes)
     page.wait_for_selector(OVER)
@@ -95,7 +96,7 @@ def test_nothing_jumps_while_votes_pour_in(watched: Watched) -> None:
 def test_stop_leaves_a_valid_certificate(page: Page, tmp_path: Path) -> None:
     start_long_run(page)
     page.wait_for_function("document.querySelector('.ps-line').textContent.includes('of 100,000')")
-    page.click(".ps-stop")
+    page.click(".ps-stage .ps-stop")
     page.wait_for_selector(".ps-stage[data-state=stopped]")
     record = read_certificate(download(page, tmp_path))
     assert record.votes.ended == "stopped"
@@ -125,7 +126,7 @@ def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, bro
     start_long_run(page)
     second = browser.new_page()
     second.goto(server.url)
-    expect(second.locator(".ps-line")).to_contain_text("Queued · place 1", timeout=60_000)
+    expect(second.locator(".ps-stage .ps-line")).to_contain_text("Queued · place 1", timeout=60_000)
     page.close()
     second.wait_for_selector(OVER, timeout=60_000)
     second.close()

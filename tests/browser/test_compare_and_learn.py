@@ -1,0 +1,141 @@
+"""The views Compare and Learn prompts as a visitor has them."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import OVER
+from tests.serving import Server
+
+COMPARED = ".ps-compare[data-state=done]"
+
+
+def go_to(page: Page, view: str) -> None:
+    page.click(f".ps-nav a[data-view={view}]")
+    expect(page.locator(f".ps-nav a[data-view={view}]")).to_have_attribute("aria-current", "page")
+
+
+def zip_of_scans(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, level in (("dark", 30), ("bright", 220)):
+            for number in range(3):
+                file = io.BytesIO()
+                Image.fromarray(np.full((40, 40, 3), level + number, np.uint8)).save(file, "PNG")
+                archive.writestr(f"{name}/{number}.png", file.getvalue())
+    return path
+
+
+def own_classes(page: Page, names: str) -> None:
+    page.click("#ps-question-card input[aria-label='Task']")
+    page.get_by_role("option", name="my own class names").click()
+    page.get_by_role("textbox", name="Class names").fill(names)
+    page.get_by_role("textbox", name="Class names").blur()
+
+
+def test_compare_shows_both_guarantees_apart_and_the_curve(page: Page, tmp_path: Path) -> None:
+    go_to(page, "compare")
+    assert not page.locator("#ps-certify").is_visible()
+    page.click("#ps-compare")
+    page.wait_for_selector(COMPARED)
+    groups = page.locator(".ps-group")
+    assert groups.evaluate_all("all => all.map(one => one.dataset.kind)") == ["unconditional", "frozen_prompt"]
+    assert "With this prompt frozen" in groups.nth(1).inner_text()
+    assert page.locator(".ps-group[data-kind=unconditional] .ps-method h4").all_inner_texts() == ["hand-written"]
+    assert "No bank here for" in page.inner_text(".ps-compare .ps-sentence")
+    rows = page.locator(".ps-curve-card table tr").all_inner_texts()
+    assert len(rows) == 3
+    expect(page.locator(".ps-curve .main-svg").first).to_be_visible()
+    with page.expect_download() as waiting:
+        page.click(".ps-compare .ps-download")
+    waiting.value.save_as(tmp_path / "all.json")
+    records = json.loads((tmp_path / "all.json").read_text())
+    assert {record["guarantee"] for record in records} == {"unconditional", "frozen_prompt"}
+
+
+def test_compare_stops(page: Page) -> None:
+    go_to(page, "compare")
+    page.click("#ps-precision label:has-text('publication')")
+    page.click("#ps-compare")
+    page.wait_for_selector(".ps-group")
+    page.click(".ps-compare .ps-stop")
+    page.wait_for_selector(".ps-compare[data-state=stopped]")
+    go_to(page, "certify")
+    page.click("#ps-precision label:has-text('quick')")
+    page.click("#ps-certify")
+    page.wait_for_selector(OVER)
+
+
+def test_a_zip_becomes_a_bank_in_the_menu_that_certifies(page: Page, tmp_path: Path, server: Server) -> None:
+    go_to(page, "learn")
+    own_classes(page, "dark; bright")
+    page.set_input_files("#ps-learn-controls input[type=file]", zip_of_scans(tmp_path / "scans.zip"))
+    page.wait_for_selector(".ps-learn[data-state=done]")
+    assert "mine: few-shot, 6 scans" in page.inner_text(".ps-learn .ps-sentence")
+    with page.expect_download() as waiting:
+        page.click(".ps-learn .ps-download")
+    waiting.value.save_as(tmp_path / "mine.safetensors")
+    from psmooth.prompts import load_bank
+
+    assert load_bank(tmp_path / "mine.safetensors").facts.class_names == ("dark", "bright")
+    go_to(page, "certify")
+    page.click("#ps-certify")
+    page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])")
+    page.wait_for_selector(OVER)
+    with page.expect_download() as waiting:
+        page.click(".ps-stage .ps-download")
+    waiting.value.save_as(tmp_path / "c.json")
+    record = json.loads((tmp_path / "c.json").read_text())
+    assert record["method"] == "few_shot"
+    assert record["class_names"] == ["dark", "bright"]
+    assert not [path for path in server.uploads.rglob("*.zip") if path.stat().st_size]
+
+
+def test_a_zip_with_other_folders_is_answered_with_a_sentence(page: Page, tmp_path: Path) -> None:
+    go_to(page, "learn")
+    page.set_input_files("#ps-learn-controls input[type=file]", zip_of_scans(tmp_path / "scans.zip"))
+    page.wait_for_selector(".ps-learn[data-state=failed]")
+    assert "is no class of this task" in page.inner_text(".ps-learn .ps-sentence")
+
+
+def test_the_view_stands_in_the_address_and_back_goes_back(page: Page) -> None:
+    go_to(page, "learn")
+    assert "view=learn" in page.url
+    go_to(page, "compare")
+    page.go_back()
+    expect(page.locator(".ps-learn")).to_be_visible()
+    page.reload()
+    expect(page.locator(".ps-learn")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, server: Server, scheme: Any) -> None:
+    page = browser.new_page(viewport={"width": 1320, "height": 900}, color_scheme=scheme)
+    page.goto(f"{server.url}/?view=compare")
+    page.wait_for_selector(".ps-stage[data-state]", state="attached")
+    page.click("#ps-compare")
+    page.wait_for_selector(COMPARED, timeout=60_000)
+    found = [violation["id"] for violation in Axe().run(page).response["violations"]]
+    go_to(page, "learn")
+    found += [violation["id"] for violation in Axe().run(page).response["violations"]]
+    page.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+def test_no_width_needs_sideways_scrolling(browser: Browser, server: Server, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(f"{server.url}/?view=compare")
+    page.click("#ps-compare")
+    page.wait_for_selector(COMPARED, timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    go_to(page, "learn")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()

@@ -1,0 +1,59 @@
+"""Every method on one scan: shared noise, missing banks, other noise levels, two kinds of guarantee."""
+
+import torch
+
+from psmooth import views_compare
+from psmooth.certificate import GUARANTEES, Plan
+from psmooth.certify import certify
+from psmooth.compare import SWEEP, available, compare
+from psmooth.models import MedVLM, load_model
+from psmooth.scans import Crop
+from psmooth.tasks import TASKS, own_task
+
+TASK = own_task("disc; ring; dot", "a picture of a {}.")
+
+
+def test_without_banks_only_the_hand_written_and_the_per_scan_prompt_can_be_compared(tiny_model: MedVLM) -> None:
+    methods, missing = available(tiny_model, TASK, "none")
+    assert methods == ("template", "zero_shot")
+    assert set(methods) | set(missing) == set(GUARANTEES)
+
+
+def test_the_pocket_model_has_every_method_behind_both_denoisers() -> None:
+    pocket = load_model("pocket")
+    for denoiser in ("none", "learned"):
+        assert available(pocket, TASKS["blood_cells"], denoiser) == (tuple(GUARANTEES), ())
+
+
+def test_it_begins_with_the_chosen_level_and_ends_with_all(tiny_model: MedVLM, crop: Crop) -> None:
+    steps = list(compare(tiny_model, crop, TASK, noise_level=0.5, plan=Plan(max_votes=200)))
+    assert list(dict.fromkeys(step.level for step in steps)) == [0.5, 0.1, 0.25, 1.0]
+    assert sorted(steps[-1].sweep) == list(SWEEP)
+    assert steps[-1].done
+    assert not any(step.done for step in steps[:-1])
+    shares = [step.share for step in steps]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert steps[-1].progress.results["template"].votes.total == 200
+
+
+def test_contenders_of_a_comparison_vote_on_the_same_noise(tiny_model: MedVLM, crop: Crop) -> None:
+    *_, step = compare(tiny_model, crop, TASK, noise_level=0.25, plan=Plan(max_votes=100))
+    runs = [result.run for result in step.progress.results.values()]
+    assert len({run.seed for run in runs}) == 1
+    again = {"plan": Plan(max_votes=100), "seed": runs[0].seed, "batch_size": runs[0].batch_size}
+    *_, alone = certify(tiny_model, crop, task=TASK, noise_level=0.25, **again)  # type: ignore[arg-type]
+    assert alone.results["template"].votes.counts == step.progress.results["template"].votes.counts
+
+
+def test_the_two_kinds_of_guarantee_never_share_a_group(tiny_model: MedVLM, crop: Crop) -> None:
+    torch.manual_seed(0)
+    *_, last = compare(tiny_model, crop, TASK, noise_level=0.25, plan=Plan(max_votes=100))
+    shown = views_compare.comparison(last)
+    for group in shown["groups"]:
+        assert {GUARANTEES[card["id"]] for card in group["cards"]} == {group["kind"]}
+    assert [series["kind"] for series in shown["curve"]["series"]] == ["unconditional", "frozen_prompt"]
+    assert {record["guarantee"] for record in shown["certificates"]} == {"unconditional", "frozen_prompt"}
+    assert "Keeping the best one after looking is a choice" in shown["sentence"]
+    for card in (card for group in shown["groups"] for card in group["cards"]):
+        assert card["certified"] == (card["radius_text"] != "–")

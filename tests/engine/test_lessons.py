@@ -1,0 +1,103 @@
+"""From a zip of scans to a bank: what is read, what is refused, and that the bank certifies."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from psmooth import views_learn
+from psmooth.archives import MOST_SCANS, read_archive
+from psmooth.certificate import Plan
+from psmooth.certify import certify
+from psmooth.errors import PsmoothError, ScanError, TaskError
+from psmooth.lessons import drawn_scans, study
+from psmooth.models import MedVLM
+from psmooth.scans import Crop
+from psmooth.tasks import own_task
+
+TASK = own_task("dark disc; bright disc", "a picture of a {}.")
+
+
+def picture(level: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((40, 40, 3), level, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def archive(path: Path, entries: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in entries.items():
+            file.writestr(name, content)
+    return path
+
+
+def two_classes(path: Path, dark: str = "dark_disc", bright: str = "Bright-Disc") -> Path:
+    levels = {f"scans/{dark}/{n}.png": picture(20 + n) for n in range(3)}
+    levels |= {f"scans/{bright}/{n}.png": picture(220 + n) for n in range(3)}
+    return archive(path, {**levels, "__MACOSX/scans/._1.png": b"x", "notes.txt": b"hello"})
+
+
+def test_every_scan_comes_with_its_folder_and_nothing_else_is_read(tmp_path: Path) -> None:
+    found = [(folder, int(scan.values[0, 0, 0])) for folder, scan in read_archive(two_classes(tmp_path / "a.zip"))]
+    assert found == [("Bright-Disc", n) for n in (220, 221, 222)] + [("dark_disc", n) for n in (20, 21, 22)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"readme.txt": b"hello"}, "no scan in the zip"),
+        ({"a/1.png": b"not a picture"}, "Scan 1 of the zip"),
+        ({f"a/{n}.png": b"" for n in range(MOST_SCANS + 1)}, "at most 2,000"),
+    ],
+    ids=["no picture", "a broken picture", "too many"],
+)
+def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path, entries: dict[str, bytes], words: str) -> None:
+    with pytest.raises(ScanError, match=words):
+        list(read_archive(archive(tmp_path / "a.zip", entries)))
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK nothing")
+    with pytest.raises(ScanError, match="not a zip"):
+        list(read_archive(tmp_path / "a.zip"))
+
+
+@pytest.mark.parametrize("method", ["few_shot", "label_free", "linear_probe", "label_free_probe"])
+def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_path: Path, method: str) -> None:
+    steps = list(study(tiny_model, read_archive(two_classes(tmp_path / "a.zip")), TASK, method, "none", shots=2))
+    assert list(dict.fromkeys(step.phase for step in steps)) == ["reading", "encoding", "learning", "done"]
+    bank = steps[-1].bank
+    assert bank is not None
+    assert bank.facts.pool == (4 if method in ("few_shot", "linear_probe") else 6)
+    assert len(steps[-1].losses) == bank.facts.steps
+    *_, last = certify(tiny_model, crop, task=TASK, methods=(method,), banks=(bank,), plan=Plan(max_votes=50))
+    assert last.results[method].run.bank == {"id": bank.name, "revision": None, "sha256": bank.sha256}
+    shown = views_learn.lessons(steps[-1])
+    assert shown["bank"]["name"].endswith(".safetensors")
+
+
+def test_folder_names_become_the_classes_where_no_task_is_given(tiny_model: MedVLM, tmp_path: Path) -> None:
+    *_, last = study(tiny_model, read_archive(two_classes(tmp_path / "a.zip")), None, "linear_probe", "none", shots=1)
+    assert last.bank is not None
+    assert last.bank.facts.class_names == ("bright disc", "dark disc")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [(("dark_disc", "square"), "'square' is no class"), (("dark_disc", "dark-disc"), "no scans of bright_disc")],
+)
+def test_folders_that_are_not_the_classes_are_refused(
+    tiny_model: MedVLM, tmp_path: Path, names: tuple[str, str], words: str
+) -> None:
+    with pytest.raises(TaskError, match=words):
+        list(study(tiny_model, read_archive(two_classes(tmp_path / "a.zip", *names)), TASK, "few_shot", "none"))
+
+
+def test_scans_can_be_drawn_only_where_there_are_phantoms() -> None:
+    found = list(drawn_scans("chest_xray", each=1))
+    assert [folder for folder, _ in found] == ["normal", "bacterial_pneumonia", "viral_pneumonia"]
+    with pytest.raises(PsmoothError, match="blood_cells"):
+        list(drawn_scans("brain_mri"))
