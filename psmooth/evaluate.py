@@ -196,6 +196,15 @@ def _with_interval(hits: np.ndarray, labels: np.ndarray, seed: int) -> list[floa
     return [round(value, 4) for value in (_balanced(hits, labels), *np.quantile(means, (0.025, 0.975)))]
 
 
+def certified_curve(records: Sequence[Record]) -> tuple[list[float], list[float]]:
+    """Radii at which class-balanced certified accuracy falls, from 0 up, and the accuracy from each of them on."""
+    labels = np.array([record["label"] for record in records])
+    right = np.array([record["predicted"] == record["label"] for record in records])
+    radius = np.array([record["radius"] for record in records])
+    steps = [0.0, *sorted(set(radius[right & (radius > 0)].tolist()))]
+    return steps, [_balanced(right & (radius > step), labels) for step in steps]
+
+
 def write_summary(out: Path) -> list[dict[str, Any]]:
     """Add up the records of a folder into its ``summary.json``."""
     rows = summarise(whole_records(out / "records.jsonl"))

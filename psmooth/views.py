@@ -474,6 +474,40 @@ def _draw_bounds(figure: go.Figure, data: Mapping[str, Any], colours: Mapping[st
     figure.add_annotation(x=data["upper"], text=data["at_most"], xanchor="left", **bottom)
 
 
+def curves_figure(curves: Mapping[str, tuple[str, Sequence[float], Sequence[float]]], dark: bool = False) -> go.Figure:
+    """Certified accuracy against radius.
+
+    Args:
+        curves: by name, the kind of guarantee, radii, and the accuracy from each radius on. Those of a frozen prompt are
+            dotted, and stand in a group of the legend that says so.
+    """
+    colours = DARK if dark else LIGHT
+    inks = [colours[name] for name in ("accent", "ink", "bar", "edge", "faint")]
+    figure = go.Figure(layout=_curves_layout(colours))
+    for place, (name, (guarantee, radii, shares)) in enumerate(curves.items()):
+        frozen = guarantee == "frozen_prompt"
+        dash = "dot" if frozen else ("solid", "dash", "longdash")[place // len(inks) % 3]
+        figure.add_scatter(
+            x=list(radii), y=list(shares), name=plotly_text(name, 40), mode="lines", line_shape="hv",
+            line={"color": inks[place % len(inks)], "dash": dash, "width": 1.5 if frozen else 2},
+            legendgroup=guarantee, legendgrouptitle_text=guarantee_words(guarantee)[0],
+        )  # fmt: skip
+    return figure
+
+
+def _curves_layout(colours: Mapping[str, str]) -> dict[str, Any]:
+    axis = {"gridcolor": colours["grid"], "zeroline": False, "rangemode": "tozero"}
+    return {
+        "height": 480,
+        "font": {"family": "Inter, system-ui, sans-serif", "size": 13, "color": colours["mute"]},
+        "paper_bgcolor": colours["card"],
+        "plot_bgcolor": colours["card"],
+        "xaxis": {**axis, "title": {"text": "radius, L2 over pixels in [0, 1]"}},
+        "yaxis": {**axis, "title": {"text": "certified accuracy, mean over classes"}, "tickformat": ".0%"},
+        "legend": {"groupclick": "toggleitem"},
+    }
+
+
 # --- what a radius means for this crop
 
 
@@ -716,6 +750,6 @@ def _slider_place(share: float) -> str:
 
 
 __all__ = [
-    "Landmark", "Plan", "Result", "chart_data", "guarantee_words", "landmarks", "message", "radius_text", "ruler",
+    "Landmark", "Plan", "Result", "chart_data", "curves_figure", "guarantee_words", "landmarks", "message", "radius_text", "ruler",
     "sentence", "stage", "state_line", "strip", "verdict_sentence", "votes_figure",
 ]  # fmt: skip
