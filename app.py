@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from psmooth import views, views_compare, views_learn
 from psmooth._words_understand import UNDERSTAND_WORDS
 from psmooth.errors import PsmoothError, ScanError
+from psmooth.links import KEYS, read_link
 from psmooth.resources import resource
 from psmooth.runtime import settle
 from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
@@ -56,14 +57,14 @@ log = logging.getLogger("psmooth.app")
 # --- from what was asked to what is shown
 
 
-def gallery(chosen: int | None) -> dict[str, Any]:
-    """The examples as the picker shows them."""
+def gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
+    """The examples as the picker shows them; ``own`` if the scan is the visitor's."""
     items = []
     for index, example in enumerate(EXAMPLES):
         label = f"{TASKS[example.task].name}: {example.truth}, a drawn example"
         picture = views.thumbnail(scan_picture(example_specimen(index).scan))
         items.append({"name": example.name, "label": label, "picture": picture})
-    return {"items": items, "chosen": chosen}
+    return {"items": items, "chosen": chosen, "own": own}
 
 
 def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
@@ -237,6 +238,21 @@ def begin(session: Session, *settings: Any) -> Any:
     return views.loading(_name(settings[0]))
 
 
+def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
+    """The state that a link carries: example and settings; a visitor's own scan is never part of one."""
+    models, tasks = [choice for _, choice in model_choices()], [*TASKS, OWN_TASK]
+    link = read_link(dict(request.query_params), models, tasks, len(EXAMPLES))
+    settings = dict(link.settings)
+    if link.own_scan:
+        session.specimen = None
+    elif link.example is not None:
+        session.specimen = example_specimen(link.example)
+        settings.setdefault("task", EXAMPLES[link.example].task)
+    shown = gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
+    stage = views.link_without_scan() if link.own_scan else gr.skip()
+    return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
+
+
 def begin_first(session: Session, *settings: Any) -> Any:
     """The run that the page opens with, unless the visitor was faster."""
     return gr.skip() if session.wanted else begin(session, *settings)
@@ -299,7 +315,7 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
         session.specimen = Specimen(take(path))
     except PsmoothError as error:
         return views.failed(str(error)), {}, gallery(None), *window_fields(None)
-    return gr.skip(), gr.skip(), gallery(None), *window_fields(session.specimen.scan)
+    return gr.skip(), gr.skip(), gallery(None, own=True), *window_fields(session.specimen.scan)
 
 
 def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
@@ -372,6 +388,14 @@ class Page:
         return [
             self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.center,
             self.width, self.method, self.denoiser,
+        ]  # fmt: skip
+
+    @property
+    def linked(self) -> list[Any]:
+        """The controls whose state stands in the address, in the order of `psmooth.links.KEYS`."""
+        return [
+            self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.method,
+            self.denoiser,
         ]  # fmt: skip
 
     @property
@@ -501,15 +525,18 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     picked = page.picker.pick(pick, page.session, [page.task, *fields], **at_once)
     given = [page.session, page.uploader]
     uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
-    for starting in (demo.load, page.start.click, picked.then, uploaded.then):
-        first = begin_first if starting == demo.load else begin
-        begun = starting(first, [page.session, *page.settings], page.stage, **at_once)
+    restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
+    starts = ((restored.then, begin_first), (page.start.click, begin), (picked.then, begin), (uploaded.then, begin))
+    for starting, beginning in starts:
+        begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
         begun.then(run, page.session, [page.stage, page.strip], trigger_mode="multiple", **DEVICE, **PRIVATE)
     page.stage.stop(halt, page.session, page.stage, **at_once)
     wire_compare(page, at_once)
     wire_learn(page, at_once)
     page.clear.click(clear, page.session, [page.stage, page.strip, *fields], **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
+    remember = f"(...values) => psmooth.remember({json.dumps(KEYS)}, values)"
+    gr.on([one.change for one in page.linked], None, page.linked, None, js=remember, **at_once)
     demo.unload(forgetting(demo))
 
 

@@ -105,6 +105,9 @@
   // Before Gradio has loaded, the page already stands, with the first scan and its noise.
   psmooth.first = ({ stage, strip, picker, words }) => {
     const root = one(document, "#ps-first");
+    const query = new URLSearchParams(location.search);
+    const another = Number(query.get("example") || 0) !== 0 || query.has("scan") || (query.get("view") || "certify") !== "certify";
+    if (another) return void root.remove();
     const asked = new URLSearchParams(location.search).get("__theme");
     const dark = asked ? asked === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     document.body.classList.toggle("dark", dark);
@@ -446,7 +449,10 @@
 
   psmooth.picker = (element, props, watch, trigger) => {
     const box = one(element, ".ps-picker");
-    function show({ items, chosen }) {
+    let before = props.value.chosen;
+    function show({ items, chosen, own }) {
+      if (chosen !== before || own) address({ example: chosen, scan: own ? "own" : null });
+      before = chosen;
       if (box.children.length !== items.length) {
         box.replaceChildren(
           ...items.map((item, index) => {
@@ -513,6 +519,27 @@
   }
   window.addEventListener("popstate", showView);
 
+  function setNoise(sigma) {
+    if (!(sigma > 0 && sigma <= 10) || sigma === pictures.sigma) return;
+    pictures.sigma = sigma;
+    paintNoisy();
+  }
+
+  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does.
+  function address(changes) {
+    const url = new URL(location.href);
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) url.searchParams.delete(key);
+      else url.searchParams.set(key, value);
+    }
+    if (url.href !== location.href) history.replaceState(null, "", url);
+  }
+  psmooth.remember = (keys, values) => {
+    const settings = Object.fromEntries(keys.map((key, index) => [key, values[index]]));
+    address(settings);
+    setNoise(Number(settings.noise));
+  };
+
   // A scan may be dropped anywhere or pasted: it goes the way of the upload button, untouched.
   function bring(files) {
     const input = one(document, "#ps-scan-card input[type=file]");
@@ -537,10 +564,6 @@
 
   document.addEventListener("input", (event) => {
     if (!event.target.closest || !event.target.closest("#ps-noise")) return;
-    const sigma = Number(event.target.value);
-    if (sigma > 0 && sigma <= 10) {
-      pictures.sigma = sigma;
-      paintNoisy();
-    }
+    setNoise(Number(event.target.value));
   });
 })();

@@ -705,6 +705,12 @@ def idle() -> dict[str, Any]:
     return message("idle", "No scan yet.", "Choose an example or upload a scan of your own.", "Idle")
 
 
+def link_without_scan() -> dict[str, Any]:
+    """A link that was made beside a visitor's own scan."""
+    text = "This link carries every setting but not the scan: scans never leave the page they were given to. Upload it."
+    return message("idle", "The scan is not in the link.", text, "Idle")
+
+
 def loading(model_name: str) -> dict[str, Any]:
     """Before the first vote: the model is being read, or another run has the computer."""
     return message("loading", "Getting ready …", "", f"Loading {model_name}")
