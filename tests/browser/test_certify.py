@@ -123,9 +123,11 @@ def test_a_second_click_begins_again_and_an_example_replaces_a_run(page: Page) -
 
 
 def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, browser: Browser, server: Server) -> None:
-    start_long_run(page)
     second = browser.new_page()
     second.goto(server.url)
+    second.wait_for_selector(OVER, timeout=60_000)
+    start_long_run(page)
+    second.click("#ps-certify")
     expect(second.locator(".ps-stage .ps-line")).to_contain_text("Queued · place 1", timeout=60_000)
     page.close()
     second.wait_for_selector(OVER, timeout=60_000)
