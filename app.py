@@ -234,7 +234,7 @@ def begin(session: Session, *settings: Any) -> Any:
     """Ask for a run and say so at once; without a scan nothing is asked."""
     if session.specimen is None:
         return gr.skip()
-    session.want(Order(session.specimen, *settings, banks=session.banks))
+    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box))
     return views.loading(_name(settings[0]))
 
 
@@ -244,9 +244,9 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     link = read_link(dict(request.query_params), models, tasks, len(EXAMPLES))
     settings = dict(link.settings)
     if link.own_scan:
-        session.specimen = None
+        session.bring(None)
     elif link.example is not None:
-        session.specimen = example_specimen(link.example)
+        session.bring(example_specimen(link.example))
         settings.setdefault("task", EXAMPLES[link.example].task)
     shown = gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
     stage = views.link_without_scan() if link.own_scan else gr.skip()
@@ -262,7 +262,7 @@ def begin_compare(session: Session, *settings: Any) -> Any:
     """Ask for a comparison; without a scan nothing is asked."""
     if session.specimen is None:
         return views_compare.failed(views.NO_SCAN)
-    session.want(Order(session.specimen, *settings, banks=session.banks), "compare")
+    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box), "compare")
     return views_compare.loading(_name(settings[0]))
 
 
@@ -303,19 +303,26 @@ def halt_learn(session: Session) -> Any:
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
     index = min(max(int(event._data["index"]), 0), len(EXAMPLES) - 1)
-    session.specimen = example_specimen(index)
-    return EXAMPLES[index].task, gallery(index), *window_fields(session.specimen.scan)
+    specimen = example_specimen(index)
+    session.bring(specimen)
+    return EXAMPLES[index].task, gallery(index), *window_fields(specimen.scan)
 
 
 def upload(session: Session, path: str) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
     session.want(None)
-    session.specimen = None
+    session.bring(None)
     try:
-        session.specimen = Specimen(take(path))
+        session.bring(Specimen(take(path)))
     except PsmoothError as error:
         return views.failed(str(error)), {}, gallery(None), *window_fields(None)
-    return gr.skip(), gr.skip(), gallery(None, own=True), *window_fields(session.specimen.scan)
+    return gr.skip(), gr.skip(), gallery(None, own=True), *window_fields(session.specimen and session.specimen.scan)
+
+
+def choose_box(session: Session, event: gr.EventData) -> None:
+    """The part of the scan that the model shall see, in pixels of the scan."""
+    left, top, right, bottom = (int(side) for side in event._data["box"])
+    session.box = (left, top, right, bottom)
 
 
 def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
@@ -329,7 +336,7 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
 def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
     session.want(None)
-    session.specimen = None
+    session.bring(None)
     return views.idle(), {}, gallery(None), *window_fields(None)
 
 
@@ -358,6 +365,7 @@ class Page:
     picker: gr.HTML
     strip: gr.HTML
     stage: gr.HTML
+    viewer: gr.HTML
     uploader: gr.UploadButton
     clear: gr.Button
     model: gr.Dropdown
@@ -503,6 +511,10 @@ def lay_out() -> Page:
             strip = bare(
                 "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
             )
+            viewer = bare(
+                part("viewer"), f"psmooth.viewer(element, trigger, 'box', {json.dumps(views.VIEWER_WORDS)})",
+                elem_classes=["ps-bare", "ps-hidden"],
+            )  # fmt: skip
         with gr.Column(elem_id="ps-compare-column"):
             comparison = bare(
                 part("compare"), "psmooth.compare(element, props, watch, trigger)",
@@ -512,7 +524,9 @@ def lay_out() -> Page:
             learning = bare(part("learn"), "psmooth.learn(element, props, watch, trigger)", value=views_learn.idle())
     with gr.Column(elem_id="ps-understand-column"):
         bare(part("understand"), "psmooth.understand(element)")
-    return Page(session=session, stage=stage, strip=strip, comparison=comparison, learning=learning, **controls)
+    return Page(
+        session=session, stage=stage, strip=strip, viewer=viewer, comparison=comparison, learning=learning, **controls
+    )
 
 
 # --- wiring
@@ -526,7 +540,9 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     given = [page.session, page.uploader]
     uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
-    starts = ((restored.then, begin_first), (page.start.click, begin), (picked.then, begin), (uploaded.then, begin))
+    boxed = page.viewer.box(choose_box, page.session, None, **at_once)
+    again = (page.start.click, picked.then, uploaded.then, boxed.then)
+    starts = ((restored.then, begin_first), *((starting, begin) for starting in again))
     for starting, beginning in starts:
         begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
         begun.then(run, page.session, [page.stage, page.strip], trigger_mode="multiple", **DEVICE, **PRIVATE)
@@ -612,6 +628,7 @@ def static_files() -> dict[str, Path]:
         "script": resource("assets", "psmooth.js"),
         "compare": resource("assets", "compare.js"),
         "learn": resource("assets", "learn.js"),
+        "viewer": resource("assets", "viewer.js"),
         "understand": resource("assets", "understand.js"),
         "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
@@ -621,7 +638,7 @@ def static_files() -> dict[str, Path]:
 
 def style_sheets() -> list[Path]:
     """One for what all views share, one for each view."""
-    return [resource("assets", f"{name}.css") for name in ("psmooth", "compare", "learn", "understand")]
+    return [resource("assets", f"{name}.css") for name in ("psmooth", "viewer", "compare", "learn", "understand")]
 
 
 def addresses() -> dict[str, str]:

@@ -68,6 +68,7 @@
     const root = one(document, ".ps-stage");
     if (!root) return void setTimeout(() => showStrip(value), 30);
     root.classList.toggle("ps-blank", !value || !value.scan);
+    one(root, ".ps-open").onclick = () => psmooth.openViewer && psmooth.openViewer(value);
     if (!value || !value.scan) {
       pictures.pixels = null;
       for (const canvas of root.querySelectorAll(".ps-tile canvas")) canvas.width = canvas.height = 0;

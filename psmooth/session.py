@@ -132,6 +132,7 @@ class Order:
     method: str = "template"
     denoiser: str = "none"
     banks: tuple[PromptBank, ...] = ()
+    box: tuple[int, int, int, int] | None = None
 
     def bank(self) -> PromptBank | None:
         """The visitor's own bank, if the menu of prompts names one."""
@@ -155,10 +156,11 @@ class Order:
         return own_task(self.class_names, self.template)
 
     def rule(self, model: MedVLM) -> CropRule:
-        """The model's crop rule, with the window of a 16-bit scan."""
+        """The model's crop rule, with the box that was chosen and the window of a 16-bit scan."""
+        rule = replace(model.crop_rule, box=self.box)
         if self.specimen.scan.values.ndim == 3 or self.center is None or self.width is None:
-            return model.crop_rule
-        return replace(model.crop_rule, window=Window(self.center, self.width))
+            return rule
+        return replace(rule, window=Window(self.center, self.width))
 
     def plan(self) -> Plan:
         """The live plan with the precision that was chosen."""
@@ -285,6 +287,11 @@ class Session:
     stopping: bool = False
     banks: tuple[PromptBank, ...] = ()
     view: str = "certify"
+    box: tuple[int, int, int, int] | None = None
+
+    def bring(self, specimen: Specimen | None) -> None:
+        """Another scan, or none; the box of the one before goes with it."""
+        self.specimen, self.box = specimen, None
 
     def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without an order, end the one that is on."""

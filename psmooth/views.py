@@ -49,6 +49,14 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "examples": "Drawn examples",
     "strip_scan": "The scan",
     "strip_scan_alt": "The whole scan; a frame marks the part that the model sees.",
+    "viewer_open": "Choose the part",
+    "viewer_title": "The scan, and the part that is certified",
+    "viewer_close": "Close",
+    "viewer_box": "The part that the model sees. Arrow keys move it, plus and minus size it.",
+    "viewer_zoom": "Zoom",
+    "viewer_invert": "Invert (for looking only)",
+    "viewer_whole": "As large as it goes",
+    "viewer_use": "Certify this part",
     "strip_crop": "What the model sees",
     "strip_crop_alt": "The crop that is certified, pixel by pixel.",
     "strip_noisy": "One noisy copy",
@@ -72,6 +80,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "gap": "this gap is the radius",
     "no_gap": "not certified yet",
 }
+
+VIEWER_WORDS: Final[dict[str, str]] = {"said": "{side} × {side} pixels from {left}, {top}"}
 
 CONTROL_WORDS: Final[dict[str, str]] = {
     "upload": "Upload a scan",
@@ -478,8 +488,8 @@ def curves_figure(curves: Mapping[str, tuple[str, Sequence[float], Sequence[floa
     """Certified accuracy against radius.
 
     Args:
-        curves: by name, the kind of guarantee, radii, and the accuracy from each radius on. Those of a frozen prompt are
-            dotted, and stand in a group of the legend that says so.
+        curves: by name, the kind of guarantee, radii, and the accuracy from each radius on. Those of a frozen prompt
+            are dotted, and stand in a group of the legend that says so.
     """
     colours = DARK if dark else LIGHT
     inks = [colours[name] for name in ("accent", "ink", "bar", "edge", "faint")]
@@ -613,7 +623,7 @@ def strip(whole: np.ndarray, kind: str, crop: "Crop") -> dict[str, Any]:
     height, width = whole.shape[:2]
     return {
         "id": crop.sha256,
-        "scan": picture(whole, longest=512),
+        "scan": picture(whole, longest=768),
         "about": f"{width} × {height}, {kind}",
         "width": width,
         "height": height,
@@ -756,6 +766,6 @@ def _slider_place(share: float) -> str:
 
 
 __all__ = [
-    "Landmark", "Plan", "Result", "chart_data", "curves_figure", "guarantee_words", "landmarks", "message", "radius_text", "ruler",
-    "sentence", "stage", "state_line", "strip", "verdict_sentence", "votes_figure",
+    "Landmark", "Plan", "Result", "chart_data", "curves_figure", "guarantee_words", "landmarks", "message", "radius_text",
+    "ruler", "sentence", "stage", "state_line", "strip", "verdict_sentence", "votes_figure",
 ]  # fmt: skip
