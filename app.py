@@ -506,8 +506,10 @@ def lay_out() -> Page:
         with gr.Column(elem_id="ps-side"):
             controls = {**scan_card(), **question_card()}
         with gr.Column(elem_id="ps-stage-column"):
-            stage = bare(part("stage"), "psmooth.stage(element, props, watch, trigger, 'stop')", value=stage_value,
-                         words=views.PAGE_WORDS)  # fmt: skip
+            stage = bare(
+                part("stage", budget=part("budget")), "psmooth.stage(element, props, watch, trigger, 'stop')",
+                value=stage_value, words=views.PAGE_WORDS, budget=views.BUDGET_WORDS,
+            )  # fmt: skip
             strip = bare(
                 "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
             )
@@ -522,6 +524,7 @@ def lay_out() -> Page:
             )  # fmt: skip
         with gr.Column(elem_id="ps-learn-column"):
             learning = bare(part("learn"), "psmooth.learn(element, props, watch, trigger)", value=views_learn.idle())
+    bare(part("modes"), f"psmooth.modes(element, {json.dumps(views.LECTURE)})", elem_classes=["ps-bare", "ps-hidden"])
     with gr.Column(elem_id="ps-understand-column"):
         bare(part("understand"), "psmooth.understand(element)")
     return Page(
@@ -629,6 +632,8 @@ def static_files() -> dict[str, Path]:
         "compare": resource("assets", "compare.js"),
         "learn": resource("assets", "learn.js"),
         "viewer": resource("assets", "viewer.js"),
+        "budget": resource("assets", "budget.js"),
+        "modes": resource("assets", "modes.js"),
         "understand": resource("assets", "understand.js"),
         "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
@@ -638,7 +643,10 @@ def static_files() -> dict[str, Path]:
 
 def style_sheets() -> list[Path]:
     """One for what all views share, one for each view."""
-    return [resource("assets", f"{name}.css") for name in ("psmooth", "viewer", "compare", "learn", "understand")]
+    return [
+        resource("assets", f"{name}.css")
+        for name in ("psmooth", "viewer", "budget", "modes", "compare", "learn", "understand")
+    ]
 
 
 def addresses() -> dict[str, str]:
@@ -693,7 +701,7 @@ def first_picture() -> str:
     _, stage, strip = opening()
     values = json.dumps({"stage": stage, "strip": strip, "picker": gallery(0), "words": views.PAGE_WORDS})
     css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
-    parts = {name: part(name) for name in ("header", "picker", "stage")}
+    parts = {name: part(name) for name in ("header", "picker")} | {"stage": part("stage", budget="")}
     return part("first", css=css, values=values.replace("</", "<\\/"), **parts, **addresses())
 
 

@@ -83,7 +83,7 @@
 
   // ---- radius against noise level
 
-  const DASHES = ["solid", "5px,3px", "2px,3px"];
+  const DASHES = ["solid", "8px,3px", "12px,3px,3px,3px"];
   const MARKS = ["circle", "square", "diamond", "triangle-up", "x"];
 
   function curveTraces(curve, look) {

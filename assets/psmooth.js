@@ -22,7 +22,9 @@
 
   // ---- the strip: scan, crop, one noisy copy
 
-  const pictures = { size: 0, pixels: null, draw: null, sigma: 0.25 };
+  const pictures = { size: 0, pixels: null, jpeg: null, draw: null, sigma: 0.25 };
+  let spend = () => {};
+  let radius = null;
 
   // 65,536 standard normal numbers; a draw is a table look-up, as in the engine.
   const normal = (() => {
@@ -71,6 +73,7 @@
     one(root, ".ps-open").onclick = () => psmooth.openViewer && psmooth.openViewer(value);
     if (!value || !value.scan) {
       pictures.pixels = null;
+      spend(null, pictures);
       for (const canvas of root.querySelectorAll(".ps-tile canvas")) canvas.width = canvas.height = 0;
       one(root, ".ps-scan").removeAttribute("src");
       return;
@@ -94,8 +97,22 @@
       pictures.size = value.size;
       pictures.pixels = context.getImageData(0, 0, value.size, value.size).data;
       redrawNoise();
+      showJpeg(value);
     };
     crop.src = value.crop;
+  }
+
+  function showJpeg(value) {
+    const image = new Image();
+    image.onload = () => {
+      const canvas = make("canvas");
+      canvas.width = canvas.height = value.size;
+      const context = canvas.getContext("2d");
+      context.drawImage(image, 0, 0);
+      pictures.jpeg = context.getImageData(0, 0, value.size, value.size).data;
+      spend(radius, pictures);
+    };
+    image.src = value.jpeg;
   }
 
   psmooth.strip = (element, props, watch) => {
@@ -362,6 +379,15 @@
     );
   }
 
+  // Seen on paper alone: everything that lets the certificate be checked.
+  function showReport(root, report) {
+    if (!report) return root.children[1].replaceChildren();
+    const [title, list, caveat] = root.children;
+    setText(title, report.title);
+    setText(caveat, report.caveat);
+    list.replaceChildren(...report.rows.flatMap(([term, text]) => [make("dt", "", term), make("dd", "", text)]));
+  }
+
   function showProgress(root, value) {
     const percent = Math.round(100 * value.fraction);
     one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
@@ -373,6 +399,7 @@
 
   psmooth.stage = (element, props, watch, trigger) => {
     mountStage(element, props, watch, trigger);
+    if (psmooth.budget) spend = psmooth.budget(one(element, ".ps-budget"), props.budget);
     const first = one(document, "#ps-first");
     if (first) first.remove();
   };
@@ -411,7 +438,9 @@
       if (value.ruler) drawRuler(root, value.ruler, words);
       if (value.chart) showChart();
       one(root, ".ps-stop").disabled = !BUSY.includes(value.state);
-      one(root, ".ps-download").disabled = !value.certificate;
+      one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
+      showReport(one(root, ".ps-report"), value.report);
+      if (!BUSY.includes(value.state)) spend((radius = value.reach || null), pictures);
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
       drawn = performance.now() + 3 * (performance.now() - started);
     }
@@ -437,6 +466,7 @@
       event.target.disabled = true;
       trigger("stop");
     });
+    one(root, ".ps-print").addEventListener("click", () => print());
     one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new ResizeObserver(() => value && value.chart && showChart()).observe(chart);

@@ -77,11 +77,56 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "download_long": "Download the certificate as a JSON file",
     "file": "psmooth-certificate.json",
     "queued": "Queued · place {place} of {size} · it starts by itself",
+    "print": "Print",
+    "print_long": "Print a one-page report",
+    "teach": "Explain this in six steps",
+    "budget_title": "How big is that?",
+    "budget_about": "The same L2 distance, spent in different ways on this very crop. The left picture is the changed "
+    "crop, the right one the change alone, amplified.",
+    "budget_levels": "Grey levels a value may move",
+    "lecture_name": "The walkthrough",
+    "lecture_back": "Back",
+    "lecture_next": "Next",
+    "lecture_end": "End",
     "gap": "this gap is the radius",
     "no_gap": "not certified yet",
 }
 
 VIEWER_WORDS: Final[dict[str, str]] = {"said": "{side} × {side} pixels from {left}, {top}"}
+
+BUDGET_WORDS: Final[dict[str, str]] = {
+    "of": "{radius} on this crop",
+    "spent": "± {levels}: up to {count} values",
+    "values": "{count} values by ± {levels}",
+    "patch": "a patch of {side} × {side} by {levels}",
+    "every": "every value by ± 1",
+    "shift": "a shift by one pixel",
+    "jpeg": "JPEG at quality 75",
+    "amplified": "change × {factor}",
+    "inside": "L2 {size}: covered",
+    "outside": "L2 {size}: not covered",
+}
+
+LECTURE: Final[tuple[tuple[str, str], ...]] = (
+    ("A scan", "The model sees a square crop of it, pixel by pixel. Everything that follows is about that crop."),
+    (
+        "Noise",
+        "Gaussian noise of level σ is added, again and again, never the same. Move the slider: how much is too much?",
+    ),
+    ("Votes", "The model names each noisy copy. The class named most often is the smoothed answer."),
+    (
+        "A bound",
+        "Votes are a sample. The solid line is what the answer has at least, the dashed one what a rival has at most.",
+    ),
+    (
+        "A radius",
+        "The gap between the two becomes a distance: no change of the pixels smaller than R can change the answer.",
+    ),
+    (
+        "What it does not promise",
+        "It does not say that the answer is right. Compression, a shift or another scanner are larger changes than R.",
+    ),
+)
 
 CONTROL_WORDS: Final[dict[str, str]] = {
     "upload": "Upload a scan",
@@ -629,6 +674,7 @@ def strip(whole: np.ndarray, kind: str, crop: "Crop") -> dict[str, Any]:
         "height": height,
         "frame": crop_frame(width, height, crop.rule),
         "crop": picture(crop.pixels.transpose(1, 2, 0)),
+        "jpeg": picture(_as_jpeg(crop.pixels, 75).transpose(1, 2, 0)),
         "size": crop.rule.size,
     }
 
@@ -657,9 +703,33 @@ def stage(
         "chart": chart_data(result),
         "ruler": ruler(known, result.radius if isinstance(result, Certificate) else None),
         "certificate": None if result.votes.ended == "running" else result.to_json(),
+        "reach": result.radius if isinstance(result, Certificate) else None,
+        "report": None if result.votes.ended == "running" else report(result, crop_size),
         "notice": progress.notice or "",
         "announce": announcement(progress, result),
     }
+
+
+def report(result: Result, crop_size: int) -> dict[str, Any]:
+    """What the printed page adds to what is on screen: all that lets the certificate be checked."""
+    run, votes = result.run, result.votes
+    bank = run.bank or {}
+    counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
+    rows = [
+        ["Guarantee", " – ".join(guarantee_words(run.guarantee))],
+        ["Votes", f"{counts}; {count_text(votes.total)} in all, {_ENDINGS.get(votes.ended, votes.ended)}"],
+        ["Share of the answer", at_least_text(result.lower_bound) + " at least"],
+        ["Share of any rival", at_most_text(result.rival_upper_bound) + " at most"],
+        ["Noise level σ, failure probability α", f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
+        ["Prompts, denoiser", f"{METHOD_NAMES[run.method]}, {DENOISER_NAMES.get(run.denoiser, run.denoiser)}"],
+        ["Model", f"{run.model['id']}, revision {run.model['revision']}, licence {run.model['licence']}"],
+        ["Prompt bank", f"{bank['id']}, sha256 {bank['sha256']}" if bank else "none"],
+        ["Crop", f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
+        ["Seed", f"{run.seed} ({run.seed_origin})"],
+        ["Versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())],
+        ["Time", run.time],
+    ]
+    return {"title": "How this was computed", "rows": rows, "caveat": f"{NOTICE} {NOT_PROMISED}"}
 
 
 def _selecting_sentence(run: Run) -> str:
@@ -766,6 +836,6 @@ def _slider_place(share: float) -> str:
 
 
 __all__ = [
-    "Landmark", "Plan", "Result", "chart_data", "curves_figure", "guarantee_words", "landmarks", "message", "radius_text",
-    "ruler", "sentence", "stage", "state_line", "strip", "verdict_sentence", "votes_figure",
+    "Landmark", "Plan", "Result", "chart_data", "curves_figure", "guarantee_words", "landmarks", "message",
+    "radius_text", "ruler", "sentence", "stage", "state_line", "strip", "verdict_sentence", "votes_figure",
 ]  # fmt: skip

@@ -1,0 +1,83 @@
+"""What a radius buys, the walkthrough, the booth, and the page on paper."""
+
+import re
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from psmooth import views
+from tests.browser.conftest import OVER
+from tests.serving import Server
+
+
+def certify_with_little_noise(page: Page) -> float:
+    """A run that ends certified: the random model's answer hardly moves at σ = .1 on some example."""
+    page.click(".ps-ticks button[data-value='0.1']")
+    for place in range(1, 9):
+        page.click(f".ps-picker button:nth-child({place})")
+        page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])")
+        page.wait_for_selector(OVER)
+        if page.get_attribute(".ps-stage", "data-state") == "certified":
+            return float(page.inner_text(".ps-radius b"))
+    raise AssertionError("No example was certified.")
+
+
+def test_the_budget_is_never_more_than_the_radius(page: Page) -> None:
+    radius = certify_with_little_noise(page)
+    expect(page.locator(".ps-budget")).to_be_visible()
+    size = page.evaluate("document.querySelector('.ps-crop').width")
+    for share in (0, 20, 60, 100):
+        page.locator(".ps-budget input").fill(str(share))
+        levels, count = re.findall(r"[\d,]+", page.inner_text(".ps-budget output"))
+        spent = float(count.replace(",", "")) ** 0.5 * float(levels) / 255
+        assert spent < radius + 0.001
+        one_more = (float(count.replace(",", "")) + 1) ** 0.5 * float(levels) / 255
+        assert one_more >= radius or float(count.replace(",", "")) == 3 * size * size
+    first = page.locator(".ps-budget figure").nth(0)
+    expect(first).to_have_class("ps-covered")
+    assert "not covered" in page.locator(".ps-budget figure").nth(3).inner_text()
+    assert "change ×" in first.inner_text()
+
+
+def test_the_walkthrough_has_six_steps_by_arrow_keys_and_stands_in_the_address(page: Page) -> None:
+    page.click(".ps-teach")
+    panel = page.locator(".ps-lecture")
+    for place, (title, _) in enumerate(views.LECTURE, 1):
+        expect(panel.locator("h2")).to_have_text(title)
+        assert f"lecture={place}" in page.url
+        assert page.locator(".ps-spot").count() > 0
+        page.keyboard.press("ArrowRight")
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    page.keyboard.press("ArrowLeft")
+    expect(panel.locator("h2")).to_have_text(views.LECTURE[-2][0])
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    assert "lecture" not in page.url
+
+
+def test_the_booth_goes_on_by_itself_hides_uploads_and_yields_to_a_visitor(browser: Browser, server: Server) -> None:
+    page = browser.new_page()
+    page.goto(f"{server.url}/?kiosk=1&pause=1&idle=4")
+    page.wait_for_selector(OVER, timeout=60_000)
+    expect(page.locator("#ps-upload")).to_be_hidden()
+    for place in (2, 3):
+        expect(page.locator(f".ps-picker button:nth-child({place})")).to_have_attribute(
+            "aria-pressed", "true", timeout=30_000
+        )
+    page.click(".ps-picker button:nth-child(7)")
+    page.wait_for_selector(OVER)
+    page.wait_for_timeout(1_500)
+    expect(page.locator(".ps-picker button:nth-child(7)")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".ps-picker button:nth-child(8)")).to_have_attribute("aria-pressed", "true", timeout=30_000)
+    page.close()
+
+
+def test_the_report_is_one_page_and_says_what_was_computed(page: Page) -> None:
+    paper = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", paper)) == 1
+    page.emulate_media(media="print")
+    said = page.inner_text(".ps-report")
+    for words in ("How this was computed", "Seed", "sha256", "Guarantee", "Not for clinical use"):
+        assert words in said
+    expect(page.locator("#ps-side")).to_be_hidden()
+    expect(page.locator(".ps-print")).to_be_hidden()
