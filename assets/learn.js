@@ -17,9 +17,9 @@
   function fillFacts(list, facts) {
     list.replaceChildren(
       ...facts.flatMap(([term, text]) => {
-        const [name, words] = [document.createElement("dt"), document.createElement("dd")];
-        [name.textContent, words.textContent] = [term, text];
-        return [name, words];
+        const [name, said] = [document.createElement("dt"), document.createElement("dd")];
+        [name.textContent, said.textContent] = [term, text];
+        return [name, said];
       }),
     );
   }

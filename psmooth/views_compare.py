@@ -15,14 +15,10 @@ Result = Certificate | Abstention
 
 COMPARE_WORDS: Final[dict[str, str]] = {
     "compare_title": "All methods, one scan, the same noise",
-    "compare_small": "Votes of noisy copies",
-    "compare_radii": "Certified radius",
-    "compare_radii_alt": "Certified radius of every method, by kind of guarantee; the numbers stand beside the bars.",
     "compare_curve": "Certified radius against noise level",
     "compare_curve_alt": "Line chart of the radii; the table that follows tells the same.",
     "compare_level": "Noise level σ",
     "compare_method": "Method",
-    "compare_none": "none",
     "compare_stop": "Stop",
     "compare_progress": "Votes drawn",
     "compare_download": "Certificates",

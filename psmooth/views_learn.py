@@ -24,7 +24,6 @@ LEARN_WORDS: Final[dict[str, str]] = {
     "learn_shots_info": "More are left out, at random.",
     "learn_upload": "Upload a zip of scans",
     "learn_drawn": "Try it with drawn scans",
-    "learn_steps": "step",
 }
 WAY_CHOICES: Final = (
     ("few-shot prompts", "few_shot"),

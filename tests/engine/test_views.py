@@ -18,6 +18,8 @@ from psmooth.certify import Progress
 from psmooth.resources import resource
 from psmooth.scans import CropRule, crop_scan, open_scan
 from psmooth.tasks import TASKS
+from psmooth.views_compare import COMPARE_WORDS
+from psmooth.views_learn import LEARN_WORDS
 
 EVIL = '<img src=x onerror="window.hacked=1">'
 
@@ -293,10 +295,19 @@ def test_the_frame_on_the_scan_is_what_the_model_sees(box: tuple[int, int, int, 
 
 
 def test_every_word_of_the_page_is_used_and_no_other_is_asked_for() -> None:
-    pieces = "".join(resource("assets", f"{name}.html").read_text("utf-8") for name in ("header", "picker", "stage"))
+    names = ("header", "picker", "stage", "viewer", "budget", "modes")
+    pieces = "".join(resource("assets", f"{name}.html").read_text("utf-8") for name in names)
     script = resource("assets", "psmooth.js").read_text("utf-8")
     asked = set(re.findall(r"\$([a-z_]+)", pieces)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
-    assert asked == set(views.PAGE_WORDS)
+    assert asked - {"budget"} == set(views.PAGE_WORDS)
+
+
+@pytest.mark.parametrize(("name", "words"), [("compare", COMPARE_WORDS), ("learn", LEARN_WORDS)])
+def test_every_word_of_a_view_is_used_and_no_other_is_asked_for(name: str, words: dict[str, str]) -> None:
+    piece, script = (resource("assets", f"{name}.{kind}").read_text("utf-8") for kind in ("html", "js"))
+    asked = set(re.findall(r"\$([a-z_]+)", piece)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
+    controls = {"learn_way", "learn_shots", "learn_shots_info", "learn_upload", "learn_drawn"}
+    assert asked == set(words) - controls
 
 
 # --- colours
