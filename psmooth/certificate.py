@@ -127,12 +127,14 @@ class Plan:
 class Run:
     """Everything fixed before the first vote of one contender; raises PlanError naming the field that is wrong.
 
+    ``denoiser_sha256`` is that of the file a denoiser was fitted into, None for a closed form;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
     """
 
     method: str
     guarantee: Guarantee
     denoiser: str
+    denoiser_sha256: str | None
     noise_level: float
     plan: Plan
     task: str

@@ -209,6 +209,8 @@ def replay(
         )
     task = Task(run.task, run.task, "", run.class_ids, run.class_names, run.templates)
     front = find_denoiser(run.denoiser, folder_of(model.spec), model.revision)
+    if front.sha256 != run.denoiser_sha256:
+        raise CertificateError("denoiser_sha256: the denoiser here is not that of the certificate. Fetch its file.")
     contender = _contenders(model, task, (run.method,), front, banks)[run.method]
     if contender.bank != run.bank:
         raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
@@ -408,6 +410,7 @@ def _runs(order: _Order) -> dict[str, Run]:
             method=one.method,
             guarantee=GUARANTEES[one.method],
             denoiser=order.denoiser.id,
+            denoiser_sha256=order.denoiser.sha256,
             noise_level=order.noise_level,
             plan=order.plan,
             task=order.task.id,

@@ -721,7 +721,7 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
         ["Share of the answer", at_least_text(result.lower_bound) + " at least"],
         ["Share of any rival", at_most_text(result.rival_upper_bound) + " at most"],
         ["Noise level σ, failure probability α", f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
-        ["Prompts, denoiser", f"{METHOD_NAMES[run.method]}, {DENOISER_NAMES.get(run.denoiser, run.denoiser)}"],
+        ["Prompts, denoiser", f"{METHOD_NAMES[run.method]}, {DENOISER_NAMES[run.denoiser]} {run.denoiser_sha256 or ''}"],
         ["Model", f"{run.model['id']}, revision {run.model['revision']}, licence {run.model['licence']}"],
         ["Prompt bank", f"{bank['id']}, sha256 {bank['sha256']}" if bank else "none"],
         ["Crop", f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],

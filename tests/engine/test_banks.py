@@ -9,7 +9,8 @@ from PIL import Image
 import psmooth.__main__ as command_line
 from psmooth.certificate import Plan, read_certificate
 from psmooth.certify import certify
-from psmooth.models import MedVLM, load_model
+from psmooth.denoise import find_denoiser
+from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import list_banks, load_bank, shipped_bank
 from psmooth.resources import resource
@@ -59,6 +60,8 @@ def test_all_methods_run_on_the_shipped_banks_behind_the_learned_denoiser(pocket
     )  # fmt: skip
     assert list(last.results) == methods
     assert {result.votes.total for result in last.results.values()} == {64}
+    record = last.results["template"].run
+    assert record.denoiser_sha256 == find_denoiser("learned", folder_of(pocket.spec), pocket.revision).sha256
     assert last.results["few_shot"].run.bank == {
         "id": "pocket-blood_cells-few_shot-learned",
         "revision": None,

@@ -48,6 +48,7 @@ def make_run(classes: int = 2, plan: Plan | None = None, **changes: Any) -> Run:
         "method": "template",
         "guarantee": "unconditional",
         "denoiser": "none",
+        "denoiser_sha256": None,
         "noise_level": 0.25,
         "plan": plan or Plan(),
         "task": "blood_cells",
@@ -569,6 +570,7 @@ ALTERATIONS: list[Alteration] = [
     ("method", "few shot", {"method"}),
     ("guarantee", "frozen_prompt", {"guarantee"}),
     ("denoiser", "magic", {"denoiser"}),
+    ("denoiser_sha256", "abc", {"denoiser_sha256"}),
     ("noise_level", 0.5, {"radius"}),
     ("noise_level", 0, {"noise_level"}),
     ("noise_level", "0.25", {"noise_level"}),
@@ -632,6 +634,7 @@ ALTERATIONS: list[Alteration] = [
 # What enters no formula can be replaced by something of the same form; only sampling again would show it.
 UNSEEN: list[tuple[str, Any]] = [
     ("denoiser", "gaussian"),
+    ("denoiser_sha256", "e" * 64),
     ("task", "chest_xray"),
     ("class_names", lambda names: [name.upper() for name in names]),
     ("templates", ["a photograph of {}."]),

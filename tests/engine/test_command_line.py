@@ -43,6 +43,7 @@ def _run(plan: Plan) -> Run:
         method="template",
         guarantee="unconditional",
         denoiser="none",
+        denoiser_sha256=None,
         noise_level=0.25,
         plan=plan,
         task="own",
