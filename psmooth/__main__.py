@@ -207,6 +207,7 @@ def evaluate(
     for done, planned in run(load_model(model, device), files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)
+    _draw_curves(out)
     if as_json:
         typer.echo(_json_text(rows))
     else:
@@ -358,6 +359,19 @@ def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
             _say(f"step {step.done:,} of {step.planned:,}, loss {step.loss:.4f}")
     assert last is not None
     return last
+
+
+def _draw_curves(out: Path) -> None:
+    """Certified accuracy against radius as ``curves.html``, one curve a method, denoiser and noise level."""
+    from psmooth.evaluate import certified_curve, whole_records
+    from psmooth.views import METHOD_NAMES, curves_figure
+
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in whole_records(out / "records.jsonl"):
+        name = f"{METHOD_NAMES[record['method']]}, {record['denoiser']}, σ = {record['noise_level']:g}"
+        groups.setdefault(name, []).append(record)
+    curves = {name: (found[0]["guarantee"], *certified_curve(found)) for name, found in groups.items()}
+    curves_figure(curves).write_html(out / "curves.html", include_plotlyjs="directory")
 
 
 def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:

@@ -5,6 +5,7 @@ This module knows nothing about the rest of the package.
     PsmoothError
     ├── ScanError          the file is not a scan that can be read
     ├── ModelError         a model cannot be found or loaded
+    ├── HubError           a file cannot be fetched from the Hub, or is not the recorded one
     ├── TaskError          class names or templates that cannot be used
     ├── PlanError          a number that no certificate can be computed with
     └── CertificateError   a certificate file that is damaged or altered
@@ -23,6 +24,10 @@ class ScanError(PsmoothError):
 
 class ModelError(PsmoothError):
     """A model is unknown, incomplete, altered or not to be had."""
+
+
+class HubError(PsmoothError):
+    """A repository or file cannot be fetched: unknown, gated, out of reach, altered, or larger than the disk."""
 
 
 class TaskError(PsmoothError):

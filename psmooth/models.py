@@ -3,70 +3,35 @@
 It knows nothing about noise, votes, certificates or the page.
 """
 
-import hashlib
-import json
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import open_clip
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from psmooth import hub as hubs
+from psmooth._model_formats import FORMATS, Files, Parts, detect_format, read_model
+from psmooth._model_table import (
+    BERT_FILES,
+    HF_FILES,
+    HF_WEIGHTS,
+    MODELS,
+    OPEN_CLIP_FILES,
+    OPEN_CLIP_WEIGHTS,
+    ModelSpec,
+)
+from psmooth._text_towers import TextTower, Tokenizer, text_tower
 from psmooth.errors import ModelError
+from psmooth.hub import Hub, Progress
 from psmooth.resources import resource
 from psmooth.scans import CropRule
 
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """One row of the model table: where the weights come from and what a visitor should know of them."""
-
-    id: str
-    name: str
-    weights: str
-    about: str
-    licence: str
-    task_ids: tuple[str, ...]
-
-
-_POCKET_TASKS = (
-    "blood_cells",
-    "chest_xray",
-    "lung_colon_histology",
-    "oral_histology",
-    "brain_mri",
-    "breast_ultrasound",
-    "dermoscopy",
-)
-
-MODELS: dict[str, ModelSpec] = {
-    spec.id: spec
-    for spec in (
-        ModelSpec(
-            id="pocket-noisy",
-            name="pocket, trained with noise",
-            weights="bundled:pocket-noisy",
-            about="The pocket model retrained with Gaussian noise: what robustness costs when weights may change.",
-            licence="Apache-2.0",
-            task_ids=_POCKET_TASKS,
-        ),
-        ModelSpec(
-            id="pocket",
-            name="pocket",
-            weights="bundled:pocket",
-            about="A small Med-VLM of seven modalities that has seen no more noise than a scanner makes.",
-            licence="Apache-2.0",
-            task_ids=_POCKET_TASKS,
-        ),
-    )
-}
+_HUB_NAME = re.compile(r"hf-hub:([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +39,9 @@ class MedVLM:
     """A frozen dual encoder, ready to be asked.
 
     Attributes:
-        spec: its row of the table.
-        revision: sha256 of the weights, for a certificate.
-        network: the open_clip model, in evaluation mode, on ``device``.
+        spec: its row of the table; ``spec.weights`` names the commit that was loaded.
+        revision: of the weights, for a certificate: the commit on the Hub, else the sha256 of the file.
+        network: the model, in evaluation mode, on ``device``.
         encode: pixels of a batch, normalised → unnormalised embeddings. The encoder stands behind this one callable,
             so that another runtime can take its place.
         crop_rule: how a scan becomes what the model sees.
@@ -87,7 +52,7 @@ class MedVLM:
     spec: ModelSpec
     revision: str
     network: nn.Module
-    tokenizer: Callable[[list[str]], Tensor]
+    tokenizer: Tokenizer
     encode: Callable[[Tensor], Tensor]
     crop_rule: CropRule
     scale: Tensor
@@ -104,6 +69,11 @@ class MedVLM:
         """The factor between cosines and logits."""
         return float(self.network.logit_scale.exp())  # type: ignore[operator]
 
+    @property
+    def text(self) -> TextTower:
+        """The text tower, whichever it is."""
+        return text_tower(self.network, self.tokenizer)
+
     @torch.inference_mode()
     def embed_images(self, pixels: Tensor) -> Tensor:
         """Unit vectors of images.
@@ -119,20 +89,26 @@ class MedVLM:
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors of sentences, ``(sentences, dim)`` float32."""
-        tokens = self.tokenizer(list(texts)).to(self.device)
-        return normalize(self.network.encode_text(tokens).float(), dim=-1)  # type: ignore[operator]
+        """Unit vectors of sentences, ``(sentences, dim)`` float32.
+
+        Raises:
+            ModelError: a sentence is longer than the text tower reads.
+        """
+        return normalize(self.text.read_texts(texts).float(), dim=-1)
 
     def embed_prompts(self, templates: Sequence[str], class_names: Sequence[str]) -> Tensor:
-        """One unit vector a class: the normalised mean over the templates, ``(classes, dim)`` float32."""
+        """One unit vector a class: the normalised mean over the templates, ``(classes, dim)`` float32.
+
+        Raises:
+            ModelError: a prompt is longer than the text tower reads.
+        """
         texts = [template.replace("{}", name) for template in templates for name in class_names]
         vectors = self.embed_texts(texts).view(len(templates), len(class_names), -1)
         return normalize(vectors.mean(0), dim=-1)
 
     def context_of(self, template: str) -> Tensor:
         """Token embeddings of what stands before the class name, ``(tokens, width)``: where learning starts."""
-        tokens = self._encode_words(template.split("{}")[0])
-        return self.network.token_embedding(torch.tensor(tokens, device=self.device)).detach().clone()  # type: ignore[operator]
+        return self.text.context_of(template)
 
     def embed_context(self, context: Tensor, template: str, class_names: Sequence[str]) -> Tensor:
         """Unit class vectors under learned context vectors; gradients flow to the context alone.
@@ -148,111 +124,144 @@ class MedVLM:
         Raises:
             ModelError: a prompt is longer than the text tower reads.
         """
-        rest = [self._encode_words(name + template.split("{}")[1]) for name in class_names]
-        longest = 2 + len(context) + max(map(len, rest))
-        if longest > (limit := self.network.positional_embedding.shape[0]):  # type: ignore[union-attr]
-            raise ModelError(f"A prompt has {longest} tokens and the text tower reads {limit}; shorten the class name.")
-        start, end = self.tokenizer([""])[0][:2].tolist()
-        ids = [[start, *[end] * len(context), *words, end] for words in rest]
-        padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=self.device)
-        tokens: Tensor = self.network.token_embedding(padded)  # type: ignore[operator]
-        behind = tokens[:, 1 + len(context) :]
-        prompts = torch.cat([tokens[:, :1], context.to(tokens).expand(len(ids), -1, -1), behind], 1)
-        ends = torch.tensor([len(row) - 1 for row in ids], device=self.device)
-        return normalize(_run_text_tower(self.network, prompts, ends).float(), dim=-1)
-
-    def _encode_words(self, words: str) -> list[int]:
-        """Token ids of words, without the marks of beginning and end."""
-        row = self.tokenizer([words])[0].tolist()
-        return row[1 : row.index(self.tokenizer([""])[0][1].item())]
+        return normalize(self.text.read_prompts(context, template, class_names).float(), dim=-1)
 
 
-def _run_text_tower(network: Any, prompts: Tensor, ends: Tensor) -> Tensor:
-    """open_clip's own text tower from embedded tokens on: ``(classes, tokens, width)`` → ``(classes, dim)``."""
-    length = prompts.shape[1]
-    mask = network.attn_mask[:length, :length] if network.attn_mask is not None else None
-    hidden = network.transformer(prompts + network.positional_embedding[:length], attn_mask=mask)
-    pooled = network.ln_final(hidden)[torch.arange(len(prompts)), ends]
-    project = network.text_projection
-    return project(pooled) if isinstance(project, nn.Linear) else pooled @ project
-
-
-def load_model(name: str, device: str | None = None) -> MedVLM:
-    """Load a model of the table, or one from a folder.
+def load_model(
+    name: str, device: str | None = None, progress: Progress | None = None, hub: Hub = hubs.DEFAULT
+) -> MedVLM:
+    """Load a model of the table, one from the Hub, or one from a folder.
 
     Args:
-        name: an id of ``MODELS``, or ``local-dir:/path`` of a folder with ``open_clip_config.json`` and
-            ``open_clip_model.safetensors``.
+        name: an id of ``MODELS``; ``hf-hub:owner/name[@revision]``; or ``local-dir:/path`` of a folder with the files
+            of an open_clip, CLIP, SigLIP, MedCLIP or UniMed-CLIP model.
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the fastest there is.
+        progress: told the bytes as they are downloaded; not called where the cache has them.
+        hub: which Hub, and where its files are kept.
 
     Raises:
         ModelError: no such model or device, or weights that do not fit the network (a missing or surplus key).
+        HubError: the files cannot be had.
     """
-    spec = _find_spec(name)
-    config_file, weight_files = _files_of(spec)
-    config = _read_config(config_file)
-    network = _build(config["model_cfg"], spec)
-    _load_strictly(network, weight_files, spec)
-    return _ready(spec, config, network, _sha256(weight_files), _find_device(device))
+    spec, place = find_spec(name), _find_device(device)
+    if spec.family and spec.family not in FORMATS:
+        raise ModelError(spec.access)
+    spec, files, revision = _files_of(spec, progress, hub)
+    return _ready(spec, read_model(spec, files), revision, place)
 
 
-def _find_spec(name: str) -> ModelSpec:
+def find_spec(name: str) -> ModelSpec:
+    """The row of a model, or one made up for a folder or a repository that is typed in; raises ModelError."""
     for spec in MODELS.values():
         if name in (spec.id, spec.weights):
             return spec
     if name.startswith("local-dir:"):
         folder = Path(name.removeprefix("local-dir:"))
         return ModelSpec(folder.name, folder.name, name, "A model from a folder.", "see its folder", ())
-    raise ModelError(f"There is no model '{name}'. Known models: {', '.join(MODELS)}; or local-dir:FOLDER.")
+    if found := _HUB_NAME.fullmatch(name):
+        return _hub_spec(name, found[1])
+    raise ModelError(
+        f"There is no model '{name}'. Known models: {', '.join(MODELS)}; or hf-hub:OWNER/NAME, or local-dir:FOLDER."
+    )
+
+
+def _hub_spec(name: str, repo: str) -> ModelSpec:
+    for spec in MODELS.values():
+        if (found := _HUB_NAME.fullmatch(spec.weights)) and found[1] == repo:
+            return replace(spec, weights=name, sha256=())
+    return ModelSpec(
+        id=repo.split("/")[1],
+        name=repo,
+        weights=name,
+        about="A model from the Hub.",
+        licence=f"see https://huggingface.co/{repo}",
+        task_ids=(),
+        files=(*OPEN_CLIP_FILES, *HF_FILES[1:], "spiece.model", *BERT_FILES),
+        weight_files=(*OPEN_CLIP_WEIGHTS, *HF_WEIGHTS),
+    )
 
 
 def folder_of(spec: ModelSpec) -> Path:
-    """The folder that holds the weights of a model, and what was fitted for it."""
+    """The folder of what was fitted for a model: beside its weights, or psmooth's own for one from the Hub."""
     kind, place = spec.weights.split(":", 1)
-    return resource("assets", "pocket") if kind == "bundled" else Path(place).expanduser()
+    if kind == "bundled":
+        return resource("assets", "pocket")
+    if kind == "local-dir":
+        return Path(place).expanduser()
+    return hubs.DEFAULT.own_folder() / "fitted" / place.split("@")[0].strip("/").replace("/", "--")
 
 
-def _files_of(spec: ModelSpec) -> tuple[Path, list[Path]]:
-    folder, (kind, place) = folder_of(spec), spec.weights.split(":", 1)
-    names = ("text", place) if kind == "bundled" else ("open_clip_model",)
-    files = [folder / f"{name}.safetensors" for name in names]
-    for file in (folder / "open_clip_config.json", *files):
-        if not file.is_file():
-            raise ModelError(
-                f"The model is incomplete: {file.name} is missing from its folder. Fetch the folder again."
-            )
-    return folder / "open_clip_config.json", files
+# --- from a row to files
 
 
-def _read_config(file: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        return {"model_cfg": dict(config["model_cfg"]), "preprocess_cfg": dict(config["preprocess_cfg"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{file.name} is not an open_clip configuration: it needs model_cfg and preprocess_cfg."
-        ) from error
+def _files_of(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[ModelSpec, Files, str]:
+    kind = spec.weights.split(":", 1)[0]
+    if kind == "hf-hub":
+        return _from_hub(spec, progress, hub)
+    if kind == "https":
+        return _from_zip(spec, progress, hub)
+    folder = folder_of(spec)
+    if kind == "bundled":
+        weights = [folder / "text.safetensors", folder / spec.weight_files[0]]
+    else:
+        spec = replace(spec, family=detect_format(folder))
+        weights = [_weights_in(folder, spec)]
+    if missing := [file.name for file in weights if not file.is_file()]:
+        raise ModelError(f"The model is incomplete: {missing[0]} is missing from its folder. Fetch the folder again.")
+    return spec, Files(folder, tuple(weights), folder), hubs.sha256_of(weights)
 
 
-def _build(model_cfg: dict[str, Any], spec: ModelSpec) -> nn.Module:
-    try:
-        return open_clip.CLIP(**{key: value for key, value in model_cfg.items() if key != "custom_text"})
-    except Exception as error:  # open_clip and timm raise anything on an unknown architecture
-        raise ModelError(f"The network of '{spec.id}' cannot be built from its configuration.") from error
+def _weights_in(folder: Path, spec: ModelSpec) -> Path:
+    """The weights of a folder of that family, safetensors first; the name they should have if there are none."""
+    if spec.family == "unimed":
+        return next(folder.glob("*.pt"))
+    names = spec.weight_files or (OPEN_CLIP_WEIGHTS if spec.family == "open_clip" else HF_WEIGHTS)
+    return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
 
 
-def _load_strictly(network: nn.Module, files: list[Path], spec: ModelSpec) -> None:
-    state: dict[str, Tensor] = {}
-    try:
-        for file in files:
-            state |= load_file(file)
-        network.load_state_dict(
-            {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
-        )
-    except (SafetensorError, RuntimeError, OSError) as error:
-        raise ModelError(
-            f"The weights of '{spec.id}' do not fit its network or are damaged. Fetch the model again."
-        ) from error
+def _from_hub(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[ModelSpec, Files, str]:
+    repo, revision = _HUB_NAME.fullmatch(spec.weights).groups()  # type: ignore[union-attr]
+    found = hubs.fetch(repo, revision or "main", spec.files, first_of=spec.weight_files, progress=progress, hub=hub)
+    hubs.check_files(found.folder, dict(spec.sha256))
+    spec = replace(spec, weights=f"hf-hub:{repo}@{found.revision}", family=spec.family or detect_format(found.folder))
+    words = _words_of(spec, found.folder, hub)
+    return spec, Files(found.folder, (_weights_in(found.folder, spec),), words), found.revision
+
+
+def _from_zip(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[ModelSpec, Files, str]:
+    sums = dict(spec.sha256)
+    found = hubs.fetch_zip(spec.weights, sums[spec.weights.rsplit("/", 1)[-1]], progress=progress, hub=hub)
+    weights = next(found.folder.rglob(spec.weight_files[0]), found.folder / spec.weight_files[0])
+    hubs.check_files(weights.parent, sums)
+    return spec, Files(weights.parent, (weights,), _words_of(spec, weights.parent, hub)), found.revision
+
+
+def _words_of(spec: ModelSpec, folder: Path, hub: Hub) -> Path:
+    """Where the vocabulary lies: beside the weights, or in the repository that the row names."""
+    if not spec.tokenizer or any((folder / name).is_file() for name in BERT_FILES[:2]):
+        return folder
+    repo, revision = _HUB_NAME.fullmatch(spec.tokenizer).groups()  # type: ignore[union-attr]
+    return hubs.fetch(repo, revision or "main", BERT_FILES, hub=hub).folder
+
+
+# --- from files to a model
+
+
+def _ready(spec: ModelSpec, parts: Parts, revision: str, device: torch.device) -> MedVLM:
+    network = _fold_batch_norms(parts.network.eval()).requires_grad_(False)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (parts.mean, parts.std))
+    return MedVLM(
+        spec=spec,
+        revision=revision,
+        network=network,
+        tokenizer=parts.tokenizer,
+        encode=network.encode_image,  # type: ignore[arg-type]
+        crop_rule=parts.crop_rule,
+        scale=1 / std,
+        shift=-mean / std,
+        device=device,
+    )
 
 
 def _fold_batch_norms(network: nn.Module) -> nn.Module:
@@ -269,13 +278,6 @@ def _fold_batch_norms(network: nn.Module) -> nn.Module:
     return network
 
 
-def _sha256(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
 def _find_device(device: str | None) -> torch.device:
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device is None:
@@ -285,21 +287,3 @@ def _find_device(device: str | None) -> torch.device:
             f"The device '{device}' is not on this machine. Here: {', '.join(d for d in present if present[d])}."
         )
     return torch.device(device)
-
-
-def _ready(spec: ModelSpec, config: dict[str, Any], network: nn.Module, revision: str, device: torch.device) -> MedVLM:
-    preprocess = config["preprocess_cfg"]
-    network = _fold_batch_norms(network.eval()).requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean, std = (torch.tensor(preprocess[name], device=device).view(1, 3, 1, 1) for name in ("mean", "std"))
-    text_cfg, vision_cfg = config["model_cfg"]["text_cfg"], config["model_cfg"]["vision_cfg"]
-    return MedVLM(
-        spec=spec,
-        revision=revision,
-        network=network,
-        tokenizer=open_clip.SimpleTokenizer(context_length=text_cfg.get("context_length", 77)),
-        encode=network.encode_image,  # type: ignore[arg-type]
-        crop_rule=CropRule(size=vision_cfg["image_size"], interpolation=preprocess.get("interpolation", "bicubic")),
-        scale=1 / std,
-        shift=-mean / std,
-        device=device,
-    )

@@ -1,0 +1,423 @@
+"""Builds a network from the files of a model, whatever format they have, and puts the weights in strictly.
+
+It knows nothing about the Hub, devices or prompts.
+
+Five formats: open_clip's, CLIP and SigLIP of Hugging Face's transformers, and what MedCLIP and UniMed-CLIP publish.
+Sizes are read off the tensors, so that a configuration cannot contradict its weights.
+"""
+
+import json
+import math
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from psmooth._key_maps import State, map_hf_clip, map_medclip, map_siglip, map_unimed, without
+from psmooth._model_table import OPEN_CLIP_WEIGHTS, ModelSpec
+from psmooth._open_clip import open_clip
+from psmooth._text_towers import POOLS, SentencePieces, SiglipText, Tokenizer, WordPieces, bert_text
+from psmooth.errors import ModelError
+from psmooth.scans import CropRule
+
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What was built: the network with its weights, and how a scan and words become its input."""
+
+    network: nn.Module
+    tokenizer: Tokenizer
+    crop_rule: CropRule
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of a model lie: its folder, its weights (several are read as one), its vocabulary."""
+
+    folder: Path
+    weights: tuple[Path, ...]
+    words: Path
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """An optional JSON file: empty where it is missing."""
+        file = self.folder / name
+        if not file.is_file():
+            return {}
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"{name} is not JSON that can be read. Fetch the model again.") from error
+
+
+class DualEncoder(nn.Module):
+    """An image tower, a text tower, and the logarithm of the factor between cosines and logits."""
+
+    def __init__(self, visual: nn.Module, text: nn.Module, bias: bool = False) -> None:
+        super().__init__()
+        self.visual, self.text = visual, text
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+        if bias:
+            self.logit_bias = nn.Parameter(torch.zeros(()))
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        return self.visual(pixels)
+
+
+def read_model(spec: ModelSpec, files: Files) -> Parts:
+    """Build the network of a model and load its weights.
+
+    Raises:
+        ModelError: a file is missing or damaged, the architecture is not one of these, or a key is missing or surplus.
+    """
+    return FORMATS[spec.family](spec, files)
+
+
+def detect_format(folder: Path) -> str:
+    """The format of a folder, by its files; where nothing tells, open_clip's, whose reader says what is missing."""
+    kind = Files(folder, (), folder).read_json("config.json").get("model_type")
+    if (folder / "open_clip_config.json").is_file() or any((folder / name).is_file() for name in OPEN_CLIP_WEIGHTS):
+        return "open_clip"
+    if kind in ("clip", "siglip"):
+        return {"clip": "hf_clip", "siglip": "siglip"}[kind]
+    if any(folder.glob("*.pt")):
+        return "unimed"
+    return "medclip" if (folder / "vocab.txt").is_file() else "open_clip"
+
+
+# --- weights
+
+
+def read_state(spec: ModelSpec, files: Iterable[Path]) -> State:
+    """All tensors of the files, those of floating point as float32; pickles are read without running any code."""
+    state: State = {}
+    try:
+        for file in files:
+            state |= load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"The weights of '{spec.id}' hold more than tensors and could run code; they are not read. Convert them to "
+            "safetensors on a machine that may run them."
+        ) from error
+    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
+        raise ModelError(_misfit(spec)) from error
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _read_pickle(file: Path) -> State:
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # files of torch before 1.6 cannot be mapped
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    found = found.get("state_dict", found)
+    return {key.removeprefix("module."): value for key, value in found.items()}
+
+
+def _misfit(spec: ModelSpec) -> str:
+    return f"The weights of '{spec.id}' do not fit its network or are damaged. Fetch the model again."
+
+
+def _build(spec: ModelSpec, make: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        return make()
+    except ModelError:
+        raise
+    except KeyError as error:  # a size was to be read off a tensor that is not there
+        raise ModelError(_misfit(spec)) from error
+    except Exception as error:  # open_clip, timm and transformers raise anything on an unknown architecture
+        raise ModelError(f"The network of '{spec.id}' cannot be built from its configuration.") from error
+
+
+def _load(spec: ModelSpec, network: nn.Module, state: State) -> nn.Module:
+    """Strictly: a missing or a surplus key is an error. A scalar may have been saved as a vector of one."""
+    shapes = {key: value.shape for key, value in network.state_dict().items() if value.numel() == 1}
+    scalars = {
+        key: state[key].reshape(shape) for key, shape in shapes.items() if key in state and state[key].numel() == 1
+    }
+    try:
+        network.load_state_dict(state | scalars)
+    except RuntimeError as error:
+        raise ModelError(_misfit(spec)) from error
+    return network
+
+
+def _count(state: State, prefix: str) -> int:
+    """How many numbered blocks stand behind the prefix."""
+    return len({key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)})
+
+
+# --- open_clip
+
+
+def _read_open_clip(spec: ModelSpec, files: Files) -> Parts:
+    config = _open_clip_config(files.folder / "open_clip_config.json")
+    model, preprocess = config["model_cfg"], config["preprocess_cfg"]
+    model["quick_gelu"] = _quick_gelu(spec, files, bool(model.get("quick_gelu", False)))
+    state = without(read_state(spec, files.weights), "text.transformer.embeddings.position_ids")
+    network = _load(spec, _build(spec, lambda: _open_clip_network(model, state)), state)
+    text = model["text_cfg"]
+    tokenizer = (
+        read_word_pieces(files.words)
+        if text.get("hf_model_name")
+        else open_clip.SimpleTokenizer(context_length=text.get("context_length", 77))
+    )
+    rule = CropRule(
+        size=_side(model["vision_cfg"].get("image_size", 224)),
+        fit="pad" if preprocess.get("resize_mode") == "longest" else "crop",
+        interpolation="bilinear" if preprocess.get("interpolation") == "bilinear" else "bicubic",
+    )
+    return Parts(network, tokenizer, rule, preprocess.get("mean", OPENAI_MEAN), preprocess.get("std", OPENAI_STD))
+
+
+def _open_clip_config(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ModelError(f"The model is incomplete: {file.name} is missing from its folder. Fetch the folder again.")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        model = dict(config["model_cfg"])
+        return {
+            "model_cfg": model | {"text_cfg": dict(model["text_cfg"]), "vision_cfg": dict(model["vision_cfg"])},
+            "preprocess_cfg": dict(config.get("preprocess_cfg") or {}),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{file.name} is not an open_clip configuration: it needs model_cfg and preprocess_cfg."
+        ) from error
+
+
+def _quick_gelu(spec: ModelSpec, files: Files, stated: bool) -> bool:
+    """Which GELU: a ``config.json`` beside the weights has the last word, then the table, then open_clip's own.
+
+    open_clip loads weights that were trained with the other one without a word, and every feature is slightly wrong.
+    """
+    beside = files.read_json("config.json").get("vision_config") or {}
+    if "hidden_act" in beside:
+        return beside["hidden_act"] == "quick_gelu"
+    return stated if spec.quick_gelu is None else spec.quick_gelu
+
+
+def _open_clip_network(model: dict[str, Any], state: State) -> nn.Module:
+    text = model["text_cfg"]
+    if text.get("hf_model_name"):
+        return _with_bert(model, state)
+    _check_clip_text(text)
+    custom = model.get("custom_text", False) and any(key.startswith("text.") for key in state)
+    make = open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    return make(**{key: value for key, value in model.items() if key != "custom_text"})
+
+
+def _check_clip_text(text: dict[str, Any]) -> None:
+    if text.get("pool_type", "argmax") != "argmax" or text.get("embed_cls") or text.get("hf_tokenizer_name"):
+        raise ModelError("Its text tower is neither CLIP's nor BERT's, and no other is read. Choose another model.")
+
+
+def _with_bert(model: dict[str, Any], state: State) -> nn.Module:
+    """An image tower of open_clip's beside BERT; its sizes are in the weights, so no other repository is asked."""
+    text = model["text_cfg"]
+    pool, proj = text.get("hf_pooler_type"), text.get("hf_proj_type")
+    known = "bert" in text["hf_model_name"].lower() and "roberta" not in text["hf_model_name"].lower()
+    if not known or pool not in POOLS or proj not in ("linear", "mlp"):
+        raise ModelError(
+            f"Its text tower is '{text['hf_model_name']}' with {pool} and projection '{proj}'; read is BERT with "
+            f"{' or '.join(POOLS)}, and projection linear or mlp. Choose another model."
+        )
+    limit = text.get("context_length", 77)
+    tower = bert_text(state, "text.transformer.", pool, limit, mlp=proj == "mlp")
+    return DualEncoder(_open_clip_image(model), tower, bias="logit_bias" in state)
+
+
+def _open_clip_image(model: dict[str, Any]) -> nn.Module:
+    smallest = {"context_length": 1, "vocab_size": 1, "width": 8, "heads": 1, "layers": 1}  # is thrown away
+    picked = {key: model[key] for key in ("embed_dim", "vision_cfg", "quick_gelu") if key in model}
+    return open_clip.CustomTextCLIP(**picked, text_cfg=smallest).visual  # type: ignore[arg-type]
+
+
+def _side(size: int | list[int]) -> int:
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) != 1:
+        raise ModelError(f"The model sees pictures of {size} pixels; only square ones are supported.")
+    return sides.pop()
+
+
+def read_word_pieces(folder: Path) -> WordPieces:
+    """BERT's vocabulary from a folder; small letters unless its configuration says otherwise, as transformers does."""
+    from tokenizers import BertWordPieceTokenizer, Tokenizer
+
+    whole, plain = folder / "tokenizer.json", folder / "vocab.txt"
+    if whole.is_file():
+        return WordPieces(Tokenizer.from_file(str(whole)))
+    if not plain.is_file():
+        raise ModelError("The model is incomplete: vocab.txt is missing from its folder. Fetch the folder again.")
+    told = Files(folder, (), folder).read_json("tokenizer_config.json")
+    return WordPieces(BertWordPieceTokenizer(str(plain), lowercase=told.get("do_lower_case", True)))
+
+
+# --- CLIP of transformers (PLIP, PubMedCLIP, MONET)
+
+
+def _read_hf_clip(spec: ModelSpec, files: Files) -> Parts:
+    if not (config := files.read_json("config.json")):
+        raise ModelError("The model is incomplete: config.json is missing from its folder. Fetch the folder again.")
+    vision, text = (
+        (config.get(f"{name}_config") or {}) | (config.get(f"{name}_config_dict") or {}) for name in ("vision", "text")
+    )
+    acts = {vision.get("hidden_act", "quick_gelu"), text.get("hidden_act", "quick_gelu")}
+    if len(acts) > 1 or not acts <= {"quick_gelu", "gelu"}:
+        raise ModelError(f"Its activations are {', '.join(sorted(acts))}; read is one of quick_gelu and gelu for both.")
+    mapped = map_hf_clip(read_state(spec, files.weights))
+    network = _load(spec, _build(spec, lambda: _clip_of_sizes(mapped, vision, text, "quick_gelu" in acts)), mapped)
+    mean, std, interpolation = _hf_preprocessing(files, OPENAI_MEAN, OPENAI_STD)
+    rule = CropRule(size=_size_of(network), interpolation=interpolation)
+    return Parts(network, open_clip.SimpleTokenizer(), rule, mean, std)
+
+
+def _size_of(network: Any) -> int:
+    return network.visual.image_size[0]
+
+
+def _clip_of_sizes(state: State, vision: dict[str, Any], text: dict[str, Any], quick_gelu: bool) -> nn.Module:
+    """open_clip's CLIP of the sizes that its tensors tell."""
+    context, width = state["positional_embedding"].shape
+    text_cfg = {
+        "context_length": context,
+        "vocab_size": state["token_embedding.weight"].shape[0],
+        "width": width,
+        "heads": text.get("num_attention_heads", 8),
+        "layers": _count(state, "transformer.resblocks."),
+        "mlp_ratio": state["transformer.resblocks.0.mlp.c_fc.weight"].shape[0] / width,
+        "norm_kwargs": {"eps": text.get("layer_norm_eps", 1e-5)},
+    }
+    vision_cfg = _vision_of_sizes(state, vision.get("num_attention_heads", 12))
+    vision_cfg["norm_kwargs"] = {"eps": vision.get("layer_norm_eps", 1e-5)}
+    return open_clip.CLIP(state["visual.proj"].shape[1], vision_cfg, text_cfg, quick_gelu)  # type: ignore[arg-type]
+
+
+def _vision_of_sizes(state: State, heads: int) -> dict[str, Any]:
+    width, _, patch, _ = state["visual.conv1.weight"].shape
+    patches = math.isqrt(state["visual.positional_embedding"].shape[0] - 1)
+    return {
+        "image_size": patches * patch,
+        "patch_size": patch,
+        "width": width,
+        "head_width": width // heads,
+        "layers": _count(state, "visual.transformer.resblocks."),
+        "mlp_ratio": state["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0] / width,
+    }
+
+
+def _hf_preprocessing(files: Files, mean: Any, std: Any) -> tuple[Any, Any, Any]:
+    told = files.read_json("preprocessor_config.json")
+    bilinear = told.get("resample") == 2  # Pillow's number
+    return told.get("image_mean", mean), told.get("image_std", std), "bilinear" if bilinear else "bicubic"
+
+
+# --- SigLIP of transformers (MedSigLIP)
+
+
+class _SiglipImage(nn.Module):
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.bare = tower
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.bare(pixel_values=pixels).pooler_output
+
+
+def _read_siglip(spec: ModelSpec, files: Files) -> Parts:
+    from sentencepiece import SentencePieceProcessor
+
+    if not (words := files.words / "spiece.model").is_file():
+        raise ModelError("The model is incomplete: spiece.model is missing from its folder. Fetch the folder again.")
+    config = files.read_json("config.json")
+    mapped = map_siglip(read_state(spec, files.weights))
+    network = _load(spec, _build(spec, lambda: _siglip_network(config)), mapped)
+    mean, std, interpolation = _hf_preprocessing(files, (0.5,) * 3, (0.5,) * 3)
+    rule = CropRule(size=config["vision_config"].get("image_size", 224), interpolation=interpolation)
+    return Parts(network, SentencePieces(SentencePieceProcessor(model_file=str(words))), rule, mean, std)
+
+
+def _siglip_network(config: dict[str, Any]) -> nn.Module:
+    from transformers import SiglipConfig, SiglipModel
+
+    whole = SiglipModel(SiglipConfig(text_config=config["text_config"], vision_config=config["vision_config"]))
+    return DualEncoder(_SiglipImage(whole.vision_model), SiglipText(whole.text_model), bias=True)
+
+
+# --- MedCLIP (Wang et al., 2022)
+
+_MEDCLIP_MEAN, _MEDCLIP_STD, _MEDCLIP_SIZE = 0.5862785803043838, 0.27950088968644304, 224
+_MEDCLIP_TOKENS = 25  # PromptSmooth's length; it belongs to the model, because what fills a row up counts in its mean
+
+
+class _SwinImage(nn.Module):
+    def __init__(self, swin: nn.Module, proj: nn.Linear) -> None:
+        super().__init__()
+        self.swin, self.proj = swin, proj
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.proj(self.swin(pixels))
+
+
+def _read_medclip(spec: ModelSpec, files: Files) -> Parts:
+    mapped = map_medclip(read_state(spec, files.weights))
+    network = _load(spec, _build(spec, lambda: _medclip_network(mapped)), mapped)
+    rule = CropRule(size=_MEDCLIP_SIZE, fit="pad")
+    return Parts(network, read_word_pieces(files.words), rule, (_MEDCLIP_MEAN,) * 3, (_MEDCLIP_STD,) * 3)
+
+
+def _medclip_network(state: State) -> nn.Module:
+    from timm.models.swin_transformer import SwinTransformer
+
+    first = state["visual.swin.patch_embed.proj.weight"]
+    stages = [f"visual.swin.layers.{stage}.blocks." for stage in range(_count(state, "visual.swin.layers."))]
+    tables = [state[f"{stage}0.attn.relative_position_bias_table"] for stage in stages]
+    swin = SwinTransformer(
+        img_size=_MEDCLIP_SIZE,
+        patch_size=first.shape[-1],
+        embed_dim=first.shape[0],
+        depths=tuple(_count(state, stage) for stage in stages),
+        num_heads=tuple(table.shape[1] for table in tables),
+        window_size=(math.isqrt(tables[0].shape[0]) + 1) // 2,
+        num_classes=0,
+    )
+    dim, width = state["visual.proj.weight"].shape
+    text = bert_text(state, "text.transformer.", "medclip", _MEDCLIP_TOKENS, _MEDCLIP_TOKENS)
+    return DualEncoder(_SwinImage(swin, nn.Linear(width, dim, bias=False)), text)
+
+
+# --- UniMed-CLIP (Khattak et al., 2024)
+
+
+def _read_unimed(spec: ModelSpec, files: Files) -> Parts:
+    mapped = map_unimed(read_state(spec, files.weights))
+    network = _load(spec, _build(spec, lambda: _unimed_network(mapped)), mapped)
+    rule = CropRule(size=_size_of(network))
+    return Parts(network, read_word_pieces(files.words), rule, OPENAI_MEAN, OPENAI_STD)
+
+
+def _unimed_network(state: State) -> nn.Module:
+    width = state["visual.conv1.weight"].shape[0]
+    vision = _vision_of_sizes(state, max(1, width // 64))
+    model = {"embed_dim": state["visual.proj"].shape[1], "vision_cfg": vision, "quick_gelu": True}
+    text = bert_text(state, "text.transformer.", "cls_last_hidden_state_pooler", 256, mlp=True)
+    return DualEncoder(_open_clip_image(model), text)
+
+
+FORMATS: dict[str, Callable[[ModelSpec, Files], Parts]] = {
+    "bundled": _read_open_clip,
+    "open_clip": _read_open_clip,
+    "hf_clip": _read_hf_clip,
+    "siglip": _read_siglip,
+    "medclip": _read_medclip,
+    "unimed": _read_unimed,
+}
