@@ -21,7 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth import views, views_compare, views_learn
 from psmooth._words_understand import UNDERSTAND_WORDS
+from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
+from psmooth.lessons import Lessons
 from psmooth.links import KEYS, read_link
 from psmooth.resources import resource
 from psmooth.runtime import settle
@@ -30,6 +32,7 @@ from psmooth.session import (
     EXAMPLES,
     OWN_BANK,
     OWN_TASK,
+    Download,
     Enrolment,
     Order,
     Scene,
@@ -77,9 +80,12 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         with closing(scenes(order)) as steps:
             for scene in steps:
                 if session.wanted != number:
-                    if session.view != "certify":
+                    if session.view != "certify" and isinstance(scene, Scene):
                         yield scene.stopped(), gr.skip()
                     return
+                if isinstance(scene, Download):
+                    yield views.downloading(_name(order.model), scene.done, scene.total), gr.skip()
+                    continue
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
                 yield scene.stopped() if ending else scene.stage(), strip
@@ -101,9 +107,12 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
     try:
         with closing(comparisons(order)) as steps:
             for step in steps:
-                if session.wanted != number or (session.stopping and not step.done):
+                if session.wanted != number or (session.stopping and not (isinstance(step, Comparison) and step.done)):
                     yield views_compare.ended(shown)
                     return
+                if isinstance(step, Download):
+                    yield views_compare.downloading(_name(order.model), step.done, step.total)
+                    continue
                 shown = views_compare.comparison(step)
                 yield shown
     except PsmoothError as error:
@@ -122,9 +131,12 @@ def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
     try:
         with closing(lessons(enrolment)) as steps:
             for step in steps:
-                if session.wanted != number or (session.stopping and step.phase != "done"):
+                if session.wanted != number or (session.stopping and not (isinstance(step, Lessons) and step.file)):
                     yield views_learn.stopped(), gr.skip()
                     return
+                if isinstance(step, Download):
+                    yield views_learn.downloading(_name(enrolment.model), step.done, step.total), gr.skip()
+                    continue
                 if step.bank is not None:
                     session.banks = (*session.banks, step.bank)
                 yield views_learn.lessons(step), gr.skip() if step.bank is None else prompt_menu(session)
@@ -173,9 +185,14 @@ def certify_file(
         )
         with closing(scenes(order)) as steps:
             for scene in steps:
-                yield answer(scene)
+                yield answer(scene) if isinstance(scene, Scene) else on_its_way(scene)
     except PsmoothError as error:
         raise gr.Error(str(error), print_exception=False) from None
+
+
+def on_its_way(download: Download) -> dict[str, Any]:
+    """What an endpoint sends while a model is being fetched."""
+    return {"state": "loading", "line": f"{download.done} of {download.total} bytes"}
 
 
 def answer(scene: Scene) -> dict[str, Any]:
@@ -202,6 +219,9 @@ def compare_file(
         )  # fmt: skip
         with closing(comparisons(order)) as steps:
             for step in steps:
+                if isinstance(step, Download):
+                    yield on_its_way(step)
+                    continue
                 shown = views_compare.comparison(step)
                 yield {name: shown[name] for name in ("state", "line", "sentence", "groups", "curve", "certificates")}
     except PsmoothError as error:
@@ -221,6 +241,9 @@ def learn_file(
         enrolment = Enrolment(Path(scans), model, task, class_names, template, way, denoiser, int(shots))
         with closing(lessons(enrolment)) as steps:
             for step in steps:
+                if isinstance(step, Download):
+                    yield on_its_way(step)
+                    continue
                 shown = views_learn.lessons(step)
                 yield {name: shown[name] for name in ("state", "line", "losses", "bank")}
     except PsmoothError as error:
@@ -278,7 +301,8 @@ def begin_drawn(session: Session, *settings: Any) -> Any:
 
 
 def _name(model_choice: str | None) -> str:
-    return next((name for name, choice in model_choices() if choice == model_choice), "")
+    names = (name for name, choice in model_choices() if choice == model_choice)
+    return next(names, model_choice or "").split(" · ")[0]
 
 
 def halt(session: Session) -> Any:
@@ -450,7 +474,9 @@ def question_card() -> dict[str, Any]:
     tasks = [(task.name, task.id) for task in TASKS.values()]
     counts = [(f"{name}\n{views.count_text(count)}", count) for name, count in views.PRECISIONS.items()]
     with gr.Column(elem_id="ps-question-card"):
-        model = gr.Dropdown(choices, value=choices[0][1] if choices else None, label=words["model"])
+        model = gr.Dropdown(
+            choices, value=choices[0][1] if choices else None, label=words["model"], allow_custom_value=True
+        )
         task = gr.Dropdown([*tasks, (words["own_task"], OWN_TASK)], value=EXAMPLES[0].task, label=words["task"])
         with gr.Column(visible=False) as own:
             names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
@@ -707,7 +733,7 @@ def first_picture() -> str:
 
 def warm_up() -> None:
     """Read the model that the page opens with while the browser is still loading the page."""
-    for _, choice in model_choices()[:1]:
+    for _, choice in model_choices()[:1]:  # never one that would have to be fetched: those come last
         try:
             model_of(choice)
         except PsmoothError as error:

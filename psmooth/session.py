@@ -4,12 +4,12 @@ It knows nothing about Gradio or how a page looks; the page and the endpoints ar
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +20,13 @@ from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import Comparison, compare
 from psmooth.errors import BankError, ModelError, ScanError
 from psmooth.lessons import Lessons, drawn_scans, study
-from psmooth.models import MODELS, MedVLM, load_model
+from psmooth.models import MODELS, MedVLM
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
+from psmooth.shelf import ModelShelf
 from psmooth.tasks import TASKS, Task, own_task
 
 Step = TypeVar("Step")
@@ -33,7 +34,7 @@ OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
 
-reading = threading.Lock()
+shelf = ModelShelf()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +76,10 @@ EXAMPLES = (
 
 
 def model_choices() -> list[tuple[str, str]]:
-    """(words, id or weights) of the bundled models and of those named in ``PSMOOTH_MODELS`` (semicolons between)."""
+    """(words, id or weights): models named in ``PSMOOTH_MODELS`` (semicolons between), the bundled ones, the Hub's."""
     extra = [weights.strip() for weights in os.environ.get("PSMOOTH_MODELS", "").split(";") if weights.strip()]
-    bundled = [(spec.name, spec.id) for spec in MODELS.values() if _is_here(spec.weights)]
-    return [*[(_short(weights), weights) for weights in extra], *bundled]
+    rows = [(views.model_words(spec), spec.id) for spec in MODELS.values() if _is_here(spec.weights)]
+    return [*[(_short(weights), weights) for weights in extra], *rows]
 
 
 def _is_here(weights: str) -> bool:
@@ -90,19 +91,51 @@ def _short(weights: str) -> str:
     return weights.rstrip("/").rsplit("/", 1)[-1].removeprefix("local-dir:")
 
 
-def model_of(choice: str | None) -> MedVLM:
-    """The model, read once; whoever asks while it is being read waits for it."""
+@dataclass(frozen=True)
+class Download:
+    """A model on its way: bytes that are here and bytes in all."""
+
+    done: int
+    total: int
+
+
+def check_choice(choice: str | None) -> str:
+    """The model that may be loaded: one of the menu, or ``hf-hub:owner/name`` typed in; never a folder of the server.
+
+    Raises:
+        ModelError: nothing was chosen, or a model that is neither.
+    """
     if not choice:
         raise ModelError(views.NO_MODEL)
-    with reading:
-        return _read_model(choice)
+    if choice not in [known for _, known in model_choices()] and not choice.startswith("hf-hub:"):
+        raise ModelError(views.STRANGE_MODEL)
+    return choice
 
 
-@lru_cache(maxsize=2)
-def _read_model(choice: str) -> MedVLM:
-    model = load_model(choice)
+def model_of(choice: str | None) -> MedVLM:
+    """The model, read once; whoever asks while it is being read waits for it."""
+    return _prepared(check_choice(choice), None)
+
+
+def _prepared(choice: str, progress: Callable[[int, int], None] | None) -> MedVLM:
+    model = shelf.get(choice, progress)
     best_batch_size(model)  # tried out once, and before the first run
     return model
+
+
+def fetch_model(choice: str | None) -> Generator[Download, None, MedVLM]:
+    """As ``model_of``, telling about three times a second how much of it has come; what has come is kept if left."""
+    name = check_choice(choice)
+    if name in shelf.names:
+        return _prepared(name, None)
+    told: list[Download] = []
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(_prepared, name, lambda done, total: told.append(Download(done, total)))
+        while not reading.done():
+            wait([reading], timeout=0.3)
+            if told:
+                yield told[-1]
+        return reading.result()
 
 
 @cache
@@ -193,9 +226,9 @@ class Scene:
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
 
 
-def scenes(order: Order) -> Generator[Scene, None, None]:
-    """The run that was ordered, at the pace of the page; raises PsmoothError."""
-    model, noise_level = model_of(order.model), order.noise_level
+def scenes(order: Order) -> Generator[Scene | Download, None, None]:
+    """The run that was ordered, at the pace of the page, after its model has come; raises PsmoothError."""
+    model, noise_level = (yield from fetch_model(order.model)), order.noise_level
     crop = crop_scan(order.specimen.scan, order.rule(model))
     known = views.landmarks(crop.pixels, noise_level)
     task, plan = order.read_task(), order.plan()
@@ -220,9 +253,9 @@ def paced(
         yield held
 
 
-def comparisons(order: Order) -> Generator[Comparison, None, None]:
+def comparisons(order: Order) -> Generator[Comparison | Download, None, None]:
     """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
-    model = model_of(order.model)
+    model = yield from fetch_model(order.model)
     crop = crop_scan(order.specimen.scan, order.rule(model))
     task, plan = order.read_task(), replace(order.plan(), target_radius=None)
     options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
@@ -259,11 +292,11 @@ class Enrolment:
         return own_task(self.class_names, self.template) if self.class_names.strip() else None
 
 
-def lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
+def lessons(enrolment: Enrolment) -> Generator[Lessons | Download, None, None]:
     """The bank that was asked for, at the pace of the page; the archive is removed. Raises PsmoothError."""
     archive = enrolment.archive
     try:
-        model = model_of(enrolment.model)
+        model = yield from fetch_model(enrolment.model)
         scans = drawn_scans(enrolment.task) if archive is None else read_archive(archive)
         task, method = enrolment.read_task(), enrolment.method
         steps = study(model, scans, task, method, enrolment.denoiser, enrolment.shots)

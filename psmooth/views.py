@@ -19,6 +19,7 @@ from PIL import Image
 from psmooth.certificate import Abstention, Certificate, Plan, Run
 
 if TYPE_CHECKING:
+    from psmooth._model_table import ModelSpec
     from psmooth.certify import Progress
     from psmooth.scans import Crop, CropRule
     from psmooth.tasks import Task
@@ -33,6 +34,9 @@ NOTICE: Final = "Research demonstration. Not for clinical use. Upload only de-id
 TITLE: Final = "psmooth · certified robustness of medical vision-language models"
 NO_FILE: Final = "No scan was given. Expected is a PNG, JPEG, TIFF or WebP file: choose one."
 NO_SCAN: Final = "There is no scan yet. Choose an example or upload one."
+STRANGE_MODEL: Final = (
+    "There is no such model in the menu. Choose one of it, or type hf-hub:OWNER/NAME of an open_clip model on the Hub."
+)
 NO_MODEL: Final = "There is no model to ask: no weights are in assets/pocket. Install psmooth again."
 NOT_PROMISED: Final = "It does not say that the answer is right."
 
@@ -410,7 +414,10 @@ def facts(result: Result, progress: "Progress", contender: str, truth: str | Non
     """Short pairs beside the verdict: the unsmoothed model's answer, and what a phantom shows."""
     run, clean = result.run, progress.clean.get(contender)
     answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
-    return _facts(name_of(run, clean) if clean else None, truth, answer)
+    pairs = _facts(name_of(run, clean) if clean else None, truth, answer)
+    model, bank = run.model, run.bank
+    pairs.append(["Model", f"{model['id']} @ {model['revision'][:8]} · {model['licence']}"])
+    return pairs if bank is None else [*pairs, ["Bank", f"{bank['id']} @ {(bank['revision'] or bank['sha256'])[:8]}"]]
 
 
 def _facts(clean: str | None, truth: str | None, answer: str | None) -> list[list[str]]:
@@ -721,7 +728,10 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
         ["Share of the answer", at_least_text(result.lower_bound) + " at least"],
         ["Share of any rival", at_most_text(result.rival_upper_bound) + " at most"],
         ["Noise level σ, failure probability α", f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
-        ["Prompts, denoiser", f"{METHOD_NAMES[run.method]}, {DENOISER_NAMES[run.denoiser]} {run.denoiser_sha256 or ''}"],
+        [
+            "Prompts, denoiser",
+            f"{METHOD_NAMES[run.method]}, {DENOISER_NAMES[run.denoiser]} {run.denoiser_sha256 or ''}",
+        ],
         ["Model", f"{run.model['id']}, revision {run.model['revision']}, licence {run.model['licence']}"],
         ["Prompt bank", f"{bank['id']}, sha256 {bank['sha256']}" if bank else "none"],
         ["Crop", f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
@@ -747,7 +757,7 @@ def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> di
         "headline": f"The answer {longest} holds within 8.888.",
         "sentence": f"{words} {NOT_PROMISED}",
         "badge": badge_of("unconditional"),
-        "facts": _facts(longest, longest, ""),
+        "facts": [*_facts(longest, longest, ""), ["Model", "pocket-noisy @ 00000000 · Apache-2.0"]],
     }
 
 
@@ -794,6 +804,45 @@ def link_without_scan() -> dict[str, Any]:
 def loading(model_name: str) -> dict[str, Any]:
     """Before the first vote: the model is being read, or another run has the computer."""
     return message("loading", "Getting ready …", "", f"Loading {model_name}")
+
+
+def megabytes_text(count: int) -> str:
+    """Bytes in whole megabytes: "605 MB"."""
+    return f"{count_text(round(count / 1e6))} MB"
+
+
+def downloading(name: str, done: int, total: int) -> dict[str, Any]:
+    """A model on its way from the Hub."""
+    line = f"Downloading {name} · {megabytes_text(done)} of {megabytes_text(total)}"
+    text = "Once it is here, it is read from this computer; a download that is cut short goes on where it stood."
+    return {**message("loading", "Fetching the model …", text, line), "fraction": done / max(1, total)}
+
+
+def model_words(spec: "ModelSpec") -> str:
+    """A row of the model menu: its name, what has to be fetched, and what its licence or its owners restrict."""
+    parts = [spec.name]
+    if spec.megabytes:
+        parts.append(f"{count_text(spec.megabytes)} MB")
+    parts += ["non-commercial"] * spec.non_commercial + ["access on request"] * spec.gated
+    return " · ".join(parts)
+
+
+def model_table(specs: Sequence["ModelSpec"]) -> str:
+    """The table of models for the README, as Markdown."""
+    lines = ["| model | for | crop | text | download | licence | weights |", "|---|---|---|---|---|---|---|"]
+    for spec in specs:
+        size = f"{count_text(spec.megabytes)} MB" if spec.megabytes else "in the repository"
+        where = spec.weights.removeprefix("hf-hub:").removeprefix("https://").split("@")
+        pin = f" @ {where[1][:8]}" if len(where) > 1 else ""
+        licence = (
+            spec.licence + (" (non-commercial)" if spec.non_commercial else "") + (" (gated)" if spec.gated else "")
+        )
+        modalities = ", ".join(spec.modalities)
+        lines.append(
+            f"| {spec.name} (`{spec.id}`) | {modalities} | {spec.input_size} px | {spec.text_length} tokens | {size} "
+            f"| {licence} | {where[0]}{pin} |"
+        )
+    return "\n".join(lines)
 
 
 def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:

@@ -49,6 +49,18 @@ def loading(model_name: str) -> dict[str, Any]:
     return {**idle(), "state": "loading", "line": f"Loading {model_name}"}
 
 
+def downloading(name: str, done: int, total: int) -> dict[str, Any]:
+    """A model on its way from the Hub."""
+    told = views.downloading(name, done, total)
+    return {
+        **idle(),
+        "state": "loading",
+        "line": told["line"],
+        "fraction": told["fraction"],
+        "sentence": told["sentence"],
+    }
+
+
 def failed(error: str) -> dict[str, Any]:
     """The sentence of a `PsmoothError`."""
     return {**idle(), "state": "failed", "line": "Failed", "sentence": error}

@@ -1,51 +1,116 @@
-"""Prints the table of README's section "What prompts and denoisers buy" from the records in this folder.
+"""Adds up the records in this folder: the table of the README between its marks, every row in README.md beside this.
 
-It knows nothing about models: ``python docs/evaluation/tables.py``. Each folder holds one run of ``psmooth evaluate``;
-those that end in ``-noisy`` are the retrained model's.
+It knows nothing about models. ``python docs/evaluation/tables.py``, after ``run.py``; folders that end in ``-noisy``
+hold the retrained model's records.
 """
 
-import json
+import re
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from psmooth.evaluate import RADII, summarise, whole_records
 
 HERE = Path(__file__).resolve().parent
-Rows = dict[tuple[str, str], list[dict[str, list[float]]]]
+FOUR = ("blood_cells", "chest_xray", "lung_colon_histology", "brain_mri")
+LEVEL = 0.5  # of the short table
+KINDS = {"unconditional": "unconditional", "frozen_prompt": "**frozen prompt**"}
+
+Key = tuple[float, str, str, str]  # noise level, kind of guarantee, denoiser, method
+Rows = dict[Key, dict[str, dict[str, Any]]]  # summaries by task
 
 
-def collect(folders: list[Path]) -> Rows:
-    """Certified accuracies by (method, denoiser), one entry a task."""
+def collect() -> Rows:
+    """Every summary, by what it is a summary of and by task."""
     found: Rows = {}
-    for folder in folders:
+    for folder in sorted(HERE.iterdir()):
+        task = folder.name.removesuffix("-noisy")
+        kind = "" if task == folder.name else ", retrained"
         for row in summarise(whole_records(folder / "records.jsonl")):
-            found.setdefault((row["method"], row["denoiser"]), []).append(row["certified"])
-    return found
+            key = (row["noise_level"], KINDS[row["guarantee"]] + kind, row["denoiser"], row["method"])
+            found.setdefault(key, {})[task] = row
+    return dict(sorted(found.items(), key=_place))
 
 
-def lines(rows: Rows, kind: str) -> list[str]:
-    """Markdown rows: the mean over tasks at every radius."""
-    return [
-        f"| {method} | {denoiser} | {kind} | "
-        + " | ".join(f"{mean(task[f'{radius:g}'][0] for task in tasks):.2f}" for radius in RADII)
-        + " |"
-        for (method, denoiser), tasks in rows.items()
-    ]
+def _place(item: tuple[Key, object]) -> tuple[float, bool, bool, int]:
+    level, kind, denoiser, _ = item[0]
+    order = ("none", "gaussian", "wiener", "wavelet", "learned")
+    return level, "frozen" in kind, "retrained" in kind, order.index(denoiser)
+
+
+def certified(rows: list[dict[str, Any]]) -> str:
+    """Cells: the mean over tasks at every radius."""
+    return " | ".join(f"{mean(row['certified'][f'{radius:g}'][0] for row in rows):.2f}" for radius in RADII)
+
+
+def head(*names: str) -> list[str]:
+    """The two first lines of a table that ends with the radii."""
+    cells = [*names, *(f"r = {radius:g}" for radius in RADII)]
+    return ["| " + " | ".join(cells) + " |", "|---" * len(cells) + "|"]
+
+
+def short_table(rows: Rows) -> str:
+    """The mean of the four tasks at one noise level."""
+    lines = head("method", "denoiser", "guarantee")
+    for (level, kind, denoiser, method), tasks in rows.items():
+        if level == LEVEL and set(FOUR) <= set(tasks):
+            lines.append(f"| {method} | {denoiser} | {kind} | {certified([tasks[task] for task in FOUR])} |")
+    return "\n".join(lines)
+
+
+def mean_tables(rows: Rows) -> str:
+    """The means of the four tasks and of the other three at every noise level."""
+    parts = []
+    for title, wanted in (("four tasks", FOUR), ("the other three tasks", None)):
+        parts.append(f"\n## Mean of {title}\n")
+        parts.extend(head("σ", "method", "denoiser", "guarantee", "clean", "abstained", "largest share"))
+        for (level, kind, denoiser, method), tasks in rows.items():
+            names = wanted or sorted(set(tasks) - set(FOUR))
+            if len(names) < 3 or not set(names) <= set(tasks):
+                continue
+            chosen = [tasks[name] for name in names]
+            facts = " | ".join(f"{mean(row[name] for row in chosen):.2f}" for name in _FACTS)
+            parts.append(f"| {level:g} | {method} | {denoiser} | {kind} | {facts} | {certified(chosen)} |")
+    return "\n".join(parts)
+
+
+_FACTS = ("clean", "abstained", "largest_share")
+
+
+def task_tables(rows: Rows) -> str:
+    """Every task by itself, with the 95 % bootstrap interval over its scans."""
+    parts = []
+    for task in sorted({task for tasks in rows.values() for task in tasks}):
+        scans = max(tasks[task]["scans"] for tasks in rows.values() if task in tasks)
+        parts.append(f"\n## {task}, {scans} scans at most\n")
+        parts.extend(head("σ", "method", "denoiser", "guarantee", "scans", "clean", "abstained", "largest share"))
+        for (level, kind, denoiser, method), tasks in rows.items():
+            if (row := tasks.get(task)) is None:
+                continue
+            facts = " | ".join(f"{row[name]:.2f}" for name in _FACTS)
+            cells = " | ".join(f"{value:.2f} ({low:.2f}–{high:.2f})" for value, low, high in row["certified"].values())
+            parts.append(f"| {level:g} | {method} | {denoiser} | {kind} | {row['scans']} | {facts} | {cells} |")
+    return "\n".join(parts)
+
+
+INTRODUCTION = """# Evaluation
+
+Class-balanced certified accuracy on real `test` scans, 1,000 votes, α = .001; a scan counts at r if its answer is right
+and certified beyond r. *Clean* is the accuracy of the unsmoothed model, *abstained* the share of scans without a
+radius, *largest share* how often the class predicted most often is predicted: 1 is a constant predictor. Rows marked
+**frozen prompt** are of another kind: their prompt was tuned on the scan, and the radius holds for that prompt frozen.
+`run.py FOLDER` makes the records, `run.py FOLDER 10000 0` on every scan with ten times the votes; `tables.py` this page.
+"""
 
 
 def main() -> None:
-    """Print the table, unconditional methods first."""
-    folders = sorted(folder for folder in HERE.iterdir() if (folder / "records.jsonl").is_file())
-    own = collect([folder for folder in folders if not folder.name.endswith("-noisy")])
-    retrained = collect([folder for folder in folders if folder.name.endswith("-noisy")])
-    frozen = {key: rows for key, rows in own.items() if key[0] in ("zero_shot", "combined")}
-    plain = {key: rows for key, rows in own.items() if key not in frozen}
-    print("| method | denoiser | guarantee | " + " | ".join(f"r = {radius:g}" for radius in RADII) + " |")
-    print("|---|---|---|" + "---|" * len(RADII))
-    table = [*lines(plain, "unconditional"), *lines(retrained, "unconditional, retrained")]
-    print("\n".join([*table, *lines(frozen, "**frozen prompt**")]))
-    scans = {folder.name: len({row["scan"] for row in whole_records(folder / "records.jsonl")}) for folder in folders}
-    print(f"\nScans: {json.dumps(scans)}")
+    """Write both tables."""
+    rows = collect()
+    (HERE / "README.md").write_text(INTRODUCTION + mean_tables(rows) + "\n" + task_tables(rows) + "\n", "utf-8")
+    readme = HERE.parent.parent / "README.md"
+    marked = f"<!-- evaluation -->\n{short_table(rows)}\n<!-- /evaluation -->"
+    text = readme.read_text("utf-8")
+    readme.write_text(re.sub(r"<!-- evaluation -->.*<!-- /evaluation -->", lambda _: marked, text, flags=re.S), "utf-8")
 
 
 if __name__ == "__main__":

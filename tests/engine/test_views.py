@@ -153,7 +153,7 @@ def test_a_phantom_s_truth_stands_beside_the_verdict_and_a_wrong_answer_is_calle
     said = [
         dict(views.facts(result, a_progress(result), "template", truth)) for truth in ("monocyte", "platelet", None)
     ]
-    assert said[0] == {"Without smoothing": "lymphocyte", "Drawn as": "monocyte"}
+    assert said[0] == {"Without smoothing": "lymphocyte", "Drawn as": "monocyte", "Model": "m @ 00000000 · x"}
     assert said[1]["Drawn as"] == "platelet: the answer is wrong"
     assert "Drawn as" not in said[2]
 
