@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psmooth.errors import TaskError
 
 _LONGEST_NAME = 80
-_MOST_CLASSES = 64
+_MOST_CLASSES = 50
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ def own_task(class_names: list[str] | str, template: str = "an image of {}.") ->
     Raises:
         TaskError: fewer than two names, a repeated, empty or overlong one, or a template without ``{}``.
     """
-    listed = re.split(r"[;\n]", class_names) if isinstance(class_names, str) else class_names
-    names = tuple(" ".join(name.split()) for name in listed if name.strip())
+    listed = re.split(r"[;\n]", class_names.strip(" ;\n\t")) if isinstance(class_names, str) else class_names
+    names = tuple(" ".join(name.split()) for name in listed)
+    if len(names) > 1 and not all(names):
+        raise TaskError("One class name is empty; write every name between its separators, or take one separator out.")
     _check_classes(names)
     _check_template(template)
     return Task("own", "my own class names", "any", _ids_of(names), names, (template,))
@@ -171,6 +173,79 @@ TASKS: dict[str, Task] = {
             "dermoscopy",
             {"melanoma": "melanoma", "nevus": "nevus"},
             "a dermoscopy image of a {}.",
+        ),
+        # The six of the PromptSmooth paper, with the words of its released code.
+        _task(
+            "kather_colon",
+            "KatherColon",
+            "H&E histology",
+            {
+                "adipose": "adipose tissue",
+                "background": "background",
+                "debris": "debris",
+                "lymphocytes": "lymphocytes",
+                "mucus": "mucus",
+                "smooth_muscle": "smooth muscle",
+                "normal_mucosa": "normal colon mucosa",
+                "stroma": "cancer-associated stroma",
+                "adenocarcinoma": "colorectal adenocarcinoma epithelium",
+            },
+            "An H&E image patch of {}.",
+        ),
+        _task(
+            "pannuke",
+            "PanNuke",
+            "H&E histology",
+            {"benign": "benign", "malignant": "malignant"},
+            "An H&E image of {} tissue.",
+        ),
+        _task(
+            "sicapv2",
+            "SICAPv2",
+            "H&E histology",
+            {
+                "benign": "benign glands",
+                "atrophic": "atrophic dense glands",
+                "cribriform": "cribriform ill-formed fused papillary patterns",
+                "isolated": "isolated nest cells without lumen roseting patterns",
+            },
+            "a histopathology slide showing {}.",
+        ),
+        _task(
+            "skin_cancer",
+            "SkinCancer",
+            "H&E histology",
+            {
+                "necrosis": "necrosis",
+                "skeletal_muscle": "skeletal muscle",
+                "eccrine_sweat_glands": "eccrine sweat glands",
+                "vessels": "vessels",
+                "elastosis": "elastosis",
+                "chondral_tissue": "chondral tissue",
+                "hair_follicle": "hair follicle",
+                "epidermis": "epidermis",
+                "nerves": "nerves",
+                "subcutis": "subcutis",
+                "dermis": "dermis",
+                "sebaceous_glands": "sebaceous glands",
+                "squamous_cell_carcinoma": "squamous-cell carcinoma",
+                "melanoma_in_situ": "melanoma in-situ",
+                "basal_cell_carcinoma": "basal-cell carcinoma",
+                "naevus": "naevus",
+            },
+            "a histopathology slide showing {}.",
+        ),
+        _task("covid", "COVID", "chest X-ray", {"covid": "covid", "normal": "normal"}, "a chest X-ray showing {}."),
+        _task(
+            "rsna18",
+            "RSNA18",
+            "chest X-ray",
+            {
+                "lung_opacity": "Lung Opacity",
+                "no_lung_opacity_not_normal": "No Lung Opacity Not Normal",
+                "normal": "Normal",
+            },
+            "a chest X-ray showing {}.",
         ),
     )
 }

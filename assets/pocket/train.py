@@ -30,12 +30,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, log_softmax, normalize
 
+from psmooth.models import MODELS
 from psmooth.phantoms import PHANTOMS, draw_phantom
 from psmooth.runtime import settle
 from psmooth.tasks import TASKS
 
 HERE = Path(__file__).resolve().parent
-CLASSES = [(task.id, class_id) for task in TASKS.values() for class_id in task.class_ids]
+POCKET_TASKS = MODELS["pocket"].task_ids
+CLASSES = [(task, class_id) for task in POCKET_TASKS for class_id in TASKS[task].class_ids]
 TURNS_FREELY = {"blood_cells", "lung_colon_histology", "oral_histology", "dermoscopy"}
 GREY = {"chest_xray", "brain_mri", "breast_ultrasound"}
 STORED = 160  # side of a scan in memory
@@ -355,7 +357,7 @@ def balanced(truth: np.ndarray, answers: np.ndarray) -> float:
 
 def balanced_accuracies(network: CLIP, scans: Scans, noise_level: float = 0.0) -> dict[str, float]:
     """Balanced accuracy of every task that has scans, and their mean."""
-    tasks = [task for task in TASKS if any(CLASSES[label][0] == task for label in scans.by_class)]
+    tasks = [task for task in POCKET_TASKS if any(CLASSES[label][0] == task for label in scans.by_class)]
     scores = {task: round(balanced(*predictions(network, scans, task, noise_level)), 3) for task in tasks}
     return scores | {"mean": round(float(np.mean(list(scores.values()))), 3)}
 
@@ -452,7 +454,7 @@ def report(folder: Path) -> None:
     train, test, phantoms = read_scans(folder, "train"), read_scans(folder, "test"), draw_phantoms(40, first_seed=0)
     networks = {name: load_saved(name) for name in ("pocket", "pocket-noisy")}
     rows = []
-    for task in TASKS:
+    for task in POCKET_TASKS:
         row: dict[str, object] = {"task": task, "chance": round(1 / len(TASKS[task].class_ids), 3)}
         row["colour_histogram"] = round(colour_histogram_accuracy(train, test, task), 3)
         for name, network in networks.items():

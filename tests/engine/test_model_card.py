@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
+from psmooth.models import MODELS
 from psmooth.resources import resource
-from psmooth.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def card() -> ModuleType:
 
 def test_the_table_is_made_from_the_figures(card):
     rows = json.loads(resource("assets", "pocket", "figures.json").read_text(encoding="utf-8"))
-    assert {row["task"] for row in rows} == set(TASKS) == set(card.GOALS)
+    assert {row["task"] for row in rows} == set(MODELS["pocket"].task_ids) == set(card.GOALS)
     text = resource("assets", "pocket", "README.md").read_text(encoding="utf-8")
     assert card.with_table(text, "figures", card.table(rows)) == text
     text = resource("README.md").read_text(encoding="utf-8")

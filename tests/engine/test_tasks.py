@@ -20,6 +20,19 @@ def test_own_class_names_are_split_and_trimmed():
     assert own_task(["細胞", "組織"]).class_ids == ("細胞", "組織")
 
 
+def test_two_and_fifty_names_work():
+    assert len(own_task("a; b").class_names) == 2
+    assert len(own_task([f"c{place}" for place in range(50)]).class_names) == 50
+
+
+def test_the_tasks_of_the_paper_stand_after_those_of_the_pocket_models():
+    paper = {"kather_colon": 9, "pannuke": 2, "sicapv2": 4, "skin_cancer": 16, "covid": 2, "rsna18": 3}
+    assert list(TASKS)[-6:] == list(paper)
+    assert {name: len(TASKS[name].class_ids) for name in paper} == paper
+    assert TASKS["pannuke"].templates == ("An H&E image of {} tissue.",)
+    assert TASKS["rsna18"].class_names[1] == "No Lung Opacity Not Normal"
+
+
 def test_names_that_make_the_same_id_get_numbers():
     assert own_task(["a b", "a-b"]).class_ids == ("class_1", "class_2")
     assert own_task(["!", "?"]).class_ids == ("class_1", "class_2")
@@ -30,9 +43,11 @@ def test_names_that_make_the_same_id_get_numbers():
     [
         ("one", "of {}", "at least two"),
         ("a; A", "of {}", "the same"),
-        (["a", ""], "of {}", "at least two"),
+        ("a; ; b", "of {}", "is empty"),
+        (["a", ""], "of {}", "is empty"),
+        ("", "of {}", "at least two"),
         ("a; " + "x" * 81, "of {}", "1 to 80"),
-        ([f"c{i}" for i in range(65)], "of {}", "at most 64"),
+        ([f"c{i}" for i in range(51)], "of {}", "at most 50"),
         ("a; b", "of nothing", "exactly once"),
         ("a; b", "{} of {}", "exactly once"),
         ("a; b", "{0} of {}", "exactly once"),
