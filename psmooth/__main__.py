@@ -220,13 +220,81 @@ cli.add_typer(banks, name="banks")
 
 @banks.command("list")
 def list_(
-    folder: Annotated[Path | None, typer.Argument(help="A folder of banks; by default those that ship.")] = None,
+    place: Annotated[
+        str | None, typer.Argument(help="A folder or OWNER/NAME on the Hub; else those that ship.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit on the Hub.")] = "main",
     as_json: Json = False,
 ) -> None:
-    """List the banks of a folder."""
+    """List banks: those that ship, those of a folder, or those of a repository on the Hub."""
+    from psmooth.banks_hub import read_list
     from psmooth.prompts import list_banks
 
-    rows = list_banks(folder)
+    _tell_banks(read_list(place, revision) if place else list_banks(), as_json)
+
+
+@banks.command()
+def pull(
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder to put them in.")] = Path("banks"),
+    revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
+    model: Annotated[str | None, typer.Option(help="Only banks of this model.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only banks of this task.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch banks from the Hub into a folder; their sha256 is checked."""
+    from psmooth.banks_hub import pull as fetch
+    from psmooth.models import load_model
+    from psmooth.prompts import write_manifest
+    from psmooth.tasks import find_task
+
+    found = fetch(repo, revision, model=load_model(model) if model else None, task=find_task(task) if task else None)
+    out.mkdir(parents=True, exist_ok=True)
+    for bank in found:
+        bank.save(out / f"{bank.name}.safetensors")
+    write_manifest(out)
+    rows = [{"file": f"{bank.name}.safetensors", **bank.origin, **_bank_row(bank)} for bank in found]
+    _tell_banks(rows, as_json)
+
+
+@banks.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="A folder of banks.", show_default=False)],
+    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub.", show_default=False)],
+    private: Annotated[bool, typer.Option(help="Visible to its owner alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the banks of a folder, write manifest and card, and upload them; HF_TOKEN says who you are."""
+    from psmooth.banks_hub import publish as upload
+
+    address = upload(folder, repo, private=private)
+    typer.echo(_json_text({"repo": repo, "address": address}) if as_json else address)
+
+
+@banks.command("import")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="CoOp's prompt_learner/model.pth.tar-50.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Where to write it: a .safetensors file.", show_default=False)],
+    model: Annotated[str, typer.Option(help="The model it was learned for.", show_default=False)],
+    task: Annotated[str, typer.Option(help="The task it was learned for.", show_default=False)],
+    shots: Annotated[int, typer.Option(min=1, help="Labelled scans a class it was learned from.")] = 16,
+    as_json: Json = False,
+) -> None:
+    """Turn a few-shot checkpoint of the reference implementation into a bank."""
+    _check_folder(out)
+    from psmooth.banks_hub import import_coop
+    from psmooth.models import load_model
+    from psmooth.tasks import find_task
+
+    bank = import_coop(checkpoint, load_model(model), find_task(task), shots=shots).save(out)
+    _tell_banks([{"file": out.name, "sha256": bank.sha256, **_bank_row(bank)}], as_json)
+
+
+def _bank_row(bank: Any) -> dict[str, Any]:
+    return {name: getattr(bank.facts, name) for name in ("method", "model", "model_revision", "task", "denoiser")}
+
+
+def _tell_banks(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(_json_text(rows))
         return

@@ -212,7 +212,7 @@ def replay(
     if front.sha256 != run.denoiser_sha256:
         raise CertificateError("denoiser_sha256: the denoiser here is not that of the certificate. Fetch its file.")
     contender = _contenders(model, task, (run.method,), front, banks)[run.method]
-    if contender.bank != run.bank:
+    if (contender.bank or {}).get("sha256") != (run.bank or {}).get("sha256"):
         raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
     order = _Order(
         model, crop, task, {run.method: contender}, run.noise_level, front, run.plan, run.seed, run.seed_origin,
@@ -389,9 +389,8 @@ def _contender(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks
     bank.check(model, task, denoiser.id)
     if bank.facts.denoiser_sha256 != denoiser.sha256:
         raise BankError(f"The bank '{bank.name}' was learned behind another '{denoiser.id}' denoiser than this one.")
-    facts = {"id": bank.name, "revision": None, "sha256": bank.sha256}
     start = bank.vectors.to(model.device) if method == "combined" else None
-    return Contender(method, bank.class_vectors(model), facts, start)
+    return Contender(method, bank.class_vectors(model), bank.origin, start)
 
 
 def _clean_answers(order: _Order) -> dict[str, str]:

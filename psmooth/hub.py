@@ -45,7 +45,7 @@ Progress = Callable[[int, int], None]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CHUNK = 2**20
 # Whatever HTTP library huggingface_hub stands on (it has changed twice), its errors have this one above them.
-_HTTP_ERROR: type[BaseException] = HfHubHTTPError.__bases__[0]
+HTTP_ERROR: type[BaseException] = HfHubHTTPError.__bases__[0]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def fetch(
             return found
         try:
             return _download(request, progress or _tell_nobody)
-        except (HfHubHTTPError, OSError, _HTTP_ERROR) as error:
+        except (HfHubHTTPError, OSError, HTTP_ERROR) as error:
             if _is_answer(error) or not (found := _cached(request)):
                 raise
             return found
@@ -240,7 +240,7 @@ def _in_words(request: _Request) -> Iterator[None]:
         raise HubError(_refusal(request, error)) from error
     except OSError as error:
         raise HubError(_disk_words(error, request.repo)) from error
-    except _HTTP_ERROR as error:
+    except HTTP_ERROR as error:
         raise HubError(_broken(request.repo)) from error
 
 

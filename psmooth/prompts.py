@@ -54,7 +54,7 @@ class BankFacts:
     seed: int
     steps: int
     sharpness: float
-    final_loss: float
+    final_loss: float | None
     scores: dict[str, float]
     licence: str
     created: str
@@ -62,7 +62,8 @@ class BankFacts:
 
 @dataclass(frozen=True, eq=False)
 class PromptBank:
-    """Learned ``vectors`` with their facts; ``name`` and ``sha256`` are those of the file.
+    """Learned ``vectors`` with their facts; ``name`` and ``sha256`` are those of the file, ``repo`` and ``revision``
+    those of the Hub where it came from there.
 
     ``vectors`` is a context ``(tokens, width)`` for prompts, and class vectors ``(classes, dim)`` for probes.
     """
@@ -71,6 +72,14 @@ class PromptBank:
     vectors: Tensor
     name: str = ""
     sha256: str = ""
+    repo: str | None = None
+    revision: str | None = None
+
+    @property
+    def origin(self) -> dict[str, str | None]:
+        """What a certificate records of it."""
+        name = f"{self.repo}/{self.name}" if self.repo else self.name
+        return {"id": name, "revision": self.revision, "sha256": self.sha256}
 
     def class_vectors(self, model: MedVLM) -> Tensor:
         """Unit vectors ``(classes, dim)`` on the model's device."""
@@ -91,7 +100,7 @@ class PromptBank:
                 f"The bank '{self.name}' was learned behind the denoiser '{facts.denoiser}'; use it with that one."
             )
         probe = facts.method in PROBE_METHODS
-        width = len(model.embed_texts(["a"])[0]) if probe else model.context_of("a {}").shape[-1]
+        width = _probe_width(model) if probe else model.context_of("a {}").shape[-1]
         if self.vectors.shape[-1] != width:
             raise BankError(f"The bank '{self.name}' is {self.vectors.shape[-1]} wide; this model needs {width}.")
 
@@ -107,6 +116,12 @@ class PromptBank:
         except OSError as error:
             raise BankError(f"The bank cannot be written to {path.name}: {error.strerror}.") from error
         return load_bank(path)
+
+
+@lru_cache(maxsize=8)
+def _probe_width(model: MedVLM) -> int:
+    """The length of the model's embeddings; the text tower is asked once."""
+    return len(model.embed_texts(["a"])[0])
 
 
 def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:

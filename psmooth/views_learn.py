@@ -98,7 +98,7 @@ def _learned(step: "Lessons", bank: "PromptBank") -> dict[str, Any]:
     title = bank_title(bank)
     return {
         "state": "done",
-        "line": f"Learned · {facts.steps} steps · loss {facts.final_loss:.3f}",
+        "line": f"Learned · {facts.steps} steps · loss {step.losses[-1]:.3f}",
         "fraction": 1.0,
         "sentence": f"The bank stands in the menu of prompts as “{title}”. It is yours until this page is closed.",
         "losses": _thinned(step.losses),
