@@ -17,16 +17,17 @@ from psmooth import views
 from psmooth.archives import read_archive
 from psmooth.certificate import Plan
 from psmooth.certify import Progress, certify, stopped
-from psmooth.compare import Comparison, compare
+from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
 from psmooth.errors import BankError, ModelError, ScanError
 from psmooth.lessons import Lessons, drawn_scans, study
-from psmooth.models import MODELS, MedVLM
+from psmooth.models import MODELS, MedVLM, find_spec
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
 from psmooth.shelf import ModelShelf
+from psmooth.spaces import on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
 
 Step = TypeVar("Step")
@@ -228,7 +229,12 @@ class Scene:
 
 def scenes(order: Order) -> Generator[Scene | Download, None, None]:
     """The run that was ordered, at the pace of the page, after its model has come; raises PsmoothError."""
-    model, noise_level = (yield from fetch_model(order.model)), order.noise_level
+    yield from fetch_model(order.model)
+    yield from _on_card(_scenes)(order)
+
+
+def _scenes(order: Order) -> Generator[Scene, None, None]:
+    model, noise_level = model_of(order.model), order.noise_level
     crop = crop_scan(order.specimen.scan, order.rule(model))
     known = views.landmarks(crop.pixels, noise_level)
     task, plan = order.read_task(), order.plan()
@@ -237,6 +243,16 @@ def scenes(order: Order) -> Generator[Scene | Download, None, None]:
     with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
         for step in paced(steps):
             yield Scene(step, order, crop, known)
+
+
+def _on_card(function: Callable[[Any], Generator[Any, None, None]]) -> Callable[[Any], Generator[Any, None, None]]:
+    return on_card(function, _seconds)
+
+
+def _seconds(order: "Order | Enrolment") -> int:
+    """How long a run may take on a card that is lent; a comparison draws its votes at four noise levels."""
+    votes = int(order.votes) + len(SWEEP) * SWEEP_VOTES if isinstance(order, Order) else 20_000
+    return seconds_for(votes, find_spec(order.model or "").megabytes)
 
 
 def paced(
@@ -255,7 +271,12 @@ def paced(
 
 def comparisons(order: Order) -> Generator[Comparison | Download, None, None]:
     """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
-    model = yield from fetch_model(order.model)
+    yield from fetch_model(order.model)
+    yield from _on_card(_comparisons)(order)
+
+
+def _comparisons(order: Order) -> Generator[Comparison, None, None]:
+    model = model_of(order.model)
     crop = crop_scan(order.specimen.scan, order.rule(model))
     task, plan = order.read_task(), replace(order.plan(), target_radius=None)
     options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
@@ -294,16 +315,18 @@ class Enrolment:
 
 def lessons(enrolment: Enrolment) -> Generator[Lessons | Download, None, None]:
     """The bank that was asked for, at the pace of the page; the archive is removed. Raises PsmoothError."""
-    archive = enrolment.archive
     try:
-        model = yield from fetch_model(enrolment.model)
-        scans = drawn_scans(enrolment.task) if archive is None else read_archive(archive)
-        task, method = enrolment.read_task(), enrolment.method
-        steps = study(model, scans, task, method, enrolment.denoiser, enrolment.shots)
-        yield from paced(steps)
+        yield from fetch_model(enrolment.model)
+        yield from _on_card(_lessons)(enrolment)
     finally:
-        if archive is not None:
-            archive.unlink(missing_ok=True)
+        if enrolment.archive is not None:
+            enrolment.archive.unlink(missing_ok=True)
+
+
+def _lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
+    archive, task, method = enrolment.archive, enrolment.read_task(), enrolment.method
+    scans = drawn_scans(enrolment.task) if archive is None else read_archive(archive)
+    yield from paced(study(model_of(enrolment.model), scans, task, method, enrolment.denoiser, enrolment.shots))
 
 
 @dataclass(eq=False)
