@@ -29,7 +29,6 @@ from psmooth.resources import resource
 from psmooth.runtime import settle
 from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
 from psmooth.session import (
-    EXAMPLES,
     OWN_BANK,
     OWN_TASK,
     Download,
@@ -40,6 +39,8 @@ from psmooth.session import (
     Specimen,
     comparisons,
     example_specimen,
+    gallery,
+    hub_banks,
     lessons,
     model_choices,
     model_of,
@@ -60,13 +61,17 @@ log = logging.getLogger("psmooth.app")
 # --- from what was asked to what is shown
 
 
-def gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
+def shown_gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
     """The examples as the picker shows them; ``own`` if the scan is the visitor's."""
     items = []
-    for index, example in enumerate(EXAMPLES):
-        label = f"{TASKS[example.task].name}: {example.truth}, a drawn example"
+    for index, example in enumerate(gallery().items):
+        about = " · ".join(part for part in (example.source, example.licence) if part)
+        task = TASKS[example.task].name if example.task else ""
+        label = ", ".join(part for part in (f"{task}: {example.truth}".strip(": "), about) if part)
         picture = views.thumbnail(scan_picture(example_specimen(index).scan))
-        items.append({"name": example.name, "label": label, "picture": picture})
+        items.append(
+            {"name": example.name, "label": label, "picture": picture, "about": about, "shown": bool(example.file)}
+        )
     return {"items": items, "chosen": chosen, "own": own}
 
 
@@ -264,14 +269,14 @@ def begin(session: Session, *settings: Any) -> Any:
 def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     """The state that a link carries: example and settings; a visitor's own scan is never part of one."""
     models, tasks = [choice for _, choice in model_choices()], [*TASKS, OWN_TASK]
-    link = read_link(dict(request.query_params), models, tasks, len(EXAMPLES))
+    link = read_link(dict(request.query_params), models, tasks, len(gallery().items))
     settings = dict(link.settings)
     if link.own_scan:
         session.bring(None)
     elif link.example is not None:
         session.bring(example_specimen(link.example))
-        settings.setdefault("task", EXAMPLES[link.example].task)
-    shown = gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
+        settings.setdefault("task", gallery().items[link.example].task)
+    shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
     stage = views.link_without_scan() if link.own_scan else gr.skip()
     return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
 
@@ -314,6 +319,16 @@ def halt(session: Session) -> Any:
     return views.stopped_early()
 
 
+def fetch_banks(session: Session, place: str, model: str, task: str) -> tuple[Any, Any]:
+    """Banks of a repository of the Hub that fit the model and the task join the session's menu."""
+    try:
+        banks = hub_banks(place, model, task)
+    except PsmoothError as error:
+        return gr.skip(), str(error)
+    session.banks = (*session.banks, *banks)
+    return prompt_menu(session), views_learn.fetched(banks)
+
+
 def halt_compare(session: Session) -> Any:
     """Stop a comparison; one that still waits is taken out of the queue."""
     return gr.skip() if halt(session) == gr.skip() else views_compare.ended(None)
@@ -326,10 +341,11 @@ def halt_learn(session: Session) -> Any:
 
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
-    index = min(max(int(event._data["index"]), 0), len(EXAMPLES) - 1)
+    index = min(max(int(event._data["index"]), 0), len(gallery().items) - 1)
     specimen = example_specimen(index)
     session.bring(specimen)
-    return EXAMPLES[index].task, gallery(index), *window_fields(specimen.scan)
+    task = gallery().items[index].task or gr.skip()
+    return task, shown_gallery(index), *window_fields(specimen.scan)
 
 
 def upload(session: Session, path: str) -> tuple[Any, ...]:
@@ -339,8 +355,13 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
     try:
         session.bring(Specimen(take(path)))
     except PsmoothError as error:
-        return views.failed(str(error)), {}, gallery(None), *window_fields(None)
-    return gr.skip(), gr.skip(), gallery(None, own=True), *window_fields(session.specimen and session.specimen.scan)
+        return views.failed(str(error)), {}, shown_gallery(None), *window_fields(None)
+    return (
+        gr.skip(),
+        gr.skip(),
+        shown_gallery(None, own=True),
+        *window_fields(session.specimen and session.specimen.scan),
+    )
 
 
 def choose_box(session: Session, event: gr.EventData) -> None:
@@ -361,7 +382,7 @@ def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
     session.want(None)
     session.bring(None)
-    return views.idle(), {}, gallery(None), *window_fields(None)
+    return views.idle(), {}, shown_gallery(None), *window_fields(None)
 
 
 def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
@@ -411,6 +432,9 @@ class Page:
     learning: gr.HTML
     way: gr.Radio
     shots: gr.Slider
+    bank_repo: gr.Textbox
+    bank_fetch: gr.Button
+    bank_said: gr.Markdown
     archive: gr.UploadButton
     drawn: gr.Button
 
@@ -451,7 +475,7 @@ def scan_card() -> dict[str, Any]:
     """Examples, upload, clear."""
     words = views.CONTROL_WORDS
     with gr.Column(elem_id="ps-scan-card"):
-        picker = bare(part("picker"), "psmooth.picker(element, props, watch, trigger, 'pick')", value=gallery(0))
+        picker = bare(part("picker"), "psmooth.picker(element, props, watch, trigger, 'pick')", value=shown_gallery(0))
         with gr.Row(elem_id="ps-own-scan"):
             uploader = gr.UploadButton(words["upload"], size="sm", min_width=0, scale=3, elem_id="ps-upload")
             cleared = gr.Button(words["clear"], size="sm", min_width=0, elem_id="ps-clear")
@@ -477,7 +501,9 @@ def question_card() -> dict[str, Any]:
         model = gr.Dropdown(
             choices, value=choices[0][1] if choices else None, label=words["model"], allow_custom_value=True
         )
-        task = gr.Dropdown([*tasks, (words["own_task"], OWN_TASK)], value=EXAMPLES[0].task, label=words["task"])
+        task = gr.Dropdown(
+            [*tasks, (words["own_task"], OWN_TASK)], value=gallery().items[0].task or OWN_TASK, label=words["task"]
+        )
         with gr.Column(visible=False) as own:
             names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
             template = gr.Textbox("an image of {}.", label=words["template"], info=words["template_info"])
@@ -492,13 +518,16 @@ def question_card() -> dict[str, Any]:
         votes = gr.Radio(counts, value=counts[0][1], label=words["precision"], elem_id="ps-precision")
         with gr.Accordion(words["more"], open=False, elem_id="ps-more"):
             target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
+            repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
+            fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
+            fetched = gr.Markdown("", elem_id="ps-bank-said")
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
         start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
         learning = course_controls()
     return {
         "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise": noise,
         "votes": votes, "target": target, "method": method, "denoiser": denoiser, "start": start,
-        "start_compare": start_compare, **learning,
+        "start_compare": start_compare, "bank_repo": repo, "bank_fetch": fetch, "bank_said": fetched, **learning,
     }  # fmt: skip
 
 
@@ -519,7 +548,7 @@ def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
     """The first example with its stage and its strip: on the page before anything is asked of the server."""
     first = example_specimen(0)
     crop = crop_scan(first.scan)
-    stage = views.opening(TASKS[EXAMPLES[0].task], views.landmarks(crop.pixels, 0.25))
+    stage = views.opening(TASKS[gallery().items[0].task or next(iter(TASKS))], views.landmarks(crop.pixels, 0.25))
     return first, stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
 
 
@@ -599,6 +628,8 @@ def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
     drawn = page.drawn.click(begin_drawn, [page.session, *page.course], page.learning, **at_once)
     for begun in (uploaded, drawn):
         begun.then(run_learn, page.session, shown, trigger_mode="multiple", **DEVICE, **PRIVATE)
+    asked = [page.session, page.bank_repo, page.model, page.task]
+    page.bank_fetch.click(fetch_banks, asked, [page.method, page.bank_said], **DEVICE, **PRIVATE)
     page.learning.stop(halt_learn, page.session, page.learning, **at_once)
 
 
@@ -725,7 +756,7 @@ class FirstPicture:
 def first_picture() -> str:
     """The page with the first example, as HTML of its own, drawn by the same script."""
     _, stage, strip = opening()
-    values = json.dumps({"stage": stage, "strip": strip, "picker": gallery(0), "words": views.PAGE_WORDS})
+    values = json.dumps({"stage": stage, "strip": strip, "picker": shown_gallery(0), "words": views.PAGE_WORDS})
     css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
     parts = {name: part(name) for name in ("header", "picker")} | {"stage": part("stage", budget="")}
     return part("first", css=css, values=values.replace("</", "<\\/"), **parts, **addresses())

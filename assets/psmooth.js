@@ -493,6 +493,7 @@
             picture.src = item.picture;
             picture.alt = "";
             button.append(picture, make("span", "", item.name));
+            if (item.shown) button.append(make("small", "", item.about));
             button.setAttribute("aria-label", item.label);
             button.title = item.label;
             button.addEventListener("click", () => trigger("pick", { index }));

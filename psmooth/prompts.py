@@ -79,7 +79,7 @@ class PromptBank:
     def origin(self) -> dict[str, str | None]:
         """What a certificate records of it."""
         name = f"{self.repo}/{self.name}" if self.repo else self.name
-        return {"id": name, "revision": self.revision, "sha256": self.sha256}
+        return {"id": name, "revision": self.revision, "sha256": self.sha256, "licence": self.facts.licence}
 
     def class_vectors(self, model: MedVLM) -> Tensor:
         """Unit vectors ``(classes, dim)`` on the model's device."""

@@ -3,6 +3,7 @@
 It knows nothing about Gradio or how a page looks; the page and the endpoints are both made from it.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,13 +16,14 @@ from typing import Any, TypeVar
 
 from psmooth import views
 from psmooth.archives import read_archive
+from psmooth.banks_hub import pull
 from psmooth.certificate import Plan
 from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
-from psmooth.errors import BankError, ModelError, ScanError
+from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
+from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.lessons import Lessons, drawn_scans, study
 from psmooth.models import MODELS, MedVLM, find_spec
-from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
@@ -36,6 +38,7 @@ OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
 
 shelf = ModelShelf()
+log = logging.getLogger("psmooth.session")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,36 +47,6 @@ class Specimen:
 
     scan: Scan
     truth: str | None = None
-
-
-@dataclass(frozen=True)
-class Example:
-    """A phantom of the gallery."""
-
-    task: str
-    class_id: str
-    seed: int
-    name: str
-
-    @property
-    def truth(self) -> str:
-        """The words of its class."""
-        return TASKS[self.task].class_name(self.class_id)
-
-
-EXAMPLES = (
-    Example("blood_cells", "monocyte", 2, "monocyte"),
-    Example("blood_cells", "neutrophil", 1, "neutro\u00adphil"),
-    Example("blood_cells", "eosinophil", 2, "eosino\u00adphil"),
-    Example("blood_cells", "immature_granulocyte", 8, "immature granu\u00adlocyte"),
-    Example("chest_xray", "normal", 1, "normal lungs"),
-    Example("chest_xray", "bacterial_pneumonia", 1, "bacterial pneu\u00admonia"),
-    Example("lung_colon_histology", "benign_colonic_tissue", 1, "benign colonic tissue"),
-    Example("lung_colon_histology", "colon_adenocarcinoma", 1, "colon adeno\u00adcarci\u00adnoma"),
-)
-
-
-# --- what the page offers
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -140,13 +113,21 @@ def fetch_model(choice: str | None) -> Generator[Download, None, MedVLM]:
 
 
 @cache
+def gallery() -> Gallery:
+    """The examples of the page: what ``PSMOOTH_GALLERY`` names (a folder, or a data set of the Hub), or drawn ones."""
+    place = os.environ.get("PSMOOTH_GALLERY", "").strip()
+    try:
+        return read_gallery(place) if place else PHANTOMS
+    except PsmoothError as error:
+        log.warning("The gallery cannot be shown: %s Drawn examples stand in for it.", error)
+        return PHANTOMS
+
+
+@cache
 def example_specimen(index: int) -> Specimen:
-    """The phantom of the gallery with that number, drawn once."""
-    example = EXAMPLES[index]
-    return Specimen(open_scan(draw_phantom(example.task, example.class_id, example.seed).pixels), example.truth)
-
-
-# --- from what was asked to what is shown
+    """The scan of the gallery with that number, opened once."""
+    example = gallery().items[index]
+    return Specimen(example.open(), example.truth or None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,6 +272,15 @@ def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
     except BankError:
         return False
     return True
+
+
+def hub_banks(place: str, model: str | None, task: str) -> tuple[PromptBank, ...]:
+    """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task; raises PsmoothError."""
+    repo, _, revision = place.strip().partition("@")
+    if not repo:
+        raise BankError(views.NO_REPO)
+    wanted = None if task == OWN_TASK else TASKS[task]
+    return tuple(pull(repo, revision or "main", model=model_of(model), task=wanted))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ NOTICE: Final = "Research demonstration. Not for clinical use. Upload only de-id
 TITLE: Final = "psmooth · certified robustness of medical vision-language models"
 NO_FILE: Final = "No scan was given. Expected is a PNG, JPEG, TIFF or WebP file: choose one."
 NO_SCAN: Final = "There is no scan yet. Choose an example or upload one."
+NO_REPO: Final = "No repository was named. Expected is OWNER/NAME of a repository of prompt banks on the Hub."
 STRANGE_MODEL: Final = (
     "There is no such model in the menu. Choose one of it, or type hf-hub:OWNER/NAME of an open_clip model on the Hub."
 )
@@ -152,6 +153,9 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "window_width": "Window width",
     "window_info": "Grey levels of this 16-bit scan. Another window is another certified crop.",
     "more": "More",
+    "bank_repo": "Prompt banks from the Hub",
+    "bank_repo_info": "OWNER/NAME, with @REVISION if you like.",
+    "bank_fetch": "Fetch banks",
     "certify": "Certify",
     "compare": "Compare",
 }

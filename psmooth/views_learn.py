@@ -4,6 +4,7 @@ It knows nothing about Gradio, torch, or how a bank is learned.
 """
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
@@ -73,7 +74,15 @@ def stopped() -> dict[str, Any]:
 
 def bank_title(bank: "PromptBank") -> str:
     """How the menu of prompts calls a visitor's bank."""
-    return f"mine: {views.METHOD_NAMES[bank.facts.method]}, {bank.facts.pool} scans"
+    origin = bank.repo or "mine"
+    return f"{origin}: {views.METHOD_NAMES[bank.facts.method]}, {bank.facts.pool} scans"
+
+
+def fetched(banks: "Sequence[PromptBank]") -> str:
+    """What came from the Hub."""
+    first = banks[0]
+    pin = (first.revision or "")[:8]
+    return f"{len(banks)} banks of {first.repo} @ {pin} stand in the menu of prompts. Licence: {first.facts.licence}."
 
 
 def lessons(step: "Lessons") -> dict[str, Any]:

@@ -13,8 +13,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-import app
 from psmooth.certificate import verify
+from psmooth.galleries import PHANTOMS
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
 from psmooth.resources import resource
@@ -124,7 +124,7 @@ def test_learn_streams_its_loss_and_ends_with_a_bank_that_loads(client: Client, 
 
 @pytest.mark.skipif(not resource("assets", "pocket", "pocket-noisy.safetensors").exists(), reason="no bundled weights")
 def test_the_bundled_model_certifies_the_phantom_that_the_page_opens_with(client: Client, tmp_path: Path) -> None:
-    first = app.EXAMPLES[0]
+    first = PHANTOMS.items[0]
     Image.fromarray(draw_phantom(first.task, first.class_id, first.seed).pixels).save(tmp_path / "phantom.png")
     record = submit(client, tmp_path / "phantom.png", model="pocket-noisy", task=first.task).result(timeout=120)[
         "certificate"

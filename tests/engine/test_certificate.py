@@ -32,7 +32,7 @@ from psmooth.certificate import (
 from psmooth.errors import CertificateError, PlanError
 from psmooth.resources import resource
 
-BANK = {"id": "bank", "revision": None, "sha256": "b" * 64}
+BANK = {"id": "bank", "revision": None, "sha256": "b" * 64, "licence": "Apache-2.0"}
 
 
 def quantile(share: float) -> float:

@@ -74,7 +74,12 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
     assert bank.facts.pool == (4 if method in ("few_shot", "linear_probe") else 6)
     assert len(steps[-1].losses) == bank.facts.steps
     *_, last = certify(tiny_model, crop, task=TASK, methods=(method,), banks=(bank,), plan=Plan(max_votes=50))
-    assert last.results[method].run.bank == {"id": bank.name, "revision": None, "sha256": bank.sha256}
+    assert last.results[method].run.bank == {
+        "id": bank.name,
+        "revision": None,
+        "sha256": bank.sha256,
+        "licence": "see its folder",
+    }
     shown = views_learn.lessons(steps[-1])
     assert shown["bank"]["name"].endswith(".safetensors")
 

@@ -26,7 +26,8 @@ EVIL = '<img src=x onerror="window.hacked=1">'
 
 def a_run(names: tuple[str, ...] = ("monocyte", "lymphocyte", "platelet"), **changes: Any) -> Run:
     facts: dict[str, Any] = {
-        "method": "template", "guarantee": "unconditional", "denoiser": "none", "denoiser_sha256": None, "noise_level": 0.25, "plan": Plan(),
+        "method": "template", "guarantee": "unconditional", "denoiser": "none",
+        "denoiser_sha256": None, "noise_level": 0.25, "plan": Plan(),
         "task": "own", "class_ids": tuple(f"class_{i}" for i in range(len(names))), "class_names": names,
         "templates": ("an image of {}.",), "seed": "0" * 32, "seed_origin": "fresh", "crop_sha256": "0" * 64,
         "preprocessing": {"size": 128, "fit": "crop", "interpolation": "bicubic", "box": [0, 0, 9, 9], "window": None},

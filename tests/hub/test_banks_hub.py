@@ -82,7 +82,12 @@ def test_a_bank_that_was_published_is_pulled_back_and_certifies_bit_equally(
         before, _ = votes(tiny_model, crop, load_bank(folder / f"{bank.name}.safetensors"))
         after, recorded = votes(tiny_model, crop, bank)
         assert after == before
-        assert recorded == {"id": f"{REPO}/{bank.name}", "revision": server.commit(REPO), "sha256": bank.sha256}
+        assert recorded == {
+            "id": f"{REPO}/{bank.name}",
+            "revision": server.commit(REPO),
+            "sha256": bank.sha256,
+            "licence": "Apache-2.0",
+        }
 
 
 def test_what_was_fetched_once_needs_no_network(server: BankHub, hub: Hub, folder: Path) -> None:
