@@ -1,14 +1,16 @@
-"""Takes the pictures of the page that stand in the documentation: light, dark and on a phone.
+"""Takes the pictures of every view for the documentation, light, dark and on a phone, and an animated one of a run.
 
 It knows nothing about what is on the page. Run it as ``python docs/screenshots.py`` from the repository.
 """
 
+import io
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER = Path(__file__).resolve().parent
@@ -17,47 +19,63 @@ sys.path.insert(0, str(FOLDER.parent))
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, OVER  # noqa: E402
 from tests.serving import serve  # noqa: E402
 
+COMPARED, LEARNED = ".ps-compare[data-state=done]", ".ps-learn[data-state=done]"
+FRAMES, PAUSE = 24, 180  # of the animated picture; milliseconds
+SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
+    "light": (1320, 860, "light"),
+    "dark": (1320, 860, "dark"),
+    "phone": (390, 844, "light"),
+}
+
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture: its name, the window it is taken in, and which example is shown."""
+class View:
+    """One view: its name in the address, what is pressed, and what is then waited for."""
 
     name: str
-    width: int
-    height: int
-    scheme: Literal["light", "dark"]
-    example: int
-    whole_page: bool = False
+    press: str
+    over: str
+    settings: str = ""
 
 
-PICTURES = (
-    Picture("certify-light", 1320, 830, "light", 0),
-    Picture("certify-dark", 1320, 830, "dark", 6),
-    Picture("certify-phone", 390, 844, "light", 0, whole_page=True),
+VIEWS = (
+    View("certify", "#ps-certify", OVER, "example=0"),
+    View("compare", "#ps-compare", COMPARED, "example=6&model=pocket&denoiser=learned&noise=0.5"),
+    View("learn", "#ps-drawn", LEARNED, "model=pocket&denoiser=learned"),
+    View("understand", "", ".ps-understand"),
 )
 
 
-def take(browser: Browser, url: str, picture: Picture) -> None:
-    """Open the page, choose the example, wait for the verdict, keep the picture."""
-    page = browser.new_page(
-        viewport={"width": picture.width, "height": picture.height},
-        color_scheme=picture.scheme,
-        device_scale_factor=2,
-    )
-    page.goto(url)
-    page.wait_for_selector(OVER, timeout=120_000)
-    if picture.example:
-        _choose(page, picture.example)
-    page.wait_for_timeout(300)
-    page.screenshot(path=FOLDER / f"{picture.name}.png", full_page=picture.whole_page)
+def take(browser: Browser, url: str, view: View, size: str) -> None:
+    """Open a view, let it come to its end, keep the picture."""
+    width, height, scheme = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.5)
+    page.goto(f"{url}/?view={view.name}&{view.settings}")
+    if view.press:
+        page.wait_for_selector(OVER, state="attached", timeout=120_000)
+        page.click(view.press)
+    page.wait_for_timeout(500)
+    page.wait_for_selector(view.over, timeout=240_000)
+    page.wait_for_timeout(1_000)
+    page.screenshot(path=FOLDER / f"{view.name}-{size}.png", full_page=view.name != "certify" or size == "phone")
     page.close()
 
 
-def _choose(page: Page, example: int) -> None:
-    page.click(f".ps-picker button:nth-child({example + 1})")
-    page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])", timeout=120_000)
-    page.wait_for_selector(OVER, timeout=120_000)
-    page.mouse.move(0, 0)
+def film(browser: Browser, url: str) -> None:
+    """A run of 10,000 votes as an animated picture."""
+    page = browser.new_page(viewport={"width": 1320, "height": 860}, color_scheme="light")
+    page.goto(f"{url}/?example=1&votes=10000")
+    page.wait_for_selector(".ps-stage[data-state=selecting], .ps-stage[data-state=estimating]", timeout=120_000)
+    frames = [_frame(page) for _ in range(FRAMES)]
+    frames[0].save(
+        FOLDER / "run.webp", save_all=True, append_images=frames[1:], duration=PAUSE, loop=0, quality=70, method=4
+    )
+    page.close()
+
+
+def _frame(page: Page) -> Image.Image:
+    page.wait_for_timeout(PAUSE)
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize((990, 645), Image.Resampling.LANCZOS)
 
 
 def main() -> None:
@@ -65,8 +83,10 @@ def main() -> None:
     server = serve(os.environ.get("PSMOOTH_MODELS", ""))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        for picture in PICTURES:
-            take(browser, server.url, picture)
+        film(browser, server.url)
+        for view in VIEWS:
+            for size in SIZES:
+                take(browser, server.url, view, size)
         browser.close()
 
 

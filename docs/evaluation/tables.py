@@ -99,7 +99,8 @@ Class-balanced certified accuracy on real `test` scans, 1,000 votes, α = .001; 
 and certified beyond r. *Clean* is the accuracy of the unsmoothed model, *abstained* the share of scans without a
 radius, *largest share* how often the class predicted most often is predicted: 1 is a constant predictor. Rows marked
 **frozen prompt** are of another kind: their prompt was tuned on the scan, and the radius holds for that prompt frozen.
-`run.py FOLDER` makes the records, `run.py FOLDER 10000 0` on every scan with ten times the votes; `tables.py` this page.
+`run.py FOLDER` makes the records, `run.py FOLDER 10000 0` those of every scan with ten times the votes; `tables.py`
+makes this page.
 """
 
 
