@@ -26,7 +26,7 @@ class Server:
 
 
 @cache
-def serve(models: str) -> Server:
+def serve(models: str, *settings: tuple[str, str]) -> Server:
     """The page in a process of its own, ended with this one; ``models`` as in PSMOOTH_MODELS."""
     folder = Path(tempfile.mkdtemp(prefix="psmooth-page-"))
     server = Server(f"http://127.0.0.1:{_free_port()}", folder / "uploads", folder / "output.txt")
@@ -34,6 +34,7 @@ def serve(models: str) -> Server:
         "PSMOOTH_MODELS": models,
         "GRADIO_SERVER_PORT": server.url.rsplit(":", 1)[1],
         "GRADIO_TEMP_DIR": str(server.uploads),
+        **dict(settings),
     }
     with server.output.open("wb") as output:
         process = subprocess.Popen(

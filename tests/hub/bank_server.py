@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ class BankHub:
     def __init__(self) -> None:
         self.repos: dict[str, dict[str, bytes]] = {}
         self.requests: list[str] = []
+        self.pause = 0.0  # seconds between two parts of a file
         self.address = ""
 
     def commit(self, repo: str) -> str:
@@ -116,7 +118,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            part = len(data) // 8 + 1 if self.hub.pause and len(data) > 10_000 else len(data) + 1
+            for start in range(0, len(data), part):
+                self.wfile.write(data[start : start + part])
+                time.sleep(self.hub.pause)
 
 
 def _oid(data: bytes) -> str:
