@@ -134,6 +134,34 @@ def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, bro
     second.close()
 
 
+def test_another_model_in_the_middle_of_a_run_takes_over(page: Page, tmp_path: Path) -> None:
+    start_long_run(page)
+    box = page.locator("#ps-question-card input[aria-label='Med-VLM']")
+    box.click()
+    page.get_by_role("option", name="pocket", exact=True).click()
+    page.click("#ps-precision label:has-text('quick')")
+    page.click("#ps-certify")
+    page.wait_for_function("document.querySelector('.ps-facts').textContent.includes('pocket @')")
+    page.wait_for_selector(OVER, timeout=120_000)
+    assert read_certificate(download(page, tmp_path)).run.model["id"] == "pocket"
+
+
+def test_a_lost_connection_leaves_the_computer_free(browser: Browser, server: Server) -> None:
+    lost = browser.new_page()
+    lost.goto(server.url)
+    lost.wait_for_selector(OVER, timeout=60_000)
+    start_long_run(lost)
+    lost.context.set_offline(True)
+    other = browser.new_page()
+    other.goto(server.url)
+    other.wait_for_selector(OVER, timeout=90_000)
+    other.close()
+    lost.context.set_offline(False)
+    lost.reload()
+    lost.wait_for_selector(OVER, timeout=90_000)
+    lost.close()
+
+
 def test_clear_takes_the_scan_away(page: Page) -> None:
     page.click("#ps-clear")
     page.wait_for_selector(".ps-stage[data-state=idle]")
