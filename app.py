@@ -5,6 +5,7 @@ It knows nothing about statistics, and holds no words or colours: those are in `
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -780,7 +781,7 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
         server_port=port, server_name=host, inbrowser=open_browser, theme=theme(), head=head(),
         css_paths=style_sheets(), run_history=False, enable_monitoring=False, footer_links=["api"],
         max_file_size=MAX_FILE_BYTES, favicon_path=resource("assets", "icon.png"), show_error=False, ssr_mode=False,
-        pwa=False, mcp_server=False,
+        pwa=False, mcp_server=os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true",
         app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())]}, **options,
     )  # fmt: skip
 
