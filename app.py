@@ -582,7 +582,7 @@ def lay_out() -> Page:
             learning = bare(part("learn"), "psmooth.learn(element, props, watch, trigger)", value=views_learn.idle())
     bare(part("modes"), f"psmooth.modes(element, {json.dumps(views.LECTURE)})", elem_classes=["ps-bare", "ps-hidden"])
     with gr.Column(elem_id="ps-understand-column"):
-        bare(part("understand"), "psmooth.understand(element)")
+        bare(part("understand"), "window.psmooth?.understand?.(element)")
     return Page(
         session=session, stage=stage, strip=strip, viewer=viewer, comparison=comparison, learning=learning, **controls
     )
@@ -719,7 +719,7 @@ def fonts_and_colours() -> str:
 
 
 def head() -> str:
-    """Fonts, colours and scripts."""
+    """Fonts, colours and scripts; Gradio does not wait for these scripts, so they come with the first picture too."""
     return part("head", css=fonts_and_colours(), **addresses())
 
 

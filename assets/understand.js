@@ -259,16 +259,16 @@
     for (const key in card.inputs) card.inputs[key].addEventListener("input", () => react(key));
   }
 
-  // Motion from 0 to 1; where it is not wanted, the end at once.
+  // Motion from 0 to 1, with no frame left out where the computer is slow; where it is not wanted, the end at once.
   function move(milliseconds, step) {
     if (still.matches) return void step(1);
-    const started = performance.now();
-    let stopped = false;
+    let [elapsed, before, stopped] = [0, null, false];
     const next = (now) => {
       if (stopped) return;
-      const share = clamp((now - started) / milliseconds, 0, 1);
-      step(share);
-      if (share < 1) requestAnimationFrame(next);
+      elapsed += before === null ? 0 : Math.min(now - before, 50);
+      before = now;
+      step(Math.min(1, elapsed / milliseconds));
+      if (elapsed < milliseconds) requestAnimationFrame(next);
     };
     requestAnimationFrame(next);
     return () => (stopped = true);
@@ -288,12 +288,14 @@
     watching.observe(node);
   }
 
+  const placeIn = (frame, event) => {
+    const box = frame.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+
   // Calls `to` with the place of the pointer, in pixels of the picture, while it is held down.
   function draggable(handle, frame, to) {
-    const go = (event) => {
-      const box = frame.getBoundingClientRect();
-      to(event.clientX - box.left, event.clientY - box.top);
-    };
+    const go = (event) => to(...placeIn(frame, event));
     handle.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       handle.setPointerCapture(event.pointerId);
@@ -333,9 +335,9 @@
     const left = axis + (narrow ? 42 : 62);
     const [top, bottom, ruler] = [30, height - 148, height - 42];
     const right = width - 14;
+    const shareY = (share) => bottom - ((Math.max(share, LEAST_SHOWN) - LEAST_SHOWN) / (1 - LEAST_SHOWN)) * (bottom - top);
     return {
-      width, height, narrow, axis, left, right, top, bottom, ruler, start: 6,
-      shareY: (share) => bottom - ((Math.max(share, LEAST_SHOWN) - LEAST_SHOWN) / (1 - LEAST_SHOWN)) * (bottom - top),
+      width, height, narrow, axis, left, right, top, bottom, ruler, start: 6, shareY, half: shareY(0.5),
       zX: (z) => left + (z / Z_END) * (right - left),
     };
   }
@@ -353,33 +355,32 @@
     return points;
   }
 
-  function drawGrid(frame, said) {
-    const { start, axis, left, right, top, bottom, shareY, zX, narrow } = frame;
-    const half = shareY(0.5);
-    const nodes = [hatching("ps-u-votes-hatch"), ...[[start, axis], [left, right]].map(([from, to]) => hatched("ps-u-votes-hatch", from, half, to - from, bottom - half))];
+  function drawGrid(frame, lower, said) {
+    const { start, axis, left, right, top, bottom, half, shareY, zX, narrow } = frame;
+    const nodes = [hatching("ps-u-votes-hatch"), hatched("ps-u-votes-hatch", start, half, axis - start, bottom - half)];
     for (const share of [0.25, 0.5, 0.75, 1]) {
       const y = shareY(share);
-      nodes.push(line("ps-u-grid", start, y, axis, y), line("ps-u-grid", left, y, right, y));
-      nodes.push(words("ps-u-tick", (axis + left) / 2 + 3, y + 4, `${100 * share}${narrow ? "" : " %"}`, "middle"));
+      nodes.push(line("ps-u-grid", start, y, axis, y));
+      if (Math.abs(y - shareY(lower)) > 8) nodes.push(words("ps-u-tick", (axis + left) / 2 + 3, y + 4, `${100 * share}${narrow ? "" : " %"}`, "middle"));
+      if (share > 0.5) nodes.push(line("ps-u-grid", left, y, right, y));
     }
-    nodes.push(line("ps-u-axis", axis, top - 6, axis, bottom), line("ps-u-axis", left, bottom, right, bottom));
-    nodes.push(words("ps-u-note", start, 14, said.votes_axis_share));
-    nodes.push(words("ps-u-note", right, 14, said.votes_axis_z, "end"));
-    nodes.push(words("ps-u-note ps-u-halo", right - 8, (half + bottom) / 2 + 4, said.votes_half, "end"));
+    nodes.push(line("ps-u-axis", axis, top - 6, axis, bottom), line("ps-u-axis", left, half, right, half), line("ps-u-half", start, half, axis, half));
+    nodes.push(words("ps-u-note", start, 14, said.votes_axis_share), words("ps-u-note", right, half - 10, said.votes_axis_z, "end"));
+    nodes.push(words("ps-u-note ps-u-halo", start + (narrow ? 2 : 8), half + 22, said.votes_half));
     nodes.push(path("ps-u-curve", Array.from({ length: 90 }, (_, i) => (i / 89) * Z_END).map((z) => [zX(z), shareY(normalShare(z))])));
     return nodes;
   }
 
   // Each z on the upper axis goes to σ z on the ruler below: a bundle of lines that σ opens and closes.
   function drawLens(frame, sigma, said) {
-    const { left, right, bottom, ruler, zX, narrow } = frame;
+    const { left, right, half, ruler, zX, narrow } = frame;
     const nodes = [];
     for (let z = 0; z <= 4; z += 1) {
-      nodes.push(words("ps-u-tick", zX(z), bottom + 16, String(z), "middle"), line("ps-u-fan", zX(z), bottom + 22, zX(z * sigma), ruler - 12));
+      nodes.push(words("ps-u-tick", zX(z), half + 16, String(z), "middle"), line("ps-u-fan", zX(z), half + 22, zX(z * sigma), ruler - 12));
       nodes.push(line("ps-u-axis", zX(z), ruler + 12, zX(z), ruler + 16), words("ps-u-tick", zX(z), ruler + 28, String(z), "middle"));
     }
     nodes.push(rect("ps-u-ruler", left, ruler - 12, right - left, 24));
-    nodes.push(words("ps-u-note", right, bottom + 62, fill(said.votes_times, { sigma: sigma.toFixed(2) }), "end"));
+    nodes.push(words("ps-u-note ps-u-halo", right, ruler - 22, fill(said.votes_times, { sigma: sigma.toFixed(2) }), "end"));
     nodes.push(words("ps-u-note", left - 8, ruler + 4, narrow ? said.votes_axis_radius.split(" ").pop() : said.votes_axis_radius, "end"));
     return nodes;
   }
@@ -403,8 +404,15 @@
     }
     nodes.push(words("ps-u-tick", start, bottom + 26, fill(said.votes_count, { n: "1" }).split(" ")[0]));
     nodes.push(words("ps-u-tick", axis, bottom + 26, fill(said.votes_count, { n: whole(state.n) }), "end"));
-    nodes.push(words("ps-u-note", start, ruler + 28, said.votes_axis_count));
-    return nodes;
+    return [...nodes, ...drawVotesKey(frame, said)];
+  }
+
+  function drawVotesKey({ start, axis, ruler, narrow }, said) {
+    const y = ruler + 28;
+    const x = narrow ? start : axis - 112;
+    const key = [rect("ps-u-column-for", x, y - 9, 8, 9), words("ps-u-note", x + 13, y, said.votes_for)];
+    key.push(rect("ps-u-column-against", x + 40, y - 9, 8, 9), words("ps-u-note", x + 53, y, said.votes_against));
+    return narrow ? key : [words("ps-u-note", start, y, said.votes_axis_count), ...key];
   }
 
   function drawShare(frame, state, points) {
@@ -421,24 +429,33 @@
 
   // The way of the bound: along its share to the curve, down to z, through the lens to the ruler.
   function drawWay(frame, state, said) {
-    const { axis, left, right, bottom, ruler, shareY, zX, narrow } = frame;
+    const { axis, left, narrow, shareY } = frame;
     const y = shareY(state.lower);
     const certified = state.lower > 0.5;
-    const [z, radius] = certified ? [normalQuantile(state.lower), state.radius] : [0, 0];
-    const halo = "ps-u-note ps-u-strong ps-u-halo";
-    const nodes = [path("ps-u-mark", `M${axis} ${near(y)}l-9 -5v10z`)];
-    const key = certified || narrow ? "votes_bound" : "votes_no_bound";
-    const label = fill(said[key], { lower: atLeast(state.lower) });
-    if (!certified) return [...nodes, line("ps-u-way", axis, y, left + 26, y), cross("ps-u-way", left + 32, y, 5), words(halo, left + 46, y + 5, label)];
-    const reach = Math.max(2, zX(radius) - left);
-    nodes.push(path("ps-u-way", `M${axis} ${near(y)}H${near(zX(z))}V${bottom + 22}L${near(zX(radius))} ${ruler - 12}`));
-    nodes.push(rect("ps-u-reach", left, ruler - 12, reach, 24), line("ps-u-reach-end", zX(radius), ruler - 14, zX(radius), ruler + 14));
-    nodes.push(dot("ps-u-dot-accent", zX(z), y, 4.5), dot("ps-u-dot-accent", zX(z), bottom, 3.5));
-    const above = y < frame.top + 20;
-    nodes.push(words(halo, left + 8, above ? y + 18 : y - 8, label));
-    const beside = zX(radius) + 90 < right;
-    nodes.push(words(halo, zX(radius) + (beside ? 9 : -9), ruler + 5, fill(said.votes_radius, { radius: floored(radius, 3) }), beside ? "start" : "end"));
-    return nodes;
+    const label = fill(said[certified || narrow ? "votes_bound" : "votes_no_bound"], { lower: atLeast(state.lower) });
+    const nodes = [dot("ps-u-dot-accent", axis, y, 4.5)];
+    if (certified) return together("ps-u-provisional", [...nodes, ...drawReach(frame, state, said), words(BOUND, left + 8, y - 8 < frame.top + 12 ? y + 18 : y - 8, label)]);
+    nodes.push(line("ps-u-way", axis, y, left + 10, y), cross("ps-u-cross", left + 18, y, 5), words(BOUND, left + 32, y + 4.5, label));
+    return together("ps-u-provisional", nodes);
+  }
+
+  const BOUND = "ps-u-note ps-u-strong ps-u-halo";
+
+  function together(className, nodes) {
+    const group = shape("g", className);
+    group.append(...nodes);
+    return [group];
+  }
+
+  function drawReach({ axis, left, right, half, ruler, shareY, zX }, { lower, radius }, said) {
+    const [y, x, end] = [shareY(lower), zX(normalQuantile(lower)), zX(radius)];
+    const beside = end + 90 < right;
+    return [
+      path("ps-u-way", `M${axis} ${near(y)}H${near(x)}V${near(half + 22)}L${near(end)} ${ruler - 12}`),
+      rect("ps-u-reach", left, ruler - 12, end - left, 24), line("ps-u-reach-end", end, ruler - 14, end, ruler + 14),
+      dot("ps-u-dot-accent", x, y, 4.5), dot("ps-u-dot-accent", x, half, 3.5),
+      words(BOUND, end + (beside ? 9 : -9), ruler + 5, fill(said.votes_radius, { radius: floored(radius, 3) }), beside ? "start" : "end"),
+    ];
   }
 
   function votesPiece(root, said) {
@@ -479,7 +496,7 @@
       const frame = votesFrame(sized(svg));
       const points = runningShares(state.draws, state.n, state.p, state.until);
       svg.replaceChildren(
-        ...drawGrid(frame, said), ...drawLens(frame, state.sigma, said), ...drawVotes(frame, state, said),
+        ...drawGrid(frame, state.lower, said), ...drawLens(frame, state.sigma, said), ...drawVotes(frame, state, said),
         ...drawShare(frame, state, points), ...drawWay(frame, state, said), ...drawTruth(frame),
       );
       place(knob, frame.axis, frame.shareY(state.p));
@@ -488,8 +505,8 @@
 
     function drawTruth(frame) {
       const y = frame.shareY(state.p);
-      const text = fill(said.votes_truth, { p: percent(state.p) });
-      return [words("ps-u-note ps-u-halo", frame.axis - 16, state.p > 0.6 ? y + 22 : y - 12, text, "end")];
+      const text = frame.narrow ? percent(state.p) : fill(said.votes_truth, { p: percent(state.p) });
+      return [words("ps-u-note ps-u-halo", frame.axis - 14, state.p > 0.6 ? y + 36 : y - 24, text, "end")];
     }
 
     function labels() {
@@ -542,7 +559,7 @@
     { x: 1.28, y: 0.26, rx: 0.085, ry: 0.06 },
     { x: 0.78, y: 0.2, rx: 0.04, ry: 0.045 },
   ];
-  const ragged = (x) => 0.5 + 0.12 * Math.sin(4.3 * x + 0.5) + 0.075 * Math.sin(11 * x + 2) + 0.05 * Math.sin(27 * x);
+  const ragged = (x) => 0.5 + 0.12 * Math.sin(4.3 * x + 0.5) + 0.075 * Math.sin(11 * x + 2) + 0.055 * Math.sin(27 * x) + 0.018 * Math.sin(63 * x);
 
   // The made-up classifier: A below the ragged line; the islands answer the other way round.
   function saysA(x, y) {
@@ -557,12 +574,15 @@
     return { width, height, values: null };
   })();
 
-  function fillCells() {
+  // Filled when the picture is first drawn, not while the page loads.
+  function cellValues() {
+    if (cells.values) return cells.values;
     const { width, height } = cells;
     cells.values = new Float64Array(width * height);
     for (let row = 0; row < height; row += 1) {
       for (let column = 0; column < width; column += 1) cells.values[row * width + column] = cellShare(column, row);
     }
+    return cells.values;
   }
 
   function cellShare(column, row) {
@@ -589,11 +609,12 @@
   function shareAt(x, y, sigma) {
     const across = lineMasses(x, PLANE.left, cells.width, sigma);
     const up = lineMasses(y, PLANE.bottom, cells.height, sigma);
+    const values = cellValues();
     let share = 0;
     for (let row = 0; row < cells.height; row += 1) {
       if (up[row] === 0) continue;
       let sum = 0;
-      for (let column = 0, at = row * cells.width; column < cells.width; column += 1, at += 1) sum += across[column] * cells.values[at];
+      for (let column = 0, at = row * cells.width; column < cells.width; column += 1, at += 1) sum += across[column] * values[at];
       share += up[row] * sum;
     }
     return share;
@@ -611,6 +632,7 @@
   // The share of votes for A at the middles of the cells of the picture, and one cell beyond: columns first, then rows.
   function smoothedShares(sigma, width) {
     const { kernel, reach } = cellKernel(sigma);
+    const values = cellValues();
     const [first, low] = [Math.round(-PLANE.left / CELL) - 1, Math.round(-PLANE.bottom / CELL) - 1];
     const [columns, rows] = [Math.ceil(width / CELL) + 2, Math.round(1 / CELL) + 2];
     const shares = new Float64Array(columns * rows);
@@ -619,7 +641,7 @@
       upright.fill(0);
       for (let i = -reach; i <= reach; i += 1) {
         const at = clamp(low + row + i, 0, cells.height - 1) * cells.width;
-        for (let column = 0, mass = kernel[i + reach]; column < cells.width; column += 1) upright[column] += mass * cells.values[at + column];
+        for (let column = 0, mass = kernel[i + reach]; column < cells.width; column += 1) upright[column] += mass * values[at + column];
       }
       for (let column = 0; column < columns; column += 1) {
         let sum = 0;
@@ -674,7 +696,7 @@
     const points = Array.from({ length: Math.ceil(width / 2) + 2 }, (_, i) => [2 * i, height * (1 - ragged((2 * i) / height))]);
     const holes = ISLANDS.map(({ x, y, rx, ry }) => {
       const [cx, cy, a, b] = [x, 1 - y, rx, ry].map((value) => near(value * height));
-      return `M${cx - a} ${cy}a${a} ${b} 0 1 0 ${2 * a} 0a${a} ${b} 0 1 0 ${-2 * a} 0z`;
+      return `M${near(cx - a)} ${cy}a${a} ${b} 0 1 0 ${2 * a} 0a${a} ${b} 0 1 0 ${-2 * a} 0z`;
     });
     return { area: `${trace(points)}V${height}H0z${holes.join("")}`, edge: trace(points) + holes.join("") };
   }
@@ -770,7 +792,7 @@
     });
     const toPoint = (x, y) => goTo(x / state.size.height, 1 - y / state.size.height);
     draggable(knob, picture, toPoint);
-    svg.addEventListener("click", (event) => toPoint(event.offsetX, event.offsetY));
+    svg.addEventListener("click", (event) => toPoint(...placeIn(svg, event)));
     onInput(card, () => {
       if (stop) stop();
       state.sigma = card.value("sigma");
@@ -780,13 +802,11 @@
     ghost(card, "plane_far", { share: "88.8 %", name: "A", radius: "0.888", plain: "B" });
     labels();
     whenSeen(card.node, () => {
-      fillCells();
       stop = move(1800, (share) => {
         state.sigma = 0.02 + 0.08 * ease(share);
         ask();
       });
     });
-    fillCells();
   }
 
   // ---- 3 · looking while votes come in
@@ -897,7 +917,7 @@
     const scale = stripScale(left, top, right - left, bottom - top);
     const nodes = [];
     for (const share of [0.3, 0.4, 0.5, 0.6]) {
-      nodes.push(line("ps-u-grid", left, scale.y(share), right, scale.y(share)), words("ps-u-tick", left - 6, scale.y(share) + 4, `${100 * share} %`, "end"));
+      nodes.push(line("ps-u-grid", left, scale.y(share), right, scale.y(share)), words(share === TRUTH ? "ps-u-tick ps-u-truth-tick" : "ps-u-tick", left - 6, scale.y(share) + 4, `${100 * share} %`, "end"));
     }
     for (const total of narrow ? [10, 100, 2000] : [10, 30, 100, 300, 1000, 2000]) {
       nodes.push(words("ps-u-tick", clamp(scale.x(total), left + 8, right - 14), bottom + 15, whole(total), "middle"));
@@ -907,7 +927,6 @@
     const shares = Array.from({ length: 200 }, (_, i) => Math.round(SHOWN.first * (LENGTH / SHOWN.first) ** (i / 199)));
     nodes.push(path("ps-u-share", scaled(shares.map((total) => [total, counts[total] / total]), scale)));
     nodes.push(line("ps-u-truth-line", left, scale.y(TRUTH), right, scale.y(TRUTH)));
-    nodes.push(words("ps-u-note ps-u-halo", right, scale.y(TRUTH) - 6, said.looks_truth, "end"));
     nodes.push(...drawTold(look, index, scale, 6));
     svg.replaceChildren(...nodes, ...drawFlag(look, index, scale, said, right));
   }
@@ -1033,7 +1052,8 @@
     function choose(event) {
       const size = sized(strips);
       const { columns } = stripBox(0, size);
-      const [column, row] = [(event.offsetX / size.width) * columns, (event.offsetY / size.height) * (RUNS / columns)];
+      const [x, y] = placeIn(strips, event);
+      const [column, row] = [(x / size.width) * columns, (y / size.height) * (RUNS / columns)];
       card.set("run", clamp(Math.floor(row) * columns + Math.floor(column), 0, RUNS - 1) + 1);
     }
 
@@ -1153,7 +1173,7 @@
     function sentence(row) {
       const away = Math.abs(state.altered - state.scan);
       const [inside, kept] = [away < row.radius, answersA(state.altered, row.b)];
-      const key = inside ? (kept ? "tuned_holds" : "tuned_broken") : kept ? "tuned_lucky" : "tuned_outside";
+      const key = inside ? (kept ? "tuned_holds" : "tuned_broken") : "tuned_outside";
       return [key.slice(6), card.tell(key, { distance: away.toFixed(3), name: kept ? said.tuned_a : said.tuned_b })];
     }
 
@@ -1203,15 +1223,26 @@
 
   // ---- the view
 
+  // Gradio sets a base address, to which a bare "#…" would go without the view that the address names.
+  function jump(event) {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    location.hash = event.currentTarget.hash;
+  }
+
   psmooth.understand = (element) => {
     const root = one(element, ".ps-understand");
-    if (!root) return;
+    if (!root || root.dataset.mounted) return;
+    root.dataset.mounted = "yes";
     const said = JSON.parse(root.dataset.said);
     for (const piece of [votesPiece, planePiece, looksPiece, tunedPiece]) piece(root, said);
+    for (const link of root.querySelectorAll(".ps-u-contents a")) link.addEventListener("click", jump);
     const asked = location.hash.startsWith("#understand-") && one(root, location.hash);
     if (asked) asked.scrollIntoView();
   };
   Object.assign(psmooth.understand, {
     mathematics: { normalQuantile, normalShare, clopperPearsonLower, anytimeLower, certifiedRadius, tuned, shareAt, everFalse, looksAt, criticalCounts },
   });
+  // Gradio does not wait for this script before it draws the page: where the view stands already, it has been asked for.
+  psmooth.understand(document);
 })();

@@ -12,8 +12,8 @@ _SAID: Final[dict[str, str]] = {
     "votes_pouring": "Votes come in. The bound is read once: when all {n} are counted.",
     "votes_certified": (
         "{k} of {n} votes are for the answer. With confidence {confidence}, its true share is at least {lower}. "
-        "The bell curve turns that share into z = {z}, and {z} × σ {sigma} is the radius: the answer holds within "
-        "{radius}."
+        "The bell curve turns that share into z = {z}; {z} × {sigma} (the noise level σ) is the radius: "
+        "the answer holds within {radius}."
     ),
     "votes_none": (
         "{k} of {n} votes are for the answer. With confidence {confidence}, its true share is at least {lower}: "
@@ -29,7 +29,7 @@ _SAID: Final[dict[str, str]] = {
     "votes_axis_count": "votes drawn",
     "votes_axis_z": "z = Φ⁻¹(p)",
     "votes_axis_radius": "radius R",
-    "votes_half": "one half or less: no radius",
+    "votes_half": "no radius here",
     "votes_times": "× σ = {sigma}",
     "votes_for": "for",
     "votes_against": "against",
@@ -45,28 +45,21 @@ _SAID: Final[dict[str, str]] = {
     "plane_b": "B",
     "plane_region_a": "says A",
     "plane_region_b": "says B",
-    "plane_place": "{x} across, {y} up",
     "looks_every": "every {batch} votes",
     "looks_once": "once, at {n}",
     "looks_share": "{count} of {runs}",
     "looks_exactly": "in the long run {share}",
     "looks_promise": "promised: at most {promise} of {runs}",
-    "looks_run": "run {run} of {runs}",
+    "looks_run": "Run {run} of {runs}",
     "looks_seed": "seed {seed}",
     "looks_said": (
         "Of {runs} runs, {naive} were once told something false by the ordinary bound and {anytime} by the bound made "
         "for looking. Promised were at most {promise}."
     ),
-    "looks_truth": "the truth: one half",
     "looks_axis": "votes drawn",
     "looks_wrong": "false here",
-    "looks_share_axis": "share of votes",
-    "tuned_line": "where the scan lies, x",
-    "tuned_scan": "scan",
-    "tuned_altered": "altered",
     "tuned_reach": "R = {radius}",
     "tuned_holds": "The altered scan is {distance} away, inside the radius, and gets {name}: as certified.",
-    "tuned_lucky": "The altered scan is {distance} away, outside the radius, and gets {name}. Nothing was promised there.",
     "tuned_outside": (
         "The altered scan is {distance} away, outside the radius, and gets {name}. Nothing was promised there."
     ),
@@ -78,7 +71,6 @@ _SAID: Final[dict[str, str]] = {
     "tuned_truth": "true distance to another answer: {distance}",
     "tuned_a": "A",
     "tuned_b": "B",
-    "unit": "{number}",
 }
 
 UNDERSTAND_WORDS: Final[dict[str, str]] = {
@@ -88,15 +80,15 @@ UNDERSTAND_WORDS: Final[dict[str, str]] = {
     "understand_votes_short": "Votes to radius",
     "understand_votes_title": "From votes to a radius",
     "understand_votes_lead": (
-        "Noisy copies of one scan vote. Their share gives a cautious lower bound; the bell curve turns the bound into a "
-        "number of standard deviations; times the noise, that is the radius."
+        "Noisy copies of one scan vote. Their share gives a cautious lower bound; the bell curve turns the bound into "
+        "a number of standard deviations; times the noise, that is the radius."
     ),
     "understand_votes_alt": (
         "Four linked pictures: votes as they come, their running share, the inverse of the bell curve, and the ruler "
         "of the radius. The sentence beside it tells their numbers."
     ),
     "understand_votes_unit": "certified radius R",
-    "understand_votes_units": "L2 distance between crops with values from 0 to 1",
+    "understand_votes_units": "L2 distance; crop values from 0 to 1",
     "understand_votes_p": "True share of votes p",
     "understand_votes_n": "Votes drawn n",
     "understand_votes_alpha": "Chance of a false bound α",
@@ -143,6 +135,7 @@ UNDERSTAND_WORDS: Final[dict[str, str]] = {
     "understand_looks_again": "Run again",
     "understand_looks_key_naive": "ordinary (Clopper–Pearson)",
     "understand_looks_key_anytime": "made for looking (anytime)",
+    "understand_looks_key_truth": "the truth: one half",
     "understand_looks_key_share": "share so far",
     "understand_looks_key_cross": "ordinary bound first false",
     "understand_looks_key_dot": "bound made for looking false",
@@ -164,4 +157,9 @@ UNDERSTAND_WORDS: Final[dict[str, str]] = {
     "understand_tuned_altered": "Altered scan",
     "understand_tuned_scan": "Scan",
     "understand_tuned_steps": "Tuning steps",
+    "understand_tuned_key_scan": "the scan",
+    "understand_tuned_key_altered": "the altered scan",
+    "understand_tuned_key_broken": "altered, and the promise broken",
+    "understand_tuned_key_claim": "claimed radius",
+    "understand_tuned_key_border": "where the answer changes",
 }
