@@ -73,7 +73,8 @@ def test_away_from_zerogpu_nothing_is_wrapped(monkeypatch: pytest.MonkeyPatch) -
 def test_the_decorator_of_the_service_takes_a_generator_and_a_callable_duration() -> None:
     import spaces
 
-    lent: Any = spaces.GPU(duration=lambda _: 30)(counted)
+    lend: Any = spaces.GPU
+    lent = lend(duration=lambda _: 30)(counted)
     assert list(lent(3)) == [0, 1, 2]
 
 
