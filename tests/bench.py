@@ -79,7 +79,7 @@ def vit_b_32() -> MedVLM:
         spec=ModelSpec("vit-b-32", "ViT-B/32", "local-dir:random", "random weights", "none", ()),
         revision="0" * 64,
         network=network,
-        tokenizer=open_clip.get_tokenizer("ViT-B-32"),
+        tokenizer=open_clip.SimpleTokenizer(),
         encode=network.encode_image,  # type: ignore[arg-type]
         crop_rule=CropRule(size=224),
         scale=half,

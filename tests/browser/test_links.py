@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.conftest import OVER
 from tests.serving import Server
@@ -29,7 +29,7 @@ def test_a_link_restores_example_task_noise_and_votes(page: Page, browser: Brows
 def test_a_link_made_beside_an_own_scan_says_that_the_scan_is_not_in_it(page: Page, browser: Browser) -> None:
     content = io.BytesIO()
     Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(content, "PNG")
-    file = {"name": "mine.png", "mimeType": "image/png", "buffer": content.getvalue()}
+    file: FilePayload = {"name": "mine.png", "mimeType": "image/png", "buffer": content.getvalue()}
     page.set_input_files("#ps-scan-card input[type=file]", file)
     page.wait_for_function("location.search.includes('scan=own')")
     assert "mine" not in page.url

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import OVER
 
@@ -18,7 +18,7 @@ def bring_a_scan(page: Page) -> None:
     pixels[:, 80:] = 255
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
-    file = {"name": "halves.png", "mimeType": "image/png", "buffer": content.getvalue()}
+    file: FilePayload = {"name": "halves.png", "mimeType": "image/png", "buffer": content.getvalue()}
     page.set_input_files("#ps-scan-card input[type=file]", file)
     expect(page.locator(".ps-scan-facts")).to_have_text("160 × 120, 8-bit RGB")
     page.wait_for_selector(OVER)
