@@ -123,6 +123,14 @@ def _read_pickle(file: Path) -> State:
     return {key.removeprefix("module."): value for key, value in found.items()}
 
 
+def _mapped(spec: ModelSpec, files: Files, rename: Callable[[State], State]) -> State:
+    state = read_state(spec, files.weights)
+    try:
+        return rename(state)
+    except RuntimeError as error:  # queries, keys and values of different sizes
+        raise ModelError(_misfit(spec)) from error
+
+
 def _misfit(spec: ModelSpec) -> str:
     return f"The weights of '{spec.id}' do not fit its network or are damaged. Fetch the model again."
 
@@ -232,7 +240,7 @@ def _with_bert(model: dict[str, Any], state: State) -> nn.Module:
             f"{' or '.join(POOLS)}, and projection linear or mlp. Choose another model."
         )
     limit = text.get("context_length", 77)
-    tower = bert_text(state, "text.transformer.", pool, limit, mlp=proj == "mlp")
+    tower = bert_text(state, model["embed_dim"], pool, limit, mlp=proj == "mlp")
     return DualEncoder(_open_clip_image(model), tower, bias="logit_bias" in state)
 
 
@@ -274,7 +282,7 @@ def _read_hf_clip(spec: ModelSpec, files: Files) -> Parts:
     acts = {vision.get("hidden_act", "quick_gelu"), text.get("hidden_act", "quick_gelu")}
     if len(acts) > 1 or not acts <= {"quick_gelu", "gelu"}:
         raise ModelError(f"Its activations are {', '.join(sorted(acts))}; read is one of quick_gelu and gelu for both.")
-    mapped = map_hf_clip(read_state(spec, files.weights))
+    mapped = _mapped(spec, files, map_hf_clip)
     network = _load(spec, _build(spec, lambda: _clip_of_sizes(mapped, vision, text, "quick_gelu" in acts)), mapped)
     mean, std, interpolation = _hf_preprocessing(files, OPENAI_MEAN, OPENAI_STD)
     rule = CropRule(size=_size_of(network), interpolation=interpolation)
@@ -339,7 +347,7 @@ def _read_siglip(spec: ModelSpec, files: Files) -> Parts:
     if not (words := files.words / "spiece.model").is_file():
         raise ModelError("The model is incomplete: spiece.model is missing from its folder. Fetch the folder again.")
     config = files.read_json("config.json")
-    mapped = map_siglip(read_state(spec, files.weights))
+    mapped = _mapped(spec, files, map_siglip)
     network = _load(spec, _build(spec, lambda: _siglip_network(config)), mapped)
     mean, std, interpolation = _hf_preprocessing(files, (0.5,) * 3, (0.5,) * 3)
     rule = CropRule(size=config["vision_config"].get("image_size", 224), interpolation=interpolation)
@@ -369,7 +377,7 @@ class _SwinImage(nn.Module):
 
 
 def _read_medclip(spec: ModelSpec, files: Files) -> Parts:
-    mapped = map_medclip(read_state(spec, files.weights))
+    mapped = _mapped(spec, files, map_medclip)
     network = _load(spec, _build(spec, lambda: _medclip_network(mapped)), mapped)
     rule = CropRule(size=_MEDCLIP_SIZE, fit="pad")
     return Parts(network, read_word_pieces(files.words), rule, (_MEDCLIP_MEAN,) * 3, (_MEDCLIP_STD,) * 3)
@@ -390,16 +398,16 @@ def _medclip_network(state: State) -> nn.Module:
         window_size=(math.isqrt(tables[0].shape[0]) + 1) // 2,
         num_classes=0,
     )
-    dim, width = state["visual.proj.weight"].shape
-    text = bert_text(state, "text.transformer.", "medclip", _MEDCLIP_TOKENS, _MEDCLIP_TOKENS)
-    return DualEncoder(_SwinImage(swin, nn.Linear(width, dim, bias=False)), text)
+    dim = state["visual.proj.weight"].shape[0]
+    text = bert_text(state, dim, "medclip", _MEDCLIP_TOKENS, _MEDCLIP_TOKENS)
+    return DualEncoder(_SwinImage(swin, nn.Linear(swin.num_features, dim, bias=False)), text)
 
 
 # --- UniMed-CLIP (Khattak et al., 2024)
 
 
 def _read_unimed(spec: ModelSpec, files: Files) -> Parts:
-    mapped = map_unimed(read_state(spec, files.weights))
+    mapped = _mapped(spec, files, map_unimed)
     network = _load(spec, _build(spec, lambda: _unimed_network(mapped)), mapped)
     rule = CropRule(size=_size_of(network))
     return Parts(network, read_word_pieces(files.words), rule, OPENAI_MEAN, OPENAI_STD)
@@ -409,7 +417,7 @@ def _unimed_network(state: State) -> nn.Module:
     width = state["visual.conv1.weight"].shape[0]
     vision = _vision_of_sizes(state, max(1, width // 64))
     model = {"embed_dim": state["visual.proj"].shape[1], "vision_cfg": vision, "quick_gelu": True}
-    text = bert_text(state, "text.transformer.", "cls_last_hidden_state_pooler", 256, mlp=True)
+    text = bert_text(state, model["embed_dim"], "cls_last_hidden_state_pooler", 256, mlp=True)
     return DualEncoder(_open_clip_image(model), text)
 
 

@@ -50,9 +50,18 @@ class ModelSpec:
     megabytes: int = 0
 
 
-_HISTOLOGY = ("lung_colon_histology", "oral_histology")
-_RADIOLOGY = ("chest_xray", "brain_mri", "breast_ultrasound")
-_ALL_TASKS = ("blood_cells", "chest_xray", *_HISTOLOGY, "brain_mri", "breast_ultrasound", "dermoscopy")
+_HISTOLOGY = ("lung_colon_histology", "oral_histology", "kather_colon", "pannuke", "sicapv2", "skin_cancer")
+_CHEST = ("chest_xray", "covid", "rsna18")
+_SCANNERS = ("brain_mri", "breast_ultrasound")
+_POCKET_TASKS = (
+    "blood_cells",
+    "chest_xray",
+    "lung_colon_histology",
+    "oral_histology",
+    "brain_mri",
+    "breast_ultrasound",
+    "dermoscopy",
+)
 
 _ALL_MODALITIES = ("blood smear", "chest X-ray", "H&E histology", "brain MRI", "breast ultrasound", "dermoscopy")
 _RADIOLOGY_MODALITIES = ("chest X-ray", "brain MRI", "breast ultrasound")
@@ -78,7 +87,7 @@ _ROWS = (
         weights="bundled:pocket-noisy",
         about="The pocket model retrained with Gaussian noise: what robustness costs when weights may change.",
         licence="Apache-2.0",
-        task_ids=_ALL_TASKS,
+        task_ids=_POCKET_TASKS,
         family="bundled",
         modalities=_ALL_MODALITIES,
         input_size=128,
@@ -92,7 +101,7 @@ _ROWS = (
         weights="bundled:pocket",
         about="A small Med-VLM of seven modalities that has seen no more noise than a scanner makes.",
         licence="Apache-2.0",
-        task_ids=_ALL_TASKS,
+        task_ids=_POCKET_TASKS,
         family="bundled",
         modalities=_ALL_MODALITIES,
         input_size=128,
@@ -138,7 +147,7 @@ _ROWS = (
         weights="https://storage.googleapis.com/pytrial/medclip-vit-pretrained.zip",
         about="Swin and Bio_ClinicalBERT for chest X-rays, trained on MIMIC-CXR and CheXpert.",
         licence="BSD code; none stated for the weights",
-        task_ids=("chest_xray",),
+        task_ids=_CHEST,
         family="medclip",
         modalities=("chest X-ray",),
         input_size=224,
@@ -192,7 +201,7 @@ _ROWS = (
         ),
         about="CLIP for all of biomedicine, trained on fifteen million figures of PubMed Central.",
         licence="MIT",
-        task_ids=_ALL_TASKS,
+        task_ids=("blood_cells", *_CHEST, *_HISTOLOGY, *_SCANNERS, "dermoscopy"),
         family="open_clip",
         modalities=_ALL_MODALITIES,
         input_size=224,
@@ -208,7 +217,7 @@ _ROWS = (
         weights="hf-hub:flaviagiammarino/pubmed-clip-vit-base-patch32@26c0c67f6da303ad2a38909130bd35744ea93517",
         about="CLIP for radiology, trained on the figures of ROCO: X-ray, CT, MRI, ultrasound.",
         licence="MIT",
-        task_ids=_RADIOLOGY,
+        task_ids=(*_CHEST, *_SCANNERS),
         family="hf_clip",
         modalities=_RADIOLOGY_MODALITIES,
         input_size=224,
@@ -224,7 +233,7 @@ _ROWS = (
         weights="hf-hub:yyupenn/whyxrayclip",
         about="A large CLIP for chest X-rays, made to name what a diagnosis rests on.",
         licence="MIT",
-        task_ids=("chest_xray",),
+        task_ids=_CHEST,
         family="open_clip",
         modalities=("chest X-ray",),
         input_size=224,
@@ -270,7 +279,7 @@ _ROWS = (
         weights="hf-hub:UzairK/unimed-clip-vit-b16@84a67cb0331b511b630136e4878beaa5a3fdc657",
         about="CLIP for six modalities, trained on public data sets alone.",
         licence="CC-BY-NC-4.0",
-        task_ids=("chest_xray", *_HISTOLOGY, "brain_mri", "breast_ultrasound"),
+        task_ids=(*_CHEST, *_HISTOLOGY, *_SCANNERS),
         family="unimed",
         non_commercial=True,
         modalities=("chest X-ray", "H&E histology", "brain MRI", "breast ultrasound"),
@@ -303,7 +312,7 @@ _ROWS = (
         weights="hf-hub:google/medsiglip-448@9cea28a1a1195f665105faa6e8544c112fd960a4",
         about="SigLIP for medicine at 448 pixels; large, so a graphics card is wanted.",
         licence="Health AI Developer Foundations terms",
-        task_ids=("chest_xray", *_HISTOLOGY, "dermoscopy"),
+        task_ids=(*_CHEST, *_HISTOLOGY, "dermoscopy"),
         family="siglip",
         gated=True,
         access=_gate("google/medsiglip-448"),

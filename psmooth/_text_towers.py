@@ -161,14 +161,12 @@ class BertText(nn.Module):
 
 
 def bert_text(
-    state: dict[str, Tensor], prefix: str, pool: str, limit: int, length: int | None = None, mlp: bool = False
+    state: dict[str, Tensor], dim: int, pool: str, limit: int, length: int | None = None, mlp: bool = False
 ) -> BertText:
-    """A BERT text tower of the sizes that its tensors tell, with random weights.
-
-    ``prefix`` stands before BERT's keys in ``state``; the projection is beside it, under ``proj``.
-    """
+    """A BERT text tower with features of ``dim``, of the sizes that its tensors tell, with random weights."""
     from transformers import BertConfig, BertModel  # a second to import: only for those who need it
 
+    prefix = "text.transformer."
     vocabulary, width = state[f"{prefix}embeddings.word_embeddings.weight"].shape
     config = BertConfig(
         vocab_size=vocabulary,
@@ -179,12 +177,11 @@ def bert_text(
         max_position_embeddings=state[f"{prefix}embeddings.position_embeddings.weight"].shape[0],
         type_vocab_size=state[f"{prefix}embeddings.token_type_embeddings.weight"].shape[0],
     )
-    outer = prefix.removesuffix("transformer.")
+    proj: nn.Module = nn.Linear(width, dim, bias=False)
     if mlp:
-        middle, dim = state[f"{outer}proj.0.weight"].shape[0], state[f"{outer}proj.2.weight"].shape[0]
+        middle = state["text.proj.0.weight"].shape[0]
         proj = nn.Sequential(nn.Linear(width, middle, bias=False), nn.GELU(), nn.Linear(middle, dim, bias=False))
-    else:
-        proj = nn.Linear(width, state[f"{outer}proj.weight"].shape[0], bias=False)
+    limit = min(limit, config.max_position_embeddings)
     return BertText(BertModel(config, add_pooling_layer=False), pool, proj, limit, length)
 
 

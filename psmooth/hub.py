@@ -6,23 +6,25 @@ What is fetched once at a commit is read from the cache afterwards without a sin
 ``HubError`` that says what to do.
 """
 
-import errno
-import hashlib
-import http.client
 import re
 import shutil
 import threading
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, get_cached_repo_tree, snapshot_download
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_cached_repo_tree,
+    get_hf_file_metadata,
+    hf_hub_url,
+    snapshot_download,
+)
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     EntryNotFoundError,
@@ -30,22 +32,31 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+from huggingface_hub.utils import build_hf_headers, tqdm  # type: ignore[attr-defined]
 
+from psmooth._download import (
+    HTTP_ERROR,
+    Progress,
+    broken,
+    check_room,
+    disk_words,
+    download,
+    expect,
+    is_sha256,
+    sha256_of,
+    tell_nobody,
+)
 from psmooth.errors import HubError
 
-Progress = Callable[[int, int], None]
-"""Told the bytes that are here and the bytes in all."""
+__all__ = ["DEFAULT", "HTTP_ERROR", "Hub", "Progress", "Snapshot", "check_files", "fetch", "fetch_zip", "sha256_of"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_CHUNK = 2**20
-# Whatever HTTP library huggingface_hub stands on (it has changed twice), its errors have this one above them.
-HTTP_ERROR: type[BaseException] = HfHubHTTPError.__bases__[0]
+# huggingface_hub forgets what it has of a file when a download fails; files from here on are fetched so that it stays.
+_LARGE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,12 @@ class _Request:
     @property
     def pinned(self) -> bool:
         return _COMMIT.fullmatch(self.revision) is not None
+
+    @property
+    def folder(self) -> Path:
+        """Where huggingface_hub's cache keeps the repository, in its documented layout."""
+        cache = self.hub.cache or Path(constants.HF_HUB_CACHE)
+        return cache / f"{self.repo_type}s--{self.repo.replace('/', '--')}"
 
     @property
     def where(self) -> dict[str, Any]:
@@ -130,6 +147,8 @@ def fetch(
     Returns:
         The folder that holds them, and the commit.
 
+    A file that was cut off goes on where it stopped, also after a restart.
+
     Raises:
         HubError: no such repository or revision, no access, no file that was asked for, no network, no room.
     """
@@ -138,7 +157,7 @@ def fetch(
         if request.pinned and (found := _cached(request)):
             return found
         try:
-            return _download(request, progress or _tell_nobody)
+            return _download(request, progress or tell_nobody)
         except (HfHubHTTPError, OSError, HTTP_ERROR) as error:
             if _is_answer(error) or not (found := _cached(request)):
                 raise
@@ -157,53 +176,56 @@ def _cached(request: _Request) -> Snapshot | None:
 
 
 def _download(request: _Request, progress: Progress) -> Snapshot:
-    hub, api = request.hub, HfApi(endpoint=request.hub.endpoint, token=request.hub.token)
-    commit = request.revision if request.pinned else api.repo_info(**request.where, revision=request.revision).sha
-    listed = api.list_repo_tree(**request.where, revision=commit, recursive=True)
-    sizes = {file.path: file.size for file in listed if isinstance(file, RepoFile)}
-    chosen = request.choose(sizes)
-    total = _bytes_missing(request, str(commit), {path: sizes[path] for path in chosen})
+    commit, sizes = _listing(request)
+    missing = {
+        path: size for path, size in sizes.items() if not (request.folder / "snapshots" / commit / path).is_file()
+    }
+    total = sum(missing.values())
+    check_room(request.folder, total)  # before the first byte
+    large = {path: size for path, size in missing.items() if size >= _LARGE}
+    for number, path in enumerate(large):
+        before = sum(list(large.values())[:number])
+        _fetch_large(request, commit, path, lambda done, _, before=before: progress(before + done, total))
     folder = snapshot_download(
         **request.where,
         revision=request.revision,
-        allow_patterns=chosen,
-        cache_dir=hub.cache,
-        endpoint=hub.endpoint,
-        token=hub.token,
-        tqdm_class=_bar(progress, total),
+        allow_patterns=list(sizes),
+        cache_dir=request.hub.cache,
+        endpoint=request.hub.endpoint,
+        token=request.hub.token,
+        tqdm_class=_bar(progress, sum(large.values()), total),
     )
     return Snapshot(Path(folder), Path(folder).name)
 
 
-def _bytes_missing(request: _Request, commit: str, sizes: Mapping[str, int]) -> int:
-    """The bytes still to come; raises before the first of them if the disk cannot take them."""
-    cache = Path(request.hub.cache or constants.HF_HUB_CACHE)
-    folder = cache / f"{request.repo_type}s--{request.repo.replace('/', '--')}" / "snapshots" / commit
-    missing = sum(size for path, size in sizes.items() if not (folder / path).is_file())
-    _check_room(cache, missing)
-    return missing
+def _listing(request: _Request) -> tuple[str, dict[str, int]]:
+    """The commit, and the bytes of each file that is wanted of it."""
+    api = HfApi(endpoint=request.hub.endpoint, token=request.hub.token)
+    try:
+        commit = request.revision if request.pinned else api.repo_info(**request.where, revision=request.revision).sha
+        listed = list(api.list_repo_tree(**request.where, revision=commit, recursive=True))
+    except HfHubHTTPError:
+        raise
+    except HTTP_ERROR as error:  # there was no answer
+        raise ConnectionError from error
+    sizes = {file.path: file.size for file in listed if isinstance(file, RepoFile)}
+    return str(commit), {path: sizes[path] for path in request.choose(sizes)}
 
 
-def _check_room(folder: Path, wanted: int) -> None:
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
-    if (free := shutil.disk_usage(there).free) < wanted:
-        raise HubError(
-            f"The disk is full: {_megabytes(wanted)} are needed and {_megabytes(free)} are free. "
-            "Make room, or set HF_HOME to a folder on a larger disk."
-        )
+def _fetch_large(request: _Request, commit: str, path: str, progress: Progress) -> None:
+    """Bring a file into huggingface_hub's cache, under the tag that it will look for."""
+    hub = request.hub
+    url = hf_hub_url(request.repo, path, repo_type=request.repo_type, revision=commit, endpoint=hub.endpoint)
+    found = get_hf_file_metadata(url, token=hub.token, endpoint=hub.endpoint)
+    if found.etag is not None:
+        blob, sha256 = request.folder / "blobs" / found.etag, found.etag if is_sha256(found.etag) else None
+        headers = build_hf_headers(token=hub.token)
+        download(url, blob, sha256, name=Path(path).name, headers=headers, progress=progress)
 
 
-def _megabytes(count: int) -> str:
-    return f"{max(1, round(count / 1e6)):,} MB"
-
-
-def _tell_nobody(done: int, total: int) -> None:
-    """Where nobody asked for progress."""
-
-
-def _bar(progress: Progress, total: int) -> type[tqdm]:
+def _bar(progress: Progress, done: int, total: int) -> type[tqdm]:
     """A progress bar that draws nothing and tells ``progress``, as huggingface_hub wants one: a class."""
-    lock, done = threading.Lock(), 0
+    lock = threading.Lock()
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -236,12 +258,12 @@ def _in_words(request: _Request) -> Iterator[None]:
         yield
     except HFValidationError as error:
         raise HubError(f"'{request.repo}' is not a repository; expected is owner/name.") from error
-    except (HfHubHTTPError, EntryNotFoundError, OfflineModeIsEnabled) as error:
+    except (HfHubHTTPError, EntryNotFoundError, ConnectionError) as error:
         raise HubError(_refusal(request, error)) from error
     except OSError as error:
-        raise HubError(_disk_words(error, request.repo)) from error
+        raise HubError(disk_words(error, request.repo)) from error
     except HTTP_ERROR as error:
-        raise HubError(_broken(request.repo)) from error
+        raise HubError(broken(request.repo)) from error
 
 
 def _refusal(request: _Request, error: Exception) -> str:
@@ -266,21 +288,6 @@ def _refusal(request: _Request, error: Exception) -> str:
     )
 
 
-def _broken(name: str) -> str:
-    return f"The connection broke while {name} was fetched. Files that were complete are kept; try again."
-
-
-def _disk_words(error: OSError, name: str) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"The disk is full: {name} could not be written, and nothing half-written was kept. Make room, or set "
-            "HF_HOME to a folder on a larger disk."
-        )
-    if isinstance(error, PermissionError):
-        return f"{name} could not be written: the cache folder is read-only. Set HF_HOME to one that can be written."
-    return _broken(name)
-
-
 # --- files whose sha256 is on record
 
 
@@ -288,23 +295,8 @@ def check_files(folder: Path, expected: Mapping[str, str]) -> None:
     """Raise HubError unless each file that is there has the sha256 on record; one that has not is removed."""
     for name, sha256 in expected.items():
         file = folder / name
-        if file.is_file() and sha256_of([file]) != sha256:
-            file.resolve().unlink()
-            file.unlink(missing_ok=True)
-            raise HubError(
-                f"{name} is not the file on record: its sha256 is another one. It was removed; fetch it again, and if "
-                "that does not help, its source has changed and should not be trusted."
-            )
-
-
-def sha256_of(files: Iterable[Path]) -> str:
-    """The sha256 of the bytes of the files, one after the other."""
-    digest = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest()
+        if file.is_file():
+            expect(file, sha256, name)
 
 
 # --- addresses
@@ -320,58 +312,36 @@ def fetch_zip(url: str, sha256: str, *, progress: Progress | None = None, hub: H
         HubError: the address is out of reach, the disk is full, or the file is not the one on record.
     """
     folder, name = hub.own_folder() / sha256, url.rsplit("/", 1)[-1]
-    part, scratch = folder.with_suffix(".zip.part"), folder.with_suffix(".unpacking")
     if not folder.is_dir():
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            _resume(url, part, progress or _tell_nobody)
-            check_files(part.parent, {part.name: sha256})
-            _unpack(part, scratch)
-            scratch.rename(folder)
-            part.unlink()
-        except urllib.error.HTTPError as error:
-            raise HubError(f"{name} is not to be had: its server answered {error.code}. Try again later.") from error
-        except urllib.error.URLError as error:
-            raise HubError(
-                f"The server of {name} cannot be reached, and it is not in the cache. Try again with a network."
-            ) from error
-        except http.client.HTTPException as error:
-            raise HubError(_broken(name)) from error
+            archive = folder.with_suffix(".zip")
+            download(url, archive, sha256, name=name, progress=progress or tell_nobody)
+            _unpack(archive, folder)
+            archive.unlink()
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            raise HubError(f"{name} is not to be had: its server answered {status}. Try again later.") from error
+        except ConnectionError as error:  # huggingface_hub is told to stay offline
+            raise HubError(_out_of_reach(name)) from error
         except OSError as error:
-            raise HubError(_disk_words(error, name)) from error
+            raise HubError(disk_words(error, name)) from error
+        except HTTP_ERROR as error:
+            raise HubError(_out_of_reach(name)) from error
     return Snapshot(folder, sha256)
 
 
-def _resume(url: str, part: Path, progress: Progress) -> None:
-    """Fetch what ``part`` lacks."""
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=30)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is missing; the sha256 will tell
-            error.close()
-            return
-        raise
-    with response:
-        have = have if response.status == 206 else 0  # a server that cannot go on begins again
-        total = have + int(response.headers["Content-Length"])
-        _check_room(part.parent, total - have)
-        _write(response, part, have, total, progress)
+def _out_of_reach(name: str) -> str:
+    return (
+        f"The server of {name} cannot be reached or broke off, and the file is not in the cache. Try again with a "
+        "network; it goes on where it stopped."
+    )
 
 
-def _write(response: Any, part: Path, have: int, total: int, progress: Progress) -> None:
-    with part.open("ab" if have else "wb") as file:
-        while chunk := response.read(_CHUNK):
-            file.write(chunk)
-            have += len(chunk)
-            progress(have, total)
-    if have < total:
-        raise ConnectionError("the body ended early")
-
-
-def _unpack(archive: Path, scratch: Path) -> None:
+def _unpack(archive: Path, folder: Path) -> None:
+    """The folder appears when all of it is there."""
+    scratch = folder.with_suffix(".unpacking")
     shutil.rmtree(scratch, ignore_errors=True)
     with zipfile.ZipFile(archive) as opened:
-        _check_room(scratch.parent, sum(entry.file_size for entry in opened.infolist()))
+        check_room(scratch.parent, sum(entry.file_size for entry in opened.infolist()))
         opened.extractall(scratch)  # leaves out absolute paths and those that climb
+    scratch.rename(folder)

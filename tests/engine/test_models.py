@@ -57,6 +57,20 @@ def test_the_two_pocket_models_share_the_text_tower_and_fit_in_30_megabytes():
     assert torch.equal(vectors[0], vectors[1])
 
 
+def test_the_table_states_the_sizes_of_the_pocket_model():
+    model = load_model("pocket", device="cpu")
+    assert (model.input_size, model.text.limit) == (model.spec.input_size, model.spec.text_length)
+
+
+def test_prompts_longer_than_the_text_tower_are_refused_with_the_limit(tiny_model):
+    for ask in (
+        lambda: tiny_model.embed_prompts(["a {}"], ["cell " * 40]),
+        lambda: tiny_model.embed_context(tiny_model.context_of("a {}"), "a {}", ["cell " * 40]),
+    ):
+        with pytest.raises(ModelError, match="tokens and the text tower reads 24; shorten the class name"):
+            ask()
+
+
 @pytest.mark.parametrize("name", BUNDLED)
 def test_folded_batch_norms_are_the_same_function(name):
     model, folder = load_model(name, device="cpu"), resource("assets", "pocket")

@@ -32,10 +32,10 @@ TEXTS = ["a chest X-ray showing viral pneumonia.", "an H&E image patch of colon 
 OPENAI = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711]}
 HALF = {"mean": [0.5] * 3, "std": [0.5] * 3}
 GREY = {"mean": [0.5862785803043838] * 3, "std": [0.27950088968644304] * 3}
-WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] a an chest x - ray showing viral pneumonia . h & e image patch of colon nevus "
-    "adeno ##carcinoma ##s bacterial normal lungs benign tissue photo scan the in long name"
-).split()
+WORDS = """
+[PAD] [UNK] [CLS] [SEP] [MASK] a an chest x - ray showing viral pneumonia . h & e image patch of colon nevus
+adeno ##carcinoma ##s bacterial normal lungs benign tissue photo scan the in long name
+"""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _write_open_clip_config(folder: Path, model: dict[str, Any]) -> None:
 def _write_vocabulary(folder: Path) -> None:
     letters = [*"bcdfgijklmnopqrstuvwyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join([*WORDS, *letters]) + "\n")
+    (folder / "vocab.txt").write_text("\n".join([*WORDS.split(), *letters]) + "\n")
 
 
 def _bert_config(folder: Path) -> BertConfig:
@@ -244,12 +244,18 @@ def medclip(folder: Path) -> Original:
     return Original(224, GREY, network.images, texts, network)
 
 
+_LONG_NAMES = {"q": "query", "k": "key", "v": "value"}
+
+
 def _old_swin_name(key: str) -> str:
     """transformers 5 has renamed Swin's modules; the checkpoint has the old names."""
     if not key.startswith("vision_model.model."):
         return key
     for new, old in (
-        (r"attention\.([qkv])_proj\.", lambda found: f"attention.self.{dict(q='query', k='key', v='value')[found[1]]}."),
+        (
+            r"attention\.([qkv])_proj\.",
+            lambda found: f"attention.self.{_LONG_NAMES[found[1]]}.",
+        ),
         (r"attention\.o_proj\.", "attention.output.dense."),
         (r"attention\.relative_position_bias\.", "attention.self."),
         (r"mlp\.fc1\.", "intermediate.dense."),
@@ -266,7 +272,9 @@ def siglip(folder: Path) -> Original:
     """``model.safetensors``, ``config.json`` and a vocabulary of pieces."""
     folder.mkdir(parents=True, exist_ok=True)
     corpus = folder / "corpus.txt"
-    corpus.write_text("\n".join(text.lower().replace(".", "") for text in TEXTS) + "\nbenign tissue\nnormal lungs\n" * 9)
+    corpus.write_text(
+        "\n".join(text.lower().replace(".", "") for text in TEXTS) + "\nbenign tissue\nnormal lungs\n" * 9
+    )
     sentencepiece.SentencePieceTrainer.Train(
         input=str(corpus), model_prefix=str(folder / "spiece"), vocab_size=60, hard_vocab_limit=False, minloglevel=9,
         pad_id=0, eos_id=1, unk_id=2, bos_id=-1,

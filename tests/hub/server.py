@@ -38,6 +38,8 @@ class FakeHub:
     """What the server has, what it was asked, and where it will break off.
 
     ``breaks``: path → the bytes after which the next answer breaks off, once. ``asked``: (method, path, Range header).
+    ``down``: every answer is this status; 0 is no answer at all. ``moved``: path → the address
+    that has the file instead, as the Hub does with large ones. ``tokens``: (path, what was shown for authorization).
     """
 
     repos: dict[tuple[str, str], Repo] = field(default_factory=dict)
@@ -45,6 +47,9 @@ class FakeHub:
     breaks: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     down: int | None = None
+    dies_when_it_breaks: bool = False
+    moved: dict[str, str] = field(default_factory=dict)
+    tokens: set[tuple[str, str | None]] = field(default_factory=set)
     url: str = ""
 
     def add(self, repo: str, files: dict[str, bytes], repo_type: str = "model") -> str:
@@ -85,19 +90,22 @@ def serving(port: int = 0) -> Iterator[FakeHub]:
 class _Handler(BaseHTTPRequestHandler):
     hub: FakeHub
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self._answer()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """A test shows what was asked by itself."""
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append((self.command, path, self.headers.get("Range")))
-        if self.hub.down is not None:
+        self.hub.tokens.add((path, self.headers.get("Authorization")))
+        if self.hub.down == 0:
+            self.close_connection = True
+        elif self.hub.down is not None:
             self._refuse(self.hub.down, "")
         elif path in self.hub.plain:
             self._send_part(path, self.hub.plain[path], {})
@@ -119,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_listing(self, kind: str, name: str, what: str, revision: str) -> None:
         if (repo := self._repo(kind, name)) is None:
-            return
+            return None
         if (found := repo.files(revision)) is None:
             return self._refuse(404, "RevisionNotFound")
         commit, files = found
@@ -131,13 +139,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_file(self, path: str, kind: str, name: str, revision: str, file: str) -> None:
         if (repo := self._repo(kind.rstrip("/") or "models", name)) is None:
-            return
+            return None
         if (found := repo.files(revision)) is None:
             return self._refuse(404, "RevisionNotFound")
         commit, files = found
         if file not in files:
             return self._refuse(404, "EntryNotFound", {"X-Repo-Commit": commit})
         data = files[file]
+        if path in self.hub.moved:
+            linked = {"X-Linked-Etag": f'"{_etag(data)}"', "X-Linked-Size": str(len(data))}
+            return self._send(302, b"", {"X-Repo-Commit": commit, "Location": self.hub.moved[path], **linked})
         return self._send_part(path, data, {"X-Repo-Commit": commit, "ETag": f'"{_etag(data)}"'})
 
     def _send_part(self, path: str, data: bytes, headers: dict[str, str]) -> None:
@@ -146,6 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
         if begin >= len(data) and begin:
             return self._refuse(416, "")
         stop = self.hub.breaks.pop(path, None) if self.command == "GET" else None
+        if stop is not None and self.hub.dies_when_it_breaks:
+            self.hub.down = 0
         headers |= {"Content-Range": f"bytes {begin}-{len(data) - 1}/{len(data)}"} if found else {}
         return self._send(206 if found else 200, data[begin:], headers, stop)
 

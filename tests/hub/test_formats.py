@@ -5,16 +5,18 @@ import pickle
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from tests.hub.families import FAMILIES, TEXTS, Original, clip_of_open_clip, clip_of_transformers, clip_with_bert
 from safetensors.torch import load_file, save_file
 
 from psmooth.errors import ModelError
 from psmooth.models import MODELS, MedVLM, load_model
+from psmooth.tasks import TASKS
+from tests.hub.families import FAMILIES, TEXTS, Original, clip_of_open_clip, clip_of_transformers, clip_with_bert
 
 NAMES = ["viral pneumonia", "normal lungs", "benign tissue"]
 TEMPLATE = "a chest X-ray showing {}."
@@ -61,7 +63,7 @@ def test_sentences_have_the_features_of_the_original(family):
 
 def test_the_logit_scale_is_that_of_the_original(family):
     original, model, _ = family
-    assert model.logit_scale == pytest.approx(float(original.network.logit_scale.exp()), rel=1e-6)
+    assert model.logit_scale == pytest.approx(original.network.logit_scale.detach().exp().item(), rel=1e-6)
 
 
 def test_the_network_is_frozen_and_evaluates(family):
@@ -117,9 +119,8 @@ def test_the_context_of_a_template_gives_back_its_prompts(family):
 
 def test_gradients_of_context_agree_with_finite_differences(family):
     """In float64, along four random directions, for a function of all class vectors."""
-    _, model, folder = family
-    network = load_model(f"local-dir:{folder}", device="cpu").network.double()
-    tower = replace(model, network=network).text
+    _, model, _ = family
+    tower = replace(model, network=deepcopy(model.network).double()).text
     generator = torch.Generator().manual_seed(2)
     context = model.context_of(TEMPLATE).double().requires_grad_()
     weights = torch.randn(tower.read_prompts(context, TEMPLATE, NAMES).shape, generator=generator).double()
@@ -141,7 +142,7 @@ def test_context_vectors_stand_where_the_words_stood(family):
     _, model, _ = family
     context = model.context_of(TEMPLATE)
     plain = model.embed_context(context, TEMPLATE, NAMES)
-    moved = model.embed_context(context + 1, TEMPLATE, NAMES)
+    moved = model.embed_context(-context, TEMPLATE, NAMES)
     assert ((plain - moved).abs().amax(1) > 1e-4).all()
     longer = model.embed_context(torch.cat([context, context[:1]]), TEMPLATE, NAMES)
     assert longer.shape == plain.shape
@@ -184,7 +185,7 @@ def test_a_missing_or_surplus_key_is_refused(loaded, tmp_path, name, change):
     folder = shutil.copytree(loaded[name][2], tmp_path / "m")
     (file,) = folder.glob("*.bin")
     state = torch.load(file, weights_only=True)
-    key = next(key for key in reversed(state) if state[key].ndim == 2 and "position_ids" not in key)
+    key = next(key for key in state if state[key].ndim == 2 and "proj" in key)
     if change == "missing":
         del state[key]
     elif change == "surplus":
@@ -215,8 +216,8 @@ def test_a_pickle_that_could_run_code_is_not_read(tmp_path, capsys):
     torch.save(torch.load(file, weights_only=True) | {"payload": _Payload()}, file)
     with pytest.raises(ModelError, match="could run code"):
         load_model(f"local-dir:{tmp_path / 'm'}")
-    file.write_bytes(pickle.dumps(_Payload()))
-    with pytest.raises(ModelError, match=r"could run code|damaged"):
+    file.write_bytes(pickle.dumps(_Payload(), protocol=2))
+    with pytest.raises(ModelError, match="could run code"):
         load_model(f"local-dir:{tmp_path / 'm'}")
     assert "this code ran" not in capsys.readouterr().out
 
@@ -253,7 +254,7 @@ def test_a_text_tower_that_is_not_read_is_refused_by_name(tmp_path):
     told = json.loads(file.read_text())
     told["model_cfg"]["text_cfg"]["hf_model_name"] = "xlm-roberta-base"
     file.write_text(json.dumps(told))
-    with pytest.raises(ModelError, match="'xlm-roberta-base'.*Choose another model"):
+    with pytest.raises(ModelError, match=r"'xlm-roberta-base'.*Choose another model"):
         load_model(f"local-dir:{tmp_path / 'm'}")
 
 
@@ -261,7 +262,7 @@ def test_a_text_tower_that_is_not_read_is_refused_by_name(tmp_path):
 
 
 def test_conch_says_what_it_needs():
-    with pytest.raises(ModelError, match="own package.*institutional address"):
+    with pytest.raises(ModelError, match=r"own package.*institutional address"):
         load_model("conch")
 
 
@@ -278,6 +279,13 @@ def test_every_row_can_be_shown_and_loaded():
         assert spec.access or not spec.gated
         assert spec.non_commercial == ("NC" in spec.licence)
         assert not spec.weights.startswith("https:") or spec.weights.rsplit("/")[-1] in dict(spec.sha256)
+
+
+def test_a_model_suits_the_tasks_of_its_modalities():
+    """The pocket models, which have banks for the tasks they were trained on, only those."""
+    for spec in MODELS.values():
+        suited = {task.id for task in TASKS.values() if task.modality in spec.modalities}
+        assert set(spec.task_ids) <= suited if spec.family == "bundled" else set(spec.task_ids) == suited, spec.id
 
 
 def test_transformers_is_imported_for_bert_alone():

@@ -1,0 +1,92 @@
+"""The shelf holds what fits, loads once however many ask, and lets the one asked for longest ago go first."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from psmooth import shelf
+from psmooth.errors import ModelError
+from psmooth.shelf import ModelShelf, fits, free_memory
+
+
+@pytest.fixture
+def loads() -> list[str]:
+    return []
+
+
+def a_shelf(loads: list[str], room: int) -> ModelShelf:
+    """A shelf for ``room`` models, whose models are their names."""
+
+    def load(name: str, device: str | None, progress: object) -> Any:  # noqa: ARG001
+        loads.append(name)
+        return SimpleNamespace(name=name, device=torch.device("cpu"))
+
+    made: list[ModelShelf] = []
+    made.append(ModelShelf("cpu", fits=lambda *_: len(made[0].names) < room, load=load))
+    return made[0]
+
+
+def test_one_at_a_time_unless_more_fit(loads):
+    single, double = a_shelf(loads, 1), a_shelf(loads, 2)
+    for name in ("a", "b", "a"):
+        single.get(name)
+        double.get(name)
+    assert single.names == ("a",)
+    assert double.names == ("b", "a")
+    assert loads == ["a", "a", "b", "b", "a"]
+
+
+def test_the_one_asked_for_longest_ago_goes_first(loads):
+    held = a_shelf(loads, 2)
+    for name in ("a", "b", "a", "c"):
+        held.get(name)
+    assert held.names == ("a", "c")
+
+
+def test_a_model_that_fits_nowhere_is_tried_alone(loads):
+    held = a_shelf(loads, 0)
+    held.get("a")
+    held.get("b")
+    assert held.names == ("b",)
+
+
+def test_many_who_ask_at_once_share_one_load(loads):
+    held, started, go = a_shelf(loads, 2), threading.Event(), threading.Event()
+    slow = held._load
+
+    def load(*asked: Any) -> Any:
+        started.set()
+        go.wait(5)
+        return slow(*asked)
+
+    held.get("ready")
+    held._load = load
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(held.get, "a") for _ in range(3)]
+        assert started.wait(5)
+        assert held.get("ready") is not None, "another model does not wait for it"
+        go.set()
+        assert len({id(one.result(5)) for one in asked}) == 1
+    assert loads == ["ready", "a"]
+
+
+def test_a_model_that_cannot_be_loaded_is_not_held(tmp_path):
+    held = ModelShelf("cpu")
+    with pytest.raises(ModelError):
+        held.get(f"local-dir:{tmp_path}")
+    assert held.names == ()
+
+
+def test_what_fits_follows_size_and_free_memory(monkeypatch, tiny_model_folder):
+    cpu = torch.device("cpu")
+    assert 0 < free_memory(cpu) < 2**50
+    monkeypatch.setattr(shelf, "free_memory", lambda _: 3_000_000_000)
+    assert fits("plip", cpu)
+    assert not fits("monet", cpu)
+    assert not fits("hf-hub:some/body", cpu)
+    assert fits(f"local-dir:{tiny_model_folder}", cpu)
+    assert fits("pocket", cpu)
