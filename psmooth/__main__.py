@@ -42,6 +42,13 @@ cli = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Bank = Annotated[
+    str | None,
+    typer.Option(help="A prompt bank instead of those that ship: a file, or OWNER/NAME[@REVISION]:BANK on the Hub."),
+]
+BankModel = Annotated[str | None, typer.Option("--model", help="Only banks of this model.")]
+BankTask = Annotated[str | None, typer.Option("--task", help="Only banks of this task.")]
+Revision = Annotated[str, typer.Option(help="Branch, tag or commit on the Hub.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")]
 
 
@@ -84,7 +91,7 @@ def certify(
     plan: Annotated[Literal["live", "paper"], typer.Option(help="When the votes may be read.")] = "live",
     alpha: Annotated[float, typer.Option(help="Failure probability.")] = 0.001,
     target_radius: Annotated[float | None, typer.Option(help="End as soon as this radius is certified.")] = None,
-    bank: Annotated[Path | None, typer.Option(help="A prompt bank, instead of the one that ships.")] = None,
+    bank: Bank = None,
     seed: Annotated[str | None, typer.Option(help="A whole number or 32 hex digits; by default a fresh one.")] = None,
     box: Annotated[str | None, typer.Option(help="left,top,right,bottom of the part to look at.")] = None,
     window: Annotated[str | None, typer.Option(help="centre,width in grey levels of a 16-bit scan.")] = None,
@@ -122,7 +129,7 @@ def certify(
 def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate file.", show_default=False)],
     scan: Annotated[Path | None, typer.Option(help="Its scan: run the sampling again from the recorded seed.")] = None,
-    bank: Annotated[Path | None, typer.Option(help="Its prompt bank, if it is not one that ships.")] = None,
+    bank: Bank = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -189,7 +196,7 @@ def evaluate(
     votes: Annotated[int, typer.Option(help="Votes announced.")] = 1_000,
     limit: Annotated[int | None, typer.Option(min=1, help="Scans in all, evenly over classes.")] = None,
     seed: Annotated[int, typer.Option(help="One for all scans; their noise still differs.")] = 0,
-    bank: Annotated[Path | None, typer.Option(help="A prompt bank, instead of the ones that ship.")] = None,
+    bank: Bank = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -221,50 +228,46 @@ cli.add_typer(banks, name="banks")
 @banks.command("list")
 def list_(
     place: Annotated[
-        str | None, typer.Argument(help="A folder or OWNER/NAME on the Hub; else those that ship.")
+        str | None,
+        typer.Argument(metavar="[FOLDER|REPO]", help="A folder, or OWNER/NAME on the Hub; else those that ship."),
     ] = None,
-    revision: Annotated[str, typer.Option(help="Branch, tag or commit on the Hub.")] = "main",
+    revision: Revision = "main",
+    model: BankModel = None,
+    task: BankTask = None,
     as_json: Json = False,
 ) -> None:
     """List banks: those that ship, those of a folder, or those of a repository on the Hub."""
-    from psmooth.banks_hub import read_list
+    from psmooth.banks_hub import fitting, read_list
     from psmooth.prompts import list_banks
 
-    _tell_banks(read_list(place, revision) if place else list_banks(), as_json)
+    _tell_banks(fitting(read_list(place, revision) if place else list_banks(), model, task), as_json)
 
 
 @banks.command()
 def pull(
     repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The folder to put them in.")] = Path("banks"),
-    revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
-    model: Annotated[str | None, typer.Option(help="Only banks of this model.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only banks of this task.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder that gets copies; without it they are cached.")] = None,
+    revision: Revision = "main",
+    model: BankModel = None,
+    task: BankTask = None,
     as_json: Json = False,
 ) -> None:
-    """Fetch banks from the Hub into a folder; their sha256 is checked."""
+    """Fetch banks from the Hub; their sha256 is checked."""
     from psmooth.banks_hub import pull as fetch
-    from psmooth.models import load_model
-    from psmooth.prompts import write_manifest
-    from psmooth.tasks import find_task
 
-    found = fetch(repo, revision, model=load_model(model) if model else None, task=find_task(task) if task else None)
-    out.mkdir(parents=True, exist_ok=True)
-    for bank in found:
-        bank.save(out / f"{bank.name}.safetensors")
-    write_manifest(out)
-    rows = [{"file": f"{bank.name}.safetensors", **bank.origin, **_bank_row(bank)} for bank in found]
-    _tell_banks(rows, as_json)
+    found = fetch(repo, revision, model=model, task=task, out=out)
+    _tell_banks([{"file": f"{bank.name}.safetensors", **bank.origin, **_bank_row(bank)} for bank in found], as_json)
+    _say(f"{len(found)} of {repo} at {found[0].revision}.")
 
 
 @banks.command()
 def publish(
     folder: Annotated[Path, typer.Argument(help="A folder of banks.", show_default=False)],
     repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hub.", show_default=False)],
-    private: Annotated[bool, typer.Option(help="Visible to its owner alone.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Visible to its owner alone.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the banks of a folder, write manifest and card, and upload them; HF_TOKEN says who you are."""
+    """Check the banks of a folder and upload them with manifest and card; HF_TOKEN says who you are."""
     from psmooth.banks_hub import publish as upload
 
     address = upload(folder, repo, private=private)
@@ -297,6 +300,9 @@ def _bank_row(bank: Any) -> dict[str, Any]:
 def _tell_banks(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         typer.echo(_json_text(rows))
+        return
+    if not rows:
+        _say("No bank is listed for that model and task.")
         return
     _show([f"{row['file']}: {row['method']} for {row['task']}, denoiser {row['denoiser']}" for row in rows])
 
@@ -456,12 +462,12 @@ def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _banks(file: Path | None) -> tuple[Any, ...]:
-    if file is None:
+def _banks(place: str | None) -> tuple[Any, ...]:
+    if place is None:
         return ()
-    from psmooth.prompts import load_bank
+    from psmooth.banks_hub import find_bank
 
-    return (load_bank(file),)
+    return (find_bank(place),)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -614,7 +620,7 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
 # --- verify
 
 
-def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, bank: Path | None) -> "Replay":
+def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None) -> "Replay":
     opened = _open(scan)
     from psmooth.certify import replay
 

@@ -1,4 +1,4 @@
-"""Reads certificate files into flat dictionaries, holds these against the schema, and writes files whole.
+"""Reads certificate files into flat dictionaries, holds these against the schema, and writes them.
 
 It knows nothing about votes and bounds: whether the numbers of a record agree is settled in `psmooth.certificate`.
 """
@@ -6,7 +6,6 @@ It knows nothing about votes and bounds: whether the numbers of a record agree i
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from psmooth.errors import CertificateError
+from psmooth.files import write_whole
 from psmooth.resources import resource
 
 SCHEMA = "psmooth/certificate/1"
@@ -36,19 +36,9 @@ def read_record(source: Source) -> dict[str, Any]:
     return record
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file in one step, so that no reader ever finds half of it; CertificateError if it cannot be written."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("xb") as file:
-            file.write(text.encode(errors="backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        reason = f"The certificate cannot be written to {path}: {error.strerror}. Choose another file or folder."
-        raise CertificateError(reason) from error
+def write_record(path: Path, text: str) -> None:
+    """Writes a certificate whole or not at all; CertificateError if it cannot be written."""
+    write_whole(path, text.encode(errors="backslashreplace"), "The certificate", CertificateError)
 
 
 def field_names() -> tuple[str, ...]:

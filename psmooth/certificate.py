@@ -31,7 +31,7 @@ from psmooth._certificate_file import (
     format_problems,
     in_words,
     read_record,
-    write_whole,
+    write_record,
 )
 from psmooth.bounds import anytime_lower, anytime_reaches, certified_radius, clopper_pearson_lower
 from psmooth.errors import CertificateError, PlanError
@@ -249,7 +249,7 @@ class _Record:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file whole or not at all; raises CertificateError if the folder cannot be written to."""
-        write_whole(Path(path), self.to_json())
+        write_record(Path(path), self.to_json())
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
 
 from psmooth.errors import DenoiserError, PlanError
+from psmooth.files import write_whole
 
 DENOISERS = ("none", "gaussian", "wiener", "wavelet", "learned")
 FILE_NAME = "denoisers.safetensors"
@@ -106,12 +107,10 @@ def find_denoiser(name: str, beside: Path | None = None, model_revision: str | N
 
 
 def save_denoisers(path: Path, spectrum: Tensor, network: LearnedDenoiser, facts: dict[str, object]) -> None:
-    """Write what was fitted for one model, whole or not at all."""
+    """Write what was fitted for one model, whole or not at all; raises DenoiserError if it cannot be written."""
     tensors = {f"learned.{name}": value.half().contiguous() for name, value in network.state_dict().items()}
     data = save({"spectrum": spectrum.contiguous(), **tensors}, {"psmooth": json.dumps({"schema": 1, **facts})})
-    scratch = path.with_suffix(".part")
-    scratch.write_bytes(data)
-    scratch.replace(path)
+    write_whole(path, data, "The file of denoisers", DenoiserError)
 
 
 def read_denoisers(path: Path) -> tuple[dict[str, Tensor], dict[str, object], str]:

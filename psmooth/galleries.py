@@ -1,14 +1,15 @@
 """Gathers the examples that a page offers: drawn ones, a folder, or a data set of the Hub, each with its licence.
 
 It knows nothing about models or pages. A folder or a data set is in the Hub's ImageFolder form: pictures and a
-``metadata.csv`` with ``file_name``, and where they are known ``label``, ``task``, ``source`` and ``licence``. Pictures
-of a data set are shown from the Hub's own cache and copied nowhere else: its card may forbid handing them on.
+``metadata.csv`` with ``file_name``, and where they are known ``label``, ``task``, ``source`` and ``licence``; where a
+row has no licence, the card's holds. Pictures of a data set are shown from the Hub's own cache and copied nowhere else:
+its card may forbid handing them on.
 """
 
 import csv
 import re
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from psmooth.errors import ScanError
 from psmooth.hub import DEFAULT, Hub, fetch
@@ -16,8 +17,11 @@ from psmooth.phantoms import draw_phantom
 from psmooth.scans import MAX_FILE_BYTES, Scan, open_scan
 from psmooth.tasks import TASKS
 
-METADATA = "metadata.csv"
+METADATA, CARD = "metadata.csv", "README.md"
 MOST = 24
+_LARGEST_TABLE = 16_000_000  # bytes
+_LONGEST_HEAD = 20_000  # characters of a card
+_LONGEST_TEXT = 200  # of what is shown beside a picture
 _LABELS = ("label", "class", "diagnosis")
 _LICENCES = ("licence", "license")
 
@@ -48,11 +52,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Examples in the order in which they are shown; ``revision`` is the commit of a data set."""
+    """Examples in the order in which they are shown; ``revision`` is the commit of a data set, else None."""
 
     name: str
     revision: str | None
     items: tuple[Example, ...]
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as words."""
+        return f"{self.name} @ {self.revision}" if self.revision else self.name
 
 
 def _drawn(task: str, class_id: str, seed: int, name: str) -> Example:
@@ -77,54 +86,84 @@ PHANTOMS = Gallery(
 
 
 def read_gallery(place: str, hub: Hub = DEFAULT) -> Gallery:
-    """A folder, or a data set as ``OWNER/NAME[@REVISION]``.
+    """A folder, or a data set as ``OWNER/NAME[@REVISION]``; the first 24 rows of either.
 
     Raises:
-        ScanError: no metadata.csv, no column file_name, no picture, or one that is missing or too large.
+        ScanError: no metadata.csv that can be read, no column file_name, no picture, or one that is missing, too large
+            or outside of the folder.
         HubError: the data set cannot be had.
     """
     folder = Path(place).expanduser()
     if folder.is_dir():
-        return Gallery(folder.name, None, _items(folder))
+        return Gallery(folder.name, None, _items(folder, folder.name, ""))
     repo, _, revision = place.partition("@")
-    listed = fetch(repo, revision or "main", (METADATA,), repo_type="dataset", hub=hub)
-    names = [row["file_name"] for row in _rows(listed.folder)]
+    listed = fetch(repo, revision or "main", (METADATA, CARD), repo_type="dataset", hub=hub)
+    names = [row["file_name"] for row in _rows(listed.folder, repo)]
     found = fetch(repo, listed.revision, (METADATA, *names), repo_type="dataset", hub=hub)
-    return Gallery(repo, found.revision, _items(found.folder))
+    return Gallery(repo, found.revision, _items(found.folder, repo, f"{repo} on the Hub"))
 
 
-def _rows(folder: Path) -> list[dict[str, str]]:
+def _rows(folder: Path, called: str) -> list[dict[str, str]]:
     file = folder / METADATA
     if not file.is_file():
-        raise ScanError(f"{folder.name} is no gallery: it needs a {METADATA} with the column file_name.")
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = [
-            {(key or "").strip(): (value or "").strip() for key, value in row.items()} for row in csv.DictReader(lines)
-        ]
+        raise ScanError(f"{called} is no gallery: it needs a {METADATA} with the column file_name.")
+    if file.stat().st_size > _LARGEST_TABLE:
+        raise ScanError(f"{METADATA} is larger than {_LARGEST_TABLE // 10**6} MB. Give one that lists a few pictures.")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = [_stripped(row) for row, _ in zip(csv.DictReader(lines), range(MOST), strict=False)]
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        raise ScanError(f"{METADATA} cannot be read; it should be a table with commas between, in UTF-8.") from error
     if not rows or not all(row.get("file_name") for row in rows):
         raise ScanError(f"{METADATA} needs a column file_name, with a picture in every row.")
     for row in rows:
-        path = PurePosixPath(row["file_name"])
-        if path.is_absolute() or ".." in path.parts:
-            raise ScanError(f"{METADATA} names a file outside of its folder; only files beneath it are shown.")
-    return rows[:MOST]
+        _check_name(row["file_name"])
+    return rows
 
 
-def _items(folder: Path) -> tuple[Example, ...]:
-    return tuple(_item(folder, row) for row in _rows(folder))
+def _stripped(row: dict[str, str | None]) -> dict[str, str]:
+    """A row without what stands beyond the last column, which csv gives as a list under None."""
+    return {name.strip(): (value or "").strip() for name, value in row.items() if isinstance(name, str)}
 
 
-def _item(folder: Path, row: dict[str, str]) -> Example:
+def _check_name(name: str) -> None:
+    path, windows = PurePosixPath(name), PureWindowsPath(name)
+    if path.is_absolute() or windows.drive or windows.root or ".." in (*path.parts, *windows.parts):
+        raise ScanError(f"{METADATA} names a file outside of its folder; only files beneath it are shown.")
+    if set(name) & set("*?[]"):
+        raise ScanError(f"{METADATA} names a file with one of * ? [ ] in it; rename '{name[:40]}'.")
+
+
+def _items(folder: Path, called: str, source: str) -> tuple[Example, ...]:
+    """The examples of a folder; ``source`` and the card's licence hold where a row has none of its own."""
+    licence = _card_licence(folder / CARD)
+    return tuple(_item(folder, row, source, licence) for row in _rows(folder, called))
+
+
+def _card_licence(card: Path) -> str:
+    """What a data set's card states for all of it at its head; "" where there is no card or it states nothing."""
+    text = card.read_text("utf-8", errors="replace")[:_LONGEST_HEAD] if card.is_file() else ""
+    head = text.split("---")[1] if text.startswith("---") else ""
+    told = dict(re.findall(r"^(license|license_name):[ \t]*(\S[^\n]*?)[ \t\r]*$", head, re.MULTILINE))
+    return told.get("license_name", told.get("license", "")).strip("\"'")
+
+
+def _item(folder: Path, row: dict[str, str], source: str, licence: str) -> Example:
     file = folder / row["file_name"]
     if not file.is_file():
         raise ScanError(f"{METADATA} names a picture that is not there. Fetch the gallery again, or take the row out.")
     if file.stat().st_size > MAX_FILE_BYTES:
-        raise ScanError(f"A picture of the gallery is larger than {MAX_FILE_BYTES // 2**20} MB.")
-    label = next((row[name] for name in _LABELS if row.get(name)), "")
+        raise ScanError(f"A picture of the gallery is larger than {MAX_FILE_BYTES // 10**6} MB. Take its row out.")
+    label = _first(row, _LABELS, "")
     task, class_id = _known(label, row.get("task", ""))
     truth = TASKS[task].class_name(class_id) if class_id else label
-    licence = next((row[name] for name in _LICENCES if row.get(name)), "")
-    return Example(task, class_id, truth or file.stem, truth, licence, row.get("source", ""), file=file)
+    licence, source = _first(row, _LICENCES, licence), _first(row, ("source",), source)
+    return Example(task, class_id, truth or file.stem, truth, licence, source, file=file)
+
+
+def _first(row: dict[str, str], names: tuple[str, ...], otherwise: str) -> str:
+    found = next((row[name] for name in names if row.get(name)), otherwise)
+    return found if len(found) <= _LONGEST_TEXT else found[: _LONGEST_TEXT - 1] + "…"
 
 
 def _known(label: str, task_id: str) -> tuple[str, str]:

@@ -8,10 +8,14 @@ has a ``manifest.json`` with the sha256 of each.
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import NoneType
+from typing import Any, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 import torch
 from safetensors import SafetensorError
@@ -19,7 +23,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from psmooth.errors import BankError
+from psmooth.errors import BankError, TaskError
+from psmooth.files import write_whole
 from psmooth.models import MedVLM
 from psmooth.resources import resource
 from psmooth.tasks import Task
@@ -27,7 +32,10 @@ from psmooth.tasks import Task
 SCHEMA = 1
 CONTEXT_METHODS = ("few_shot", "label_free")
 PROBE_METHODS = ("linear_probe", "label_free_probe")
+MANIFEST = "manifest.json"
 _LARGEST_FILE = 16 * 2**20
+_LONGEST_TEXT = 500  # of a fact: some of them stand in certificates
+_ROW = ("method", "model", "model_revision", "task", "denoiser")  # of a manifest, beside file and sha256
 
 
 @dataclass(frozen=True)
@@ -100,35 +108,35 @@ class PromptBank:
                 f"The bank '{self.name}' was learned behind the denoiser '{facts.denoiser}'; use it with that one."
             )
         probe = facts.method in PROBE_METHODS
-        width = _probe_width(model) if probe else model.context_of("a {}").shape[-1]
+        width = _embedding_width(model) if probe else model.text.embed.embedding_dim
         if self.vectors.shape[-1] != width:
             raise BankError(f"The bank '{self.name}' is {self.vectors.shape[-1]} wide; this model needs {width}.")
 
     def save(self, path: Path) -> "PromptBank":
-        """Write the file whole or not at all; gives the bank as it would be loaded."""
+        """Write the file whole or not at all; gives the bank as it would be loaded. Raises BankError."""
         name = "class_vectors" if self.facts.method in PROBE_METHODS else "context"
         tensor = self.vectors.detach().float().cpu().contiguous()
         data = save({name: tensor}, {"psmooth": json.dumps({"schema": SCHEMA, **asdict(self.facts)})})
-        scratch = path.with_suffix(".part")
-        try:
-            scratch.write_bytes(data)
-            scratch.replace(path)
-        except OSError as error:
-            raise BankError(f"The bank cannot be written to {path.name}: {error.strerror}.") from error
+        write_whole(path, data, "The bank", BankError)
         return load_bank(path)
 
 
-@lru_cache(maxsize=8)
-def _probe_width(model: MedVLM) -> int:
-    """The length of the model's embeddings; the text tower is asked once."""
-    return len(model.embed_texts(["a"])[0])
+_widths: WeakKeyDictionary[MedVLM, int] = WeakKeyDictionary()
+
+
+def _embedding_width(model: MedVLM) -> int:
+    """The length of the model's embeddings. Its text tower is asked once; a model that is let go of is forgotten."""
+    if model not in _widths:
+        _widths[model] = model.embed_texts(["a"]).shape[-1]
+    return _widths[model]
 
 
 def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:
     """Read a bank; ``sha256`` is what its manifest says.
 
     Raises:
-        BankError: the file is missing, no safetensors file, too large, altered, or lacks facts or tensors.
+        BankError: the file is missing, no safetensors file, too large, altered, or lacks facts or tensors, or has
+            facts that cannot be.
     """
     path = Path(path)
     data = _bytes_of(path)
@@ -139,7 +147,7 @@ def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:
         )
     try:
         tensors, facts = load(data), _read_facts(data)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, AttributeError, KeyError, TaskError, TypeError, ValueError, RecursionError) as error:
         raise BankError(
             f"{path.name} is not a prompt bank: it needs a safetensors file with psmooth's facts."
         ) from error
@@ -164,35 +172,89 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _read_facts(data: bytes) -> BankFacts:
+    """The facts of a file; raises one of the errors that ``load_bank`` turns into words."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     told: dict[str, Any] = json.loads(header["__metadata__"]["psmooth"])
     if told.pop("schema") != SCHEMA:
         raise ValueError("another schema")
-    lists = {field.name for field in fields(BankFacts) if str(field.type).startswith("tuple")}
-    for name in lists:
-        told[name] = tuple(told[name])
-    return BankFacts(**told)
+    for field in fields(BankFacts):
+        if not _is_of(told[field.name], field.type):
+            raise ValueError(f"{field.name} is of another kind")
+        if isinstance(told[field.name], list):
+            told[field.name] = tuple(told[field.name])
+    facts = BankFacts(**told)
+    Task(facts.task, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))  # refuses what is none
+    if len(set(facts.class_ids)) != len(facts.class_names):
+        raise ValueError("as many ids as names")
+    return facts
 
 
-def list_banks(folder: Path | None = None) -> list[dict[str, Any]]:
-    """The rows of a folder's manifest: file, sha256, method, model, task, denoiser; the shipped folder by default."""
-    manifest = (folder or resource("prompts")) / "manifest.json"
-    return json.loads(manifest.read_text("utf-8"))["banks"] if manifest.is_file() else []
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value of a JSON file is what a field declares: a stranger's file may hold anything."""
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(_is_of(one, inner[0]) for one in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_is_of(name, str) and _is_of(one, float) for name, one in value.items())
+    if inner:
+        return any(_is_of(value, one) for one in inner)
+    if kind in (int, float):
+        number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)
+    return value is None if kind is NoneType else isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
 
-def write_manifest(folder: Path) -> None:
-    """List every bank of the folder with its sha256."""
-    banks = [load_bank(file) for file in sorted(folder.glob("*.safetensors"))]
+# --- folders of banks
+
+
+def list_banks(folder: Path | None = None, called: str = "") -> list[dict[str, Any]]:
+    """The rows of a folder's manifest: file, sha256, method, model, task, denoiser; the shipped folder by default.
+
+    ``called`` is the folder's name in errors.
+
+    Raises:
+        BankError: the manifest cannot be read, or lists something that is no bank beside it.
+    """
+    folder = folder or resource("prompts")
+    manifest, called = folder / MANIFEST, called or folder.name
+    if not manifest.is_file():
+        return []
+    try:
+        rows = json.loads(manifest.read_text("utf-8"))["banks"]
+        sound = all(isinstance(row[name], str) for row in rows for name in ("file", "sha256", *_ROW))
+        sound = sound and all(_is_file_name(row["file"]) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BankError(
+            f"The manifest of {called} cannot be read; it should list file, sha256, model and task of each bank."
+        ) from error
+    if not sound:
+        raise BankError(f"The manifest of {called} lists something else than safetensors files beside it.")
+    return rows
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether it names a safetensors file of the same folder, on any system."""
+    bare = PurePosixPath(name).name == name == PureWindowsPath(name).name
+    return bare and name.endswith(".safetensors") and not set(name) & set("*?[]")
+
+
+def manifest_of(banks: Sequence[PromptBank]) -> bytes:
+    """The manifest of banks that lie in one folder, under their names."""
     rows = [
         {
             "file": f"{bank.name}.safetensors",
             "sha256": bank.sha256,
-            **{name: getattr(bank.facts, name) for name in ("method", "model", "model_revision", "task", "denoiser")},
+            **{name: getattr(bank.facts, name) for name in _ROW},
         }
         for bank in banks
     ]
-    text = json.dumps({"schema": SCHEMA, "banks": rows}, indent=1) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    return (json.dumps({"schema": SCHEMA, "banks": rows}, indent=1) + "\n").encode()
+
+
+def write_manifest(folder: Path) -> None:
+    """List every bank of the folder with its sha256; raises BankError if one is not whole."""
+    banks = [load_bank(file) for file in sorted(folder.glob("*.safetensors"))]
+    write_whole(folder / MANIFEST, manifest_of(banks), "The manifest", BankError)
 
 
 def shipped_bank(model: MedVLM, task: Task, method: str, denoiser: str) -> PromptBank:

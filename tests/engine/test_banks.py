@@ -1,18 +1,25 @@
 """The banks and denoisers that ship, and the commands that make, list and measure them."""
 
+import gc
 import json
+import weakref
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import psmooth.__main__ as command_line
 from psmooth.certificate import Plan, read_certificate
 from psmooth.certify import certify
-from psmooth.denoise import find_denoiser
+from psmooth.denoise import LearnedDenoiser, find_denoiser, save_denoisers
+from psmooth.errors import BankError, DenoiserError
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.phantoms import draw_phantom
-from psmooth.prompts import list_banks, load_bank, shipped_bank
+from psmooth.prompts import list_banks, load_bank, shipped_bank, write_manifest
 from psmooth.resources import resource
 from psmooth.scans import crop_scan, open_scan
 from psmooth.tasks import TASKS
@@ -49,6 +56,75 @@ def test_every_bank_of_the_manifest_is_whole_and_fits_its_model(pocket: MedVLM) 
         bank.check(models[row["model"]], TASKS[row["task"]], row["denoiser"])
         assert bank.facts.scores["val_scans"] > 40
         assert (bank.facts.shots is None) == row["method"].startswith("label_free")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"template": "no place for a name"},
+        {"class_names": ["one"], "class_ids": ["one"]},
+        {"class_names": ["a", "b", "c"]},
+        {"class_names": "ab"},
+        {"class_ids": [1, 2]},
+        {"shots": True},
+        {"pool": 2.5},
+        {"final_loss": float("nan")},
+        {"scores": {"val": "high"}},
+        {"scores": []},
+        {"licence": "x" * 501},
+        {"noise_levels": ["0.25"]},
+        {"model": None},
+        {"surplus": 1},
+        {"schema": 2},
+    ],
+    ids=str,
+)
+def test_facts_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    """A stranger's file may hold anything; what it holds reaches prompts, certificates and pages."""
+    bank = load_bank(resource("prompts", list_banks()[0]["file"]))
+    facts = asdict(bank.facts) | {"class_ids": ["a", "b"], "class_names": ["a", "b"], "schema": 1}
+    file = tmp_path / "bank.safetensors"
+    save_file({"context": bank.vectors}, file, {"psmooth": json.dumps(facts)})
+    assert load_bank(file).facts.class_names == ("a", "b")
+    save_file({"context": bank.vectors}, file, {"psmooth": json.dumps(facts | change)})
+    with pytest.raises(BankError, match="is not a prompt bank"):
+        load_bank(file)
+
+
+def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    bank = load_bank(resource("prompts", list_banks()[0]["file"]))
+    with pytest.raises(BankError, match="The bank cannot be written to .*Choose another"):
+        bank.save(tmp_path / "missing" / "bank.safetensors")
+    with pytest.raises(DenoiserError, match="cannot be written"):
+        save_denoisers(tmp_path / "missing" / "d.safetensors", torch.zeros(3, 8, 8), LearnedDenoiser(), {})
+    (tmp_path / "taken.safetensors").mkdir()
+    with pytest.raises(BankError, match="cannot be written"):
+        bank.save(tmp_path / "taken.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.safetensors"]
+
+
+def test_a_manifest_that_cannot_be_read_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bank = load_bank(resource("prompts", list_banks()[0]["file"]))
+    bank.save(tmp_path / "mine.safetensors")
+    write_manifest(tmp_path)
+    assert list_banks(tmp_path)[0]["sha256"] == bank.sha256
+    for text in ("{", '{"banks": 3}', '{"banks": [{"file": 1}]}'):
+        (tmp_path / "manifest.json").write_text(text)
+        code, out, err = said(["banks", "list", str(tmp_path)], capsys)
+        assert (code, out) == (2, "")
+        assert "cannot be read" in err
+
+
+def test_checking_a_bank_does_not_hold_its_model(tiny_model_folder: Path) -> None:
+    model = load_model(f"local-dir:{tiny_model_folder}", "cpu")
+    bank = load_bank(resource("prompts", "pocket-blood_cells-linear_probe-none.safetensors"))
+    bank = replace(bank, facts=replace(bank.facts, model_revision=model.revision))
+    with pytest.raises(BankError, match="this model needs 16"):
+        bank.check(model, TASKS["blood_cells"], "none")
+    seen = weakref.ref(model)
+    del model
+    gc.collect()
+    assert seen() is None
 
 
 def test_all_methods_run_on_the_shipped_banks_behind_the_learned_denoiser(pocket: MedVLM) -> None:
@@ -116,6 +192,12 @@ def test_evaluate_and_banks_list_print_their_tables(
     assert out.index("unconditional") < out.index("template") < out.index("frozen prompt") < out.index("zero_shot")
     code, out, _ = said(["banks", "list", "--json"], capsys)
     assert len(json.loads(out)) == len(list_banks())
+    chosen = ["--model", "pocket", "--task", "brain_mri", "--json"]
+    rows = json.loads(said(["banks", "list", *chosen], capsys)[1])
+    assert {(row["model"], row["task"]) for row in rows} == {("pocket", "brain_mri")}
+    code, out, err = said(["banks", "list", "--task", "nosuch"], capsys)
+    assert (code, out) == (0, "")
+    assert "No bank" in err
     code, _, err = said(["evaluate", str(tmp_path / "results"), *options], capsys)
     assert code == 2
     assert "without scans" in err

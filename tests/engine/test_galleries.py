@@ -1,19 +1,23 @@
 """Galleries: a folder or a data set in the Hub's ImageFolder form, with licence and source."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from psmooth.errors import ScanError
+from psmooth.errors import HubError, ScanError
 from psmooth.galleries import MOST, PHANTOMS, read_gallery
+from psmooth.hub import Hub
+from psmooth.scans import MAX_FILE_BYTES
 from psmooth.tasks import TASKS
+from tests.hub.server import serving
 
 
 def gallery(folder: Path, rows: str, *names: str) -> Path:
     folder.mkdir()
-    (folder / "metadata.csv").write_text(rows, encoding="utf-8")
+    (folder / "metadata.csv").write_bytes(rows.encode("utf-8", "surrogatepass"))
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((20, 30, 3), 80, np.uint8)).save(folder / name)
@@ -50,7 +54,12 @@ def test_no_more_are_shown_than_fit(tmp_path: Path) -> None:
         ("file_name\n", "column file_name"),
         ("file_name\n../1.png\n", "outside of its folder"),
         ("file_name\n/etc/passwd\n", "outside of its folder"),
+        ("file_name\n..\\\\1.png\n", "outside of its folder"),
+        ("file_name\nC:1.png\n", "outside of its folder"),
+        ("file_name\n[1].png\n", "rename"),
         ("file_name\n9.png\n", "not there"),
+        ("file_name,label\n1.png,\ud800\n", "cannot be read"),
+        ("file_name\n" + "x" * 200_000 + "\n", "cannot be read"),
     ],
 )
 def test_what_is_no_gallery_is_refused_in_a_sentence(tmp_path: Path, rows: str, words: str) -> None:
@@ -61,9 +70,79 @@ def test_what_is_no_gallery_is_refused_in_a_sentence(tmp_path: Path, rows: str, 
         read_gallery(str(tmp_path / "empty"))
 
 
+def test_a_row_with_more_cells_than_columns_is_read_without_them(tmp_path: Path) -> None:
+    (item,) = read_gallery(
+        str(gallery(tmp_path / "mine", "file_name,label\n1.png,a nevus,more,still\n", "1.png"))
+    ).items
+    assert item.truth == "a nevus"
+
+
+def test_sizes_are_limited(tmp_path: Path) -> None:
+    folder = gallery(tmp_path / "mine", "file_name,label\n1.png," + "x" * 500 + "\n", "1.png")
+    assert len(read_gallery(str(folder)).items[0].truth) == 200
+    with (folder / "1.png").open("r+b") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    with pytest.raises(ScanError, match="larger than 64 MB"):
+        read_gallery(str(folder))
+    with (folder / "metadata.csv").open("r+b") as file:
+        file.truncate(16_000_001)
+    with pytest.raises(ScanError, match="larger than 16 MB"):
+        read_gallery(str(folder))
+
+
+def test_where_a_row_has_no_licence_the_card_holds(tmp_path: Path) -> None:
+    folder = gallery(tmp_path / "mine", "file_name,licence\n1.png,\n2.png,CC0\n", "1.png", "2.png")
+    for card, licence in {
+        "---\nlicense: cc-by-nc-nd-4.0\n---\n# Slides\nlicense: mit\n": "cc-by-nc-nd-4.0",
+        '---\ntags:\n- x\nlicense: other\nlicense_name: "look, no copies"\n---\n': "look, no copies",
+        "# A card without a head\nlicense: mit\n": "",
+    }.items():
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        assert [item.licence for item in read_gallery(str(folder)).items] == [licence, "CC0"]
+
+
+def picture(grey: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((20, 30, 3), grey, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_data_set_is_shown_at_its_commit_from_the_cache_and_only_what_is_shown_is_fetched(tmp_path: Path) -> None:
+    rows = b"file_name,label,source\nimages/1.png,melanoma,A clinic\nimages/2.png,nevus,\n"
+    files = {f"images/{number}.png": picture(number) for number in (1, 2, 3)}
+    card = b"---\nlicense: cc-by-nc-nd-4.0\n---\n"
+    with serving() as server:
+        commit = server.add("somebody/skin", {"metadata.csv": rows, "README.md": card, **files}, "dataset")
+        hub = Hub(endpoint=server.url, cache=tmp_path / "cache")
+        first = read_gallery("somebody/skin", hub)
+        assert not [path for _, path, _ in server.asked if "3.png" in path]
+        server.asked.clear()
+        assert read_gallery(f"somebody/skin@{commit}", hub) == first
+        assert server.asked == []
+        server.add("somebody/skin", {"metadata.csv": b"file_name\n1.png\n", "1.png": picture(9)}, "dataset")
+        assert read_gallery(f"somebody/skin@{commit}", hub) == first
+        with pytest.raises(HubError, match="no repository somebody/nothing"):
+            read_gallery("somebody/nothing", hub)
+        server.add("somebody/bare", {"README.md": card}, "dataset")
+        with pytest.raises(ScanError, match="somebody/bare is no gallery"):
+            read_gallery("somebody/bare", hub)
+    assert (first.name, first.revision, first.source) == ("somebody/skin", commit, f"somebody/skin @ {commit}")
+    melanoma, nevus = first.items
+    assert (melanoma.task, melanoma.class_id, melanoma.source) == ("dermoscopy", "melanoma", "A clinic")
+    assert (nevus.source, nevus.licence) == ("somebody/skin on the Hub", "cc-by-nc-nd-4.0")
+    assert melanoma.file is not None
+    assert melanoma.file.is_relative_to(tmp_path / "cache")
+    assert melanoma.open().values.max() == 1
+    assert (
+        read_gallery(f"somebody/skin@{commit}", Hub(endpoint="http://127.0.0.1:9", cache=tmp_path / "cache")) == first
+    )
+
+
 def test_drawn_examples_are_a_gallery_like_any_other() -> None:
     assert len(PHANTOMS.items) == 8
     for item in PHANTOMS.items:
         assert item.truth == TASKS[item.task].class_name(item.class_id)
         assert item.licence == "Apache-2.0"
+    assert PHANTOMS.revision is None
+    assert PHANTOMS.source == "drawn examples"
     assert PHANTOMS.items[0].open().values.ndim == 3

@@ -5,6 +5,29 @@ import pytest
 from psmooth.errors import TaskError
 from psmooth.tasks import TASKS, find_task, own_task
 
+# As the reference code spells them (PromptSmooth's data/plip_datasets_clsnames.py; chest X-rays: the paper).
+PAPER = {
+    "kather_colon": (
+        "An H&E image patch of {}.",
+        "adipose tissue; background; debris; lymphocytes; mucus; smooth muscle; normal colon mucosa; "
+        "cancer-associated stroma; colorectal adenocarcinoma epithelium",
+    ),
+    "pannuke": ("An H&E image of {} tissue.", "benign; malignant"),
+    "sicapv2": (
+        "a histopathology slide showing {}.",
+        "benign glands; atrophic dense glands; cribriform ill-formed fused papillary patterns; "
+        "isolated nest cells without lumen roseting patterns",
+    ),
+    "skin_cancer": (
+        "a histopathology slide showing {}.",
+        "necrosis; skeletal muscle; eccrine sweat glands; vessels; elastosis; chondral tissue; hair follicle; "
+        "epidermis; nerves; subcutis; dermis; sebaceous glands; squamous-cell carcinoma; melanoma in-situ; "
+        "basal-cell carcinoma; naevus",
+    ),
+    "covid": (None, "covid; normal"),
+    "rsna18": (None, "Lung Opacity; No Lung Opacity Not Normal; Normal"),
+}
+
 
 def test_every_task_of_the_table_is_whole():
     for task in TASKS.values():
@@ -17,6 +40,7 @@ def test_own_class_names_are_split_and_trimmed():
     task = own_task(" tumour ; no  tumour\nnot sure;;", "a slide of {}.")
     assert task.class_names == ("tumour", "no tumour", "not sure")
     assert task.class_ids == ("tumour", "no_tumour", "not_sure")
+    assert own_task("a\r\nb;\r\n").class_names == ("a", "b")
     assert own_task(["細胞", "組織"]).class_ids == ("細胞", "組織")
 
 
@@ -26,11 +50,10 @@ def test_two_and_fifty_names_work():
 
 
 def test_the_tasks_of_the_paper_stand_after_those_of_the_pocket_models():
-    paper = {"kather_colon": 9, "pannuke": 2, "sicapv2": 4, "skin_cancer": 16, "covid": 2, "rsna18": 3}
-    assert list(TASKS)[-6:] == list(paper)
-    assert {name: len(TASKS[name].class_ids) for name in paper} == paper
-    assert TASKS["pannuke"].templates == ("An H&E image of {} tissue.",)
-    assert TASKS["rsna18"].class_names[1] == "No Lung Opacity Not Normal"
+    assert list(TASKS)[-6:] == list(PAPER)
+    for name, (template, words) in PAPER.items():
+        assert "; ".join(TASKS[name].class_names) == words
+        assert template is None or TASKS[name].templates == (template,)
 
 
 def test_names_that_make_the_same_id_get_numbers():
@@ -44,6 +67,7 @@ def test_names_that_make_the_same_id_get_numbers():
         ("one", "of {}", "at least two"),
         ("a; A", "of {}", "the same"),
         ("a; ; b", "of {}", "is empty"),
+        ("a\n\nb", "of {}", "is empty"),
         (["a", ""], "of {}", "is empty"),
         ("", "of {}", "at least two"),
         ("a; " + "x" * 81, "of {}", "1 to 80"),

@@ -14,10 +14,14 @@ from urllib.parse import unquote, urlsplit
 
 
 class BankHub:
-    """What is on the Hub: by repository, files by path; every upload makes another commit."""
+    """What is on the Hub: by repository, files by path; every upload makes another commit.
+
+    With ``refusal`` a status, nothing may be written.
+    """
 
     def __init__(self) -> None:
         self.repos: dict[str, dict[str, bytes]] = {}
+        self.refusal: int | None = None
         self.requests: list[str] = []
         self.pause = 0.0  # seconds between two parts of a file
         self.address = ""
@@ -85,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.hub.requests.append(f"POST {path}")
+        if self.hub.refusal is not None:
+            return self._answer({"error": "no"}, self.hub.refusal)
         if path == "/api/validate-yaml":
             return self._answer({"errors": [], "warnings": []})
         if path == "/api/repos/create":
