@@ -221,13 +221,13 @@ def list_banks(folder: Path | None = None, called: str = "") -> list[dict[str, A
         return []
     try:
         rows = json.loads(manifest.read_text("utf-8"))["banks"]
-        sound = all(isinstance(row[name], str) for row in rows for name in ("file", "sha256", *_ROW))
-        sound = sound and all(_is_file_name(row["file"]) for row in rows)
+        if not all(isinstance(row[name], str) for row in rows for name in ("file", "sha256", *_ROW)):
+            raise TypeError("a row has a value that is no text")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BankError(
             f"The manifest of {called} cannot be read; it should list file, sha256, model and task of each bank."
         ) from error
-    if not sound:
+    if not all(_is_file_name(row["file"]) for row in rows):
         raise BankError(f"The manifest of {called} lists something else than safetensors files beside it.")
     return rows
 

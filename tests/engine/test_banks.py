@@ -93,7 +93,7 @@ def test_facts_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any]
 
 def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
     bank = load_bank(resource("prompts", list_banks()[0]["file"]))
-    with pytest.raises(BankError, match="The bank cannot be written to .*Choose another"):
+    with pytest.raises(BankError, match=r"The bank cannot be written to .*Choose another"):
         bank.save(tmp_path / "missing" / "bank.safetensors")
     with pytest.raises(DenoiserError, match="cannot be written"):
         save_denoisers(tmp_path / "missing" / "d.safetensors", torch.zeros(3, 8, 8), LearnedDenoiser(), {})

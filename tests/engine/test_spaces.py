@@ -1,24 +1,30 @@
 """What makes a Space of the repository: its front matter, a lent card, a start with the variables that a Space sets."""
 
+import json
 import os
 import pickle
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
 
 from psmooth import session
 from psmooth._model_table import MODELS
+from psmooth.models import MedVLM
 from psmooth.session import Enrolment, Order, Scene, Specimen
-from psmooth.spaces import LONGEST, on_card, seconds_for
+from psmooth.spaces import LONGEST, carried, home_device, on_card, seconds_for
 from psmooth.views import model_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -65,17 +71,118 @@ def counted(most: int) -> Iterator[int]:
     yield from range(most)
 
 
-def test_away_from_zerogpu_nothing_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+def test_away_from_zerogpu_nothing_is_wrapped_or_moved(tiny_model: MedVLM) -> None:
     assert on_card(counted, lambda _: 1) is counted  # type: ignore[arg-type, comparison-overlap]
+    assert home_device() is None
+    assert carried(tiny_model) is tiny_model
 
 
-def test_the_decorator_of_the_service_takes_a_generator_and_a_callable_duration() -> None:
-    import spaces
+@contextmanager
+def device_service() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
+    """Stands in for what lends the cards: its address, and what it was asked, in order."""
+    asked: list[tuple[str, dict[str, str]]] = []
 
-    lend: Any = spaces.GPU
-    lent = lend(duration=lambda _: 30)(counted)
-    assert list(lent(3)) == [0, 1, 2]
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            address = urlsplit(self.path)
+            asked.append((address.path, dict(parse_qsl(address.query))))
+            lent = {"idle": False, "nvidiaIndex": 0, "nvidiaUUID": "GPU-0", "allowToken": "token"}
+            body = json.dumps(lent if address.path == "/schedule" else {}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is said."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+ON_ZERO_GPU = """
+import json, os, sys, threading
+import gradio
+import spaces.zero.torch as card
+card.init = card.move = lambda *_, **__: None  # all that is left out: touching the card, which is not here
+from psmooth import spaces
+from psmooth.certificate import Plan
+from psmooth.certify import certify
+from psmooth.models import load_model
+from psmooth.phantoms import draw_phantom
+from psmooth.scans import open_scan
+
+models = {}
+options = {"task": "blood_cells", "seed": 5, "batch_size": 32}
+
+def votes(scan, count):
+    for step in certify(spaces.carried(models["it"]), scan, plan=Plan(max_votes=count), **options):
+        yield os.getpid(), step
+
+def seconds(scan, count):
+    return spaces.seconds_for(count, 0)
+
+def visit():  # handlers run in threads, where the service pretends no card
+    models["it"] = load_model(sys.argv[1], spaces.home_device())
+    scan = open_scan(draw_phantom("blood_cells", "monocyte", 2).pixels)
+    *_, (_, here) = votes(scan, 300)
+    workers, steps = zip(*spaces.on_card(votes, seconds)(scan, 300))
+    pair = [step.results["template"].votes.counts for step in (here, steps[-1])]
+    print(json.dumps([os.getpid(), sorted(set(workers)), len(steps), pair]), file=sys.stderr)
+
+with gradio.Blocks() as page:
+    gradio.Markdown("a page")
+page.launch(prevent_thread_lock=True, quiet=True)
+visitor = threading.Thread(target=visit)
+visitor.start()
+visitor.join()
+page.close()
+"""
+
+
+def test_on_zerogpu_a_run_is_lent_a_card_and_its_votes_are_those_of_any_other_run(
+    tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    """The real decorator with its forked worker and its talk with the service; only the card itself is not there."""
+    (tmp_path / "cgroup").write_text("0::/space\n")
+    with device_service() as (address, asked):
+        zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": address, "SYSTEM": "spaces"}
+        zero |= {"ZEROGPU_PROC_SELF_CGROUP_PATH": str(tmp_path / "cgroup"), "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", ON_ZERO_GPU, f"local-dir:{tiny_model_folder}"],
+            cwd=ROOT, env=os.environ | zero, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=180,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    serving, workers, steps, (here, there) = json.loads(done.stderr.splitlines()[-1])
+    assert [path for path, _ in asked] == ["/startup-report", "/schedule", "/allow", "/release"]
+    assert asked[1][1]["durationSeconds"] == str(seconds_for(300, 0))
+    assert asked[3][1]["fail"] == "false"
+    assert workers == [int(asked[2][1]["pid"])] != [serving]
+    assert steps > 1
+    assert here == there
+    assert sum(there) == 300
+
+
+def test_the_container_copies_what_is_here_and_does_not_run_as_root() -> None:
+    lines = (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+    copied = {source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]}
+    assert {"app.py", "psmooth", "assets", "prompts", "requirements.txt", "constraints.txt"} <= copied
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+    sent = [line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
+    assert {line.removeprefix("!") for line in sent} == copied
+    (user,) = [line for line in lines if line.startswith("USER ")]
+    assert user != "USER root"
+    assert lines.index(user) < next(place for place, line in enumerate(lines) if line.startswith("CMD "))
+    assert any(line.startswith("HEALTHCHECK ") for line in lines)
+    assert any(line.startswith("VOLUME ") for line in lines)
 
 
 def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_folder: Path, monkeypatch: Any) -> None:
