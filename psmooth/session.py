@@ -29,7 +29,7 @@ from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
 from psmooth.shelf import ModelShelf
-from psmooth.spaces import on_card, seconds_for
+from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
 
 Step = TypeVar("Step")
@@ -37,7 +37,7 @@ OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
 
-shelf = ModelShelf()
+shelf = ModelShelf(home_device())
 log = logging.getLogger("psmooth.session")
 
 
@@ -92,7 +92,7 @@ def model_of(choice: str | None) -> MedVLM:
 
 
 def _prepared(choice: str, progress: Callable[[int, int], None] | None) -> MedVLM:
-    model = shelf.get(choice, progress)
+    model = carried(shelf.get(choice, progress))
     best_batch_size(model)  # tried out once, and before the first run
     return model
 
