@@ -155,7 +155,7 @@ def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
 
 def prompt_menu(session: Session) -> Any:
     """The menu of prompts with the visitor's own banks, the newest one chosen."""
-    own = [(views_learn.bank_title(bank), OWN_BANK + bank.name) for bank in session.banks]
+    own = [(views_learn.bank_title(bank), OWN_BANK + bank.sha256) for bank in session.banks]
     return gr.Dropdown([*views.method_choices(), *own], value=own[-1][1])
 
 

@@ -151,7 +151,7 @@ class Order:
 
     def bank(self) -> PromptBank | None:
         """The visitor's own bank, if the menu of prompts names one."""
-        return next((bank for bank in self.banks if OWN_BANK + bank.name == self.method), None)
+        return next((bank for bank in self.banks if OWN_BANK + bank.sha256 == self.method), None)
 
     def contender(self) -> tuple[str, str, tuple[PromptBank, ...]]:
         """Method, denoiser and banks of the run; an own bank brings the denoiser that it was learned behind."""
