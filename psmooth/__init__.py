@@ -4,6 +4,7 @@ One screen of names; what each module does stands at its top. Names load when th
 can be verified without loading a network library.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from psmooth.tasks import TASKS, Task, own_task
 
 __version__ = "0.1.0"
+
+# Read once, when torch is loaded: idle threads of an encoder leave their cores to the noise after half a millisecond.
+os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 _HOMES = {
     "certificate": ("Abstention", "Certificate", "Plan", "read_certificate", "verify"),

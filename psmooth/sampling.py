@@ -10,9 +10,8 @@ total variation a 224 × 224 crop. Nothing is clipped.
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -29,11 +28,17 @@ Phase = Literal["tune", "select", "estimate", "attack"]
 BLOCK = 32  # copies drawn from one generator
 LARGEST_NOISE_LEVEL = 10.0
 _UNDECIDED = np.int16(-32768)  # marks a 16-bit prefix that a bin edge runs through
-_AHEAD = 2  # batches drawn while the encoder works
+_IN_CACHE = 1 << 15  # draws looked up at a time: NumPy widens their indices fourfold
+_MOST_WORKERS = 4
 
 
 class ImageEncoder(Protocol):
     """What sampling needs of a model."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
 
     def embed_images(self, pixels: Tensor) -> Tensor:
         """``(batch, 3, size, size)`` pixels → ``(batch, dim)`` unit vectors."""
@@ -60,7 +65,10 @@ class GridNoise:
     def draw(self, generator: np.random.SFC64, count: int) -> np.ndarray:
         """``count`` integers (a multiple of 4), int16, in grey levels."""
         prefixes = generator.random_raw(count // 4).view(np.uint16)
-        noise = self._table.take(prefixes, mode="clip")
+        noise = np.empty(count, np.int16)
+        for start in range(0, count, _IN_CACHE):
+            part = slice(start, start + _IN_CACHE)
+            self._table.take(prefixes[part], mode="clip", out=noise[part])
         rows = np.flatnonzero(noise == _UNDECIDED)
         tails = generator.random_raw(len(rows)) >> np.uint64(16)
         noise[rows] = self._look_up((prefixes[rows].astype(np.uint64) << np.uint64(48)) | tails)
@@ -110,8 +118,10 @@ def noisy_copies(crop: Crop, noise: np.ndarray) -> Tensor:
 
     Pixel and noise are added as integers and converted once: a float of either alone would carry bits of the crop.
     """
-    sums = noise + crop.pixels.astype(np.int16).transpose(1, 2, 0)
-    return torch.from_numpy(np.divide(sums, np.float32(255), dtype=np.float32)).permute(0, 3, 1, 2)
+    levels = np.ascontiguousarray(crop.pixels.transpose(1, 2, 0), np.int16)
+    copies = (noise + levels).astype(np.float32)
+    copies /= np.float32(255)
+    return torch.from_numpy(copies).permute(0, 3, 1, 2)
 
 
 def batch_copies(crop: Crop, noise_level: float, seed: str, phase: Phase, first: int, batch_size: int) -> Tensor:
@@ -136,28 +146,42 @@ def noisy_embeddings(
 ) -> Iterator[Tensor]:
     """Embeddings of copies 0 to ``count − 1`` of a phase, in order, a batch at a time.
 
-    The noise of coming batches is drawn while the encoder works. Every batch has the same shape, because an encoder's
-    last bits may depend on it; of the last one, the copies past ``count`` are thrown away.
+    On the CPU a few workers draw and encode whole batches side by side, each on its share of the cores: no core waits
+    for another, so exact noise costs next to nothing. Elsewhere they draw the coming batches while the device works.
+    Every batch has the same shape, because an encoder's last bits may depend on it; of the last one, the copies past
+    ``count`` are thrown away.
 
     Yields:
         ``(copies, dim)`` unit vectors on the model's device, ``copies`` = ``batch_size`` but for the last.
     """
+
+    def draw(first: int) -> Tensor:
+        return batch_copies(crop, noise_level, seed, phase, first, batch_size)
+
+    def embed(copies: Tensor) -> Tensor:
+        return model.embed_images(denoise(copies, noise_level) if denoise else copies)
+
     starts = range(0, count, batch_size)
-    with ThreadPoolExecutor(_workers()) as pool:
+    if model.device.type == "cpu":
+        parts = _side_by_side(lambda first: embed(draw(first)), starts)
+    else:
+        parts = (embed(copies) for copies in _side_by_side(draw, starts))
+    for first, part in zip(starts, parts, strict=True):
+        yield part[: count - first]
 
-        def order(first: int) -> Future[Tensor]:
-            return pool.submit(batch_copies, crop, noise_level, seed, phase, first, batch_size)
 
-        ordered = [order(first) for first in starts[:_AHEAD]]
+def _side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Iterator[Tensor]:
+    """What becomes of each batch, in order, by a few threads that share the cores."""
+    cores = torch.get_num_threads()
+    workers = min(_MOST_WORKERS, cores)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores // workers,)) as pool:
+        ahead = [pool.submit(work, first) for first in starts[: workers + 1]]
         try:
-            for number, first in enumerate(starts):
-                copies = ordered.pop(0).result()
-                ordered += [order(later) for later in starts[number + _AHEAD : number + _AHEAD + 1]]
-                seen = denoise(copies, noise_level) if denoise else copies
-                yield model.embed_images(seen)[: count - first]
+            for number in range(len(starts)):
+                yield ahead.pop(0).result()
+                if number == 0:
+                    torch.set_num_threads(cores)  # the workers' share was also made the default of new threads
+                ahead += [pool.submit(work, first) for first in starts[number + workers + 1 : number + workers + 2]]
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _workers() -> int:
-    return min(_AHEAD, os.cpu_count() or 1)
+            torch.set_num_threads(cores)

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from typing import Any
 
 import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from timm.layers.conv2d_same import Conv2dSame, conv2d_same
+from torch import nn
 from torch.nn.functional import normalize
 
 from psmooth.errors import ModelError
-from psmooth.models import MODELS, load_model
+from psmooth.models import MODELS, _fold_padding, load_model
 from psmooth.resources import resource
 
 BUNDLED = [spec.id for spec in MODELS.values() if spec.family == "bundled"]
@@ -81,6 +84,19 @@ def test_folded_batch_norms_are_the_same_function(name):
     with torch.no_grad():
         plain = normalize(network.encode_image(pixels * 2 - 1), dim=-1)
     assert torch.allclose(model.embed_images(pixels), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("groups", [1, 6])
+def test_padding_folded_into_a_strided_kernel_is_the_same_function(kernel, groups):
+    torch.manual_seed(0)
+    same: Any = Conv2dSame(6, 12, kernel, 2, groups=groups)
+    folded = next(_fold_padding(nn.Sequential(same)).children())
+    assert type(folded) is nn.Conv2d
+    pixels = torch.rand(2, 6, 32, 64)
+    with torch.no_grad():
+        wanted = conv2d_same(pixels, same.weight, same.bias, (2, 2), groups=groups)
+        assert torch.allclose(folded(pixels), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("change", ["missing", "surplus", "shape"])

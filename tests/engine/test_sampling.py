@@ -113,6 +113,8 @@ def test_noise_of_a_vote_is_bit_equal_whatever_the_batch(crop):
 class Recorder:
     """An encoder that keeps what it is shown."""
 
+    device = torch.device("cpu")
+
     def __init__(self):
         self.seen = []
 
@@ -128,10 +130,14 @@ def test_the_stream_is_bit_equal_whatever_the_threads_and_keeps_one_batch_shape(
     try:
         encoder = Recorder()
         stream = noisy_embeddings(encoder, crop, 0.5, seed=SEED, phase="estimate", count=100, batch_size=32)
-        assert [len(part) for part in stream] == [32, 32, 32, 4]
+        parts = list(stream)
+        assert [len(part) for part in parts] == [32, 32, 32, 4]
+        assert torch.equal(torch.cat(parts), batch_copies(crop, 0.5, SEED, "estimate", 0, 100).flatten(1)[:, :5])
+        assert torch.get_num_threads() == threads
         assert {tuple(batch.shape) for batch in encoder.seen} == {(32, 3, 32, 32)}
         whole = batch_copies(crop, 0.5, SEED, "estimate", 0, 128)
-        assert torch.equal(torch.cat(encoder.seen), whole)
+        expected = {part.numpy().tobytes() for part in whole.split(32)}
+        assert {batch.numpy().tobytes() for batch in encoder.seen} == expected
     finally:
         torch.set_num_threads(before)
 
