@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -50,6 +51,7 @@ from psmooth.session import (
 )
 from psmooth.tasks import TASKS
 
+PIECES = ("psmooth", "viewer", "budget", "modes", "compare", "learn", "understand")  # a script and a style sheet each
 DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 WORDS = {
@@ -64,16 +66,21 @@ log = logging.getLogger("psmooth.app")
 
 def shown_gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
     """The examples as the picker shows them; ``own`` if the scan is the visitor's."""
+    return {"items": _shown_examples(), "chosen": chosen, "own": own}
+
+
+@cache
+def _shown_examples() -> list[dict[str, Any]]:
+    """Names and small pictures, made once."""
     items = []
     for index, example in enumerate(gallery().items):
         about = " · ".join(part for part in (example.source, example.licence) if part)
         task = TASKS[example.task].name if example.task else ""
         label = ", ".join(part for part in (f"{task}: {example.truth}".strip(": "), about) if part)
         picture = views.thumbnail(scan_picture(example_specimen(index).scan))
-        items.append(
-            {"name": example.name, "label": label, "picture": picture, "about": about, "shown": bool(example.file)}
-        )
-    return {"items": items, "chosen": chosen, "own": own}
+        told = {"about": about, "shown": example.file is not None}
+        items.append({"name": example.name, "label": label, "picture": picture, **told})
+    return items
 
 
 def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
@@ -183,15 +190,23 @@ def certify_file(
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
     votes; a window_width of 0 takes a 16-bit scan's full range.
     """
-    window = (window_center, window_width) if window_width else (None, None)
+    center, width = (window_center, window_width) if window_width else (None, None)
+
+    def ordered() -> Generator[Scene | Download, None, None]:
+        numbers = (noise_level, votes, target_radius, center, width)
+        return scenes(Order(Specimen(take(scan)), model, task, class_names, template, *numbers, method, denoiser))
+
+    yield from answered(ordered, answer)
+
+
+def answered(
+    ordered: Callable[[], Generator[Any, None, None]], answer: Callable[[Any], dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """What an endpoint streams: an answer for each step, bytes while a model comes, and errors as sentences."""
     try:
-        specimen = Specimen(take(scan))
-        order = Order(
-            specimen, model, task, class_names, template, noise_level, votes, target_radius, *window, method, denoiser
-        )
-        with closing(scenes(order)) as steps:
-            for scene in steps:
-                yield answer(scene) if isinstance(scene, Scene) else on_its_way(scene)
+        with closing(ordered()) as steps:
+            for step in steps:
+                yield on_its_way(step) if isinstance(step, Download) else answer(step)
     except PsmoothError as error:
         raise gr.Error(str(error), print_exception=False) from None
 
@@ -205,7 +220,7 @@ def answer(scene: Scene) -> dict[str, Any]:
     """What the endpoint sends of one step."""
     stage, progress = scene.stage(), scene.progress
     record = None if progress.phase == "selection" else progress.results[scene.order.contender()[0]].to_dict()
-    said = {name: stage[name] for name in ("state", "line", "sentence")}
+    said = picked_from(stage, ("state", "line", "sentence"))
     counted = {"votes": progress.votes, "planned": progress.planned}
     return {**said, **counted, "radius": record and record["radius"], "certificate": record}
 
@@ -218,20 +233,13 @@ def compare_file(
     Each step is {state, line, sentence, groups, curve, certificates}: groups hold the methods by kind of guarantee,
     curve the radii by noise level; certificates come with the last step, one a method.
     """
-    try:
-        order = Order(
-            Specimen(take(scan)), model, task, class_names, template, noise_level, votes, None, None, None,
-            denoiser=denoiser,
-        )  # fmt: skip
-        with closing(comparisons(order)) as steps:
-            for step in steps:
-                if isinstance(step, Download):
-                    yield on_its_way(step)
-                    continue
-                shown = views_compare.comparison(step)
-                yield {name: shown[name] for name in ("state", "line", "sentence", "groups", "curve", "certificates")}
-    except PsmoothError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+
+    def ordered() -> Generator[Comparison | Download, None, None]:
+        numbers = (noise_level, votes, None, None, None)
+        return comparisons(Order(Specimen(take(scan)), model, task, class_names, template, *numbers, denoiser=denoiser))
+
+    told = ("state", "line", "sentence", "groups", "curve", "certificates")
+    yield from answered(ordered, lambda step: picked_from(views_compare.comparison(step), told))
 
 
 def learn_file(
@@ -241,19 +249,19 @@ def learn_file(
 
     Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
     """
-    try:
+
+    def ordered() -> Generator[Lessons | Download, None, None]:
         if scans is None:
             raise ScanError(views.NO_FILE)
-        enrolment = Enrolment(Path(scans), model, task, class_names, template, way, denoiser, int(shots))
-        with closing(lessons(enrolment)) as steps:
-            for step in steps:
-                if isinstance(step, Download):
-                    yield on_its_way(step)
-                    continue
-                shown = views_learn.lessons(step)
-                yield {name: shown[name] for name in ("state", "line", "losses", "bank")}
-    except PsmoothError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        return lessons(Enrolment(Path(scans), model, task, class_names, template, way, denoiser, int(shots)))
+
+    told = ("state", "line", "losses", "bank")
+    yield from answered(ordered, lambda step: picked_from(views_learn.lessons(step), told))
+
+
+def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The parts of what a view shows that a program is told."""
+    return {name: shown[name] for name in names}
 
 
 # --- thin handlers of the page
@@ -686,13 +694,7 @@ def theme() -> themes.Base:
 def static_files() -> dict[str, Path]:
     """What the page itself needs: nothing else is served from this machine, and nothing from another."""
     return {
-        "script": resource("assets", "psmooth.js"),
-        "compare": resource("assets", "compare.js"),
-        "learn": resource("assets", "learn.js"),
-        "viewer": resource("assets", "viewer.js"),
-        "budget": resource("assets", "budget.js"),
-        "modes": resource("assets", "modes.js"),
-        "understand": resource("assets", "understand.js"),
+        **{name: resource("assets", f"{name}.js") for name in PIECES},
         "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
         "greek": resource("assets", "fonts", "inter-greek.woff2"),
@@ -700,16 +702,18 @@ def static_files() -> dict[str, Path]:
 
 
 def style_sheets() -> list[Path]:
-    """One for what all views share, one for each view."""
-    return [
-        resource("assets", f"{name}.css")
-        for name in ("psmooth", "viewer", "budget", "modes", "compare", "learn", "understand")
-    ]
+    """One for what all views share, one for each piece."""
+    return [resource("assets", f"{name}.css") for name in PIECES]
 
 
 def addresses() -> dict[str, str]:
     """Where the page finds them, relative to itself."""
     return {name: f"gradio_api/file={path.as_posix()}" for name, path in static_files().items()}
+
+
+def scripts() -> str:
+    """The scripts of the page, that of what all views share first."""
+    return "\n".join(f'<script src="{addresses()[name]}"></script>' for name in PIECES)
 
 
 def fonts_and_colours() -> str:
@@ -720,7 +724,7 @@ def fonts_and_colours() -> str:
 
 def head() -> str:
     """Fonts, colours and scripts; Gradio does not wait for these scripts, so they come with the first picture too."""
-    return part("head", css=fonts_and_colours(), **addresses())
+    return part("head", css=fonts_and_colours(), scripts=scripts())
 
 
 class FirstPicture:
@@ -760,7 +764,7 @@ def first_picture() -> str:
     values = json.dumps({"stage": stage, "strip": strip, "picker": shown_gallery(0), "words": views.PAGE_WORDS})
     css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
     parts = {name: part(name) for name in ("header", "picker")} | {"stage": part("stage", budget="")}
-    return part("first", css=css, values=values.replace("</", "<\\/"), **parts, **addresses())
+    return part("first", css=css, values=values.replace("</", "<\\/"), **parts, scripts=scripts())
 
 
 def warm_up() -> None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from psmooth.errors import ScanError
-from psmooth.scans import MAX_FILE_BYTES, Scan, open_scan
+from psmooth.scans import MAX_FILE_BYTES, PICTURES, Scan, open_scan
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 MOST_SCANS = 2_000
 MOST_BYTES = 512 * 2**20
 

@@ -20,11 +20,10 @@ from psmooth.certify import Progress, certify
 from psmooth.errors import ScanError
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
-from psmooth.scans import Crop, crop_scan, open_scan
+from psmooth.scans import PICTURES, Crop, crop_scan, open_scan
 from psmooth.tasks import Task
 
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 _RESAMPLES = 1_000
 
 Record = dict[str, Any]

@@ -21,6 +21,7 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPIma
 from psmooth.errors import ScanError
 
 MAX_FILE_BYTES: Final = 64_000_000
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # how the names of scans end
 MAX_PIXELS: Final = 64_000_000
 MIN_SIDE: Final = 16
 MAX_SIDE_RATIO: Final = 32

@@ -815,11 +815,20 @@ def megabytes_text(count: int) -> str:
     return f"{count_text(round(count / 1e6))} MB"
 
 
+def download_words(name: str, done: int, total: int) -> dict[str, Any]:
+    """What every view says while a model comes."""
+    return {
+        "state": "loading",
+        "line": f"Downloading {name} · {megabytes_text(done)} of {megabytes_text(total)}",
+        "fraction": done / max(1, total),
+        "sentence": "Once here, it is read from this computer; a download that is cut short goes on where it stood.",
+    }
+
+
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     """A model on its way from the Hub."""
-    line = f"Downloading {name} · {megabytes_text(done)} of {megabytes_text(total)}"
-    text = "Once it is here, it is read from this computer; a download that is cut short goes on where it stood."
-    return {**message("loading", "Fetching the model …", text, line), "fraction": done / max(1, total)}
+    told = download_words(name, done, total)
+    return {**message("loading", "Fetching the model …", told["sentence"], told["line"]), **told}
 
 
 def model_words(spec: "ModelSpec") -> str:

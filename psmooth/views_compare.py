@@ -48,14 +48,7 @@ def loading(model_name: str) -> dict[str, Any]:
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     """A model on its way from the Hub."""
-    told = views.downloading(name, done, total)
-    return {
-        **idle(),
-        "state": "loading",
-        "line": told["line"],
-        "fraction": told["fraction"],
-        "sentence": told["sentence"],
-    }
+    return {**idle(), **views.download_words(name, done, total)}
 
 
 def failed(error: str) -> dict[str, Any]:
