@@ -1,4 +1,4 @@
-"""The errors of psmooth, each with a message that is shown to the visitor as it stands.
+"""The errors of psmooth, each with a message that is shown to the visitor, in English or in the visitor's language.
 
 This module knows nothing about the rest of the package.
 
@@ -13,9 +13,27 @@ This module knows nothing about the rest of the package.
 A message says what was wrong, what was expected, and what to do.
 """
 
+from typing import Any
+
 
 class PsmoothError(Exception):
-    """Anything psmooth refuses; the message is a sentence for the visitor."""
+    """Anything psmooth refuses; the message is a sentence for the visitor.
+
+    Attributes:
+        template: the sentence in English, with names in braces where values go; without values it stands as it is.
+        values: what goes there. Both are kept apart so that the sentence can be said in another language.
+    """
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        super().__init__(template.format(**values) if values else template)
+        self.template, self.values = template, values
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return _rebuilt, (type(self), self.template, self.values)
+
+
+def _rebuilt(kind: "type[PsmoothError]", template: str, values: dict[str, object]) -> PsmoothError:
+    return kind(template, **values)
 
 
 class ScanError(PsmoothError):

@@ -1,0 +1,89 @@
+"""Says a sentence in the visitor's language, and in words or in symbols, as they have chosen.
+
+It knows nothing about what the sentences are about: they are written in English where they are used, as templates with
+names in braces, and `assets/words/` holds for each other language what stands for each template.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from psmooth.errors import PsmoothError
+from psmooth.resources import resource
+
+LANGUAGES: Final[dict[str, str]] = {
+    "en": "English",
+    "de": "Deutsch",
+    "fr": "Français",
+    "es": "Español",
+    "zh": "中文",
+}
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a visitor wants to be spoken to: a language of ``LANGUAGES``, and symbols for a researcher or words."""
+
+    language: str = "en"
+    symbols: bool = False
+
+
+_voice: ContextVar[Voice] = ContextVar("voice", default=Voice())
+
+
+@contextmanager
+def speaking(voice: Voice) -> Iterator[None]:
+    """Everything said inside is said in this voice; it must not span the steps of a generator."""
+    token = _voice.set(voice)
+    try:
+        yield
+    finally:
+        _voice.reset(token)
+
+
+def say(template: str, /, **values: object) -> str:
+    """The sentence in the voice that is speaking.
+
+    A template without values is taken as it stands, braces included; one that has no translation is said in English.
+    """
+    voice = _voice.get()
+    if voice.symbols:
+        template = symbols().get(template, template)
+    template = translations(voice.language).get(template, template)
+    return template.format(**values) if values else template
+
+
+def say_error(error: PsmoothError) -> str:
+    """The sentence of an error, in the voice that is speaking."""
+    return say(error.template, **error.values)
+
+
+@cache
+def translations(language: str) -> dict[str, str]:
+    """English templates → those of a language; empty for English."""
+    return _read(language) if language != "en" and language in LANGUAGES else {}
+
+
+@cache
+def symbols() -> dict[str, str]:
+    """Templates in words → templates in symbols, for those that have both."""
+    return _read("symbols")
+
+
+def _read(name: str) -> dict[str, str]:
+    return dict(json.loads(resource("assets", "words", f"{name}.json").read_text(encoding="utf-8")))
+
+
+def preferred(asked: str | None, accepted: str) -> str:
+    """The language that a link asks for, else the first one that a browser accepts and psmooth speaks, else English.
+
+    Args:
+        asked: of the address; anything unknown counts as not asked.
+        accepted: the header Accept-Language, such as ``de-CH,de;q=0.9,en;q=0.8``; browsers list the best first.
+    """
+    wanted = [asked or "", *(part.split(";")[0].strip() for part in accepted.split(","))]
+    return next((one[:2].lower() for one in wanted if one[:2].lower() in LANGUAGES), "en")
