@@ -32,7 +32,8 @@ class Voice:
     symbols: bool = False
 
 
-_voice: ContextVar[Voice] = ContextVar("voice", default=Voice())
+_IN_WORDS: Final = Voice()
+_voice: ContextVar[Voice] = ContextVar("voice", default=_IN_WORDS)
 
 
 @contextmanager
