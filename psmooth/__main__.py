@@ -478,7 +478,9 @@ def _number(text: str, option: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise PlanError(f"{option} is '{text}'; it must be numbers with commas between, such as 0.25,0.5.") from None
+        raise PlanError(
+            "{option} is '{text}'; it must be numbers with commas between, such as 0.25,0.5.", option=option, text=text
+        ) from None
 
 
 # --- what was asked
@@ -497,7 +499,9 @@ def _question(task: str | None, class_names: str | None, template: str | None) -
     if class_names is not None and task is None:
         return own_task(class_names) if template is None else own_task(class_names, template)
     if task is None or class_names is not None:
-        raise TaskError(f"Give either --task, one of {', '.join(TASKS)}, or --class-names with your own classes.")
+        raise TaskError(
+            "Give either --task, one of {tasks}, or --class-names with your own classes.", tasks=", ".join(TASKS)
+        )
     if template is not None:
         raise TaskError("--template goes with --class-names; a --task has templates of its own. Leave it out.")
     return find_task(task)
@@ -510,7 +514,7 @@ def _box(text: str | None) -> tuple[int, int, int, int] | None:
         left, top, right, bottom = (int(part) for part in text.split(","))
     except ValueError:
         raise ScanError(
-            f"--box is {text!r}; it must be left,top,right,bottom in whole pixels, such as 0,0,200,200."
+            "--box is {given}; it must be left,top,right,bottom in whole pixels, such as 0,0,200,200.", given=repr(text)
         ) from None
     return left, top, right, bottom
 
@@ -523,7 +527,9 @@ def _window(text: str | None) -> "Window | None":
     try:
         center, width = (float(part) for part in text.split(","))
     except ValueError:
-        raise ScanError(f"--window is {text!r}; it must be centre,width in grey levels, such as 2048,4096.") from None
+        raise ScanError(
+            "--window is {given}; it must be centre,width in grey levels, such as 2048,4096.", given=repr(text)
+        ) from None
     return Window(center, width)
 
 
@@ -538,7 +544,9 @@ def _check_folder(out: Path | None) -> None:
     """Asked before the run: whoever has waited for a certificate should get it."""
     if out is not None and not out.parent.is_dir():
         raise CertificateError(
-            f"--out is {out}, but there is no folder {out.parent}. Make the folder or choose another."
+            "--out is {file}, but there is no folder {folder}. Make the folder or choose another.",
+            file=str(out),
+            folder=str(out.parent),
         )
 
 

@@ -108,7 +108,9 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for name, value in pairs:
         if name in seen:
-            raise CertificateError(f"{_clip(name)} stands in the file twice; a certificate has every field once.")
+            raise CertificateError(
+                "{name} stands in the file twice; a certificate has every field once.", name=_clip(name)
+            )
         seen[name] = value
     return seen
 

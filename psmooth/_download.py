@@ -87,8 +87,9 @@ def expect(file: Path, sha256: str, name: str) -> None:
         file.resolve().unlink()
         file.unlink(missing_ok=True)
         raise HubError(
-            f"{name} is not the file on record: its sha256 is another one. It was removed; fetch it again, and if that "
-            "does not help, its source has changed and should not be trusted."
+            "{name} is not the file on record: its sha256 is another one. It was removed; fetch it again, and if that "
+            "does not help, its source has changed and should not be trusted.",
+            name=name,
         )
 
 

@@ -57,7 +57,7 @@ class Files:
         try:
             return dict(json.loads(file.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
-            raise ModelError(f"{name} is not JSON that can be read. Fetch the model again.") from error
+            raise ModelError("{name} is not JSON that can be read. Fetch the model again.", name=name) from error
 
 
 class DualEncoder(nn.Module):
@@ -106,8 +106,9 @@ def read_state(spec: ModelSpec, files: Iterable[Path]) -> State:
             state |= load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"The weights of '{spec.id}' hold more than tensors and could run code; they are not read. Convert them to "
-            "safetensors on a machine that may run them."
+            "The weights of '{model}' hold more than tensors and could run code; they are not read. Convert them to "
+            "safetensors on a machine that may run them.",
+            model=spec.id,
         ) from error
     except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
         raise ModelError(_misfit(spec)) from error
@@ -143,7 +144,7 @@ def _build(spec: ModelSpec, make: Callable[[], nn.Module]) -> nn.Module:
     except KeyError as error:  # a size was to be read off a tensor that is not there
         raise ModelError(_misfit(spec)) from error
     except Exception as error:  # open_clip, timm and transformers raise anything on an unknown architecture
-        raise ModelError(f"The network of '{spec.id}' cannot be built from its configuration.") from error
+        raise ModelError("The network of '{model}' cannot be built from its configuration.", model=spec.id) from error
 
 
 def _load(spec: ModelSpec, network: nn.Module, state: State) -> nn.Module:
@@ -189,7 +190,9 @@ def _read_open_clip(spec: ModelSpec, files: Files) -> Parts:
 
 def _open_clip_config(file: Path) -> dict[str, Any]:
     if not file.is_file():
-        raise ModelError(f"The model is incomplete: {file.name} is missing from its folder. Fetch the folder again.")
+        raise ModelError(
+            "The model is incomplete: {file} is missing from its folder. Fetch the folder again.", file=file.name
+        )
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
         model = dict(config["model_cfg"])
@@ -199,7 +202,7 @@ def _open_clip_config(file: Path) -> dict[str, Any]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"{file.name} is not an open_clip configuration: it needs model_cfg and preprocess_cfg."
+            "{file} is not an open_clip configuration: it needs model_cfg and preprocess_cfg.", file=file.name
         ) from error
 
 
@@ -236,8 +239,12 @@ def _with_bert(model: dict[str, Any], state: State) -> nn.Module:
     known = "bert" in text["hf_model_name"].lower() and "roberta" not in text["hf_model_name"].lower()
     if not known or pool not in POOLS or proj not in ("linear", "mlp"):
         raise ModelError(
-            f"Its text tower is '{text['hf_model_name']}' with {pool} and projection '{proj}'; read is BERT with "
-            f"{' or '.join(POOLS)}, and projection linear or mlp. Choose another model."
+            "Its text tower is '{tower}' with {pool} and projection '{projection}'; read is BERT with "
+            "cls_last_hidden_state_pooler or mean_pooler or medclip, and projection linear or mlp. Choose another "
+            "model.",
+            tower=text["hf_model_name"],
+            pool=str(pool),
+            projection=str(proj),
         )
     limit = text.get("context_length", 77)
     tower = bert_text(state, model["embed_dim"], pool, limit, mlp=proj == "mlp")
@@ -253,7 +260,7 @@ def _open_clip_image(model: dict[str, Any]) -> nn.Module:
 def _side(size: int | list[int]) -> int:
     sides = {size} if isinstance(size, int) else set(size)
     if len(sides) != 1:
-        raise ModelError(f"The model sees pictures of {size} pixels; only square ones are supported.")
+        raise ModelError("The model sees pictures of {size} pixels; only square ones are supported.", size=str(size))
     return sides.pop()
 
 
@@ -281,7 +288,10 @@ def _read_hf_clip(spec: ModelSpec, files: Files) -> Parts:
     )
     acts = {vision.get("hidden_act", "quick_gelu"), text.get("hidden_act", "quick_gelu")}
     if len(acts) > 1 or not acts <= {"quick_gelu", "gelu"}:
-        raise ModelError(f"Its activations are {', '.join(sorted(acts))}; read is one of quick_gelu and gelu for both.")
+        raise ModelError(
+            "Its activations are {activations}; read is one of quick_gelu and gelu for both.",
+            activations=", ".join(sorted(acts)),
+        )
     mapped = _mapped(spec, files, map_hf_clip)
     network = _load(spec, _build(spec, lambda: _clip_of_sizes(mapped, vision, text, "quick_gelu" in acts)), mapped)
     mean, std, interpolation = _hf_preprocessing(files, OPENAI_MEAN, OPENAI_STD)

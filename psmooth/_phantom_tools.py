@@ -100,9 +100,18 @@ def resolve(known: Mapping[str, Parameter], given: Mapping[str, Any], rng: np.ra
     """
     for name, value in given.items():
         if name not in known:
-            raise TaskError(f"A phantom of this class has no parameter {name!r}. It knows: {', '.join(known)}.")
+            raise TaskError(
+                "A phantom of this class has no parameter {name}. It knows: {known}.",
+                name=repr(name),
+                known=", ".join(known),
+            )
         if not known[name].accepts(value):
-            raise TaskError(f"The phantom's parameter {name!r} cannot be {value!r}: give {known[name]}.")
+            raise TaskError(
+                "The phantom's parameter {name} cannot be {value}: give {expected}.",
+                name=repr(name),
+                value=repr(value),
+                expected=str(known[name]),
+            )
     return {name: given.get(name, drawn) for name, drawn in ((n, p.draw(rng)) for n, p in known.items())}
 
 

@@ -77,7 +77,9 @@ class TextTower:
         longest = max(map(len, rows))
         if longest > self.limit:
             raise ModelError(
-                f"A prompt has {longest} tokens and the text tower reads {self.limit}; shorten the class name."
+                "A prompt has {longest} tokens and the text tower reads {limit}; shorten the class name.",
+                longest=longest,
+                limit=self.limit,
             )
         filled = [row + [self.pad] * ((length or longest) - len(row)) for row in rows]
         device = self.embed.weight.device
@@ -199,7 +201,7 @@ class WordPieces:
     def id_of(self, mark: str) -> int:
         found = self._pieces.token_to_id(mark)
         if found is None:
-            raise ModelError(f"The vocabulary of the text tower lacks {mark}. Fetch the model again.")
+            raise ModelError("The vocabulary of the text tower lacks {mark}. Fetch the model again.", mark=mark)
         return found
 
 

@@ -34,9 +34,14 @@ def _pictures(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     if not entries:
         raise ScanError("There is no scan in the zip. Expected are PNG, JPEG, TIFF or WebP files, a folder a class.")
     if len(entries) > MOST_SCANS:
-        raise ScanError(f"There are {len(entries):,} scans in the zip; at most {MOST_SCANS:,} are read.")
+        raise ScanError(
+            "There are {count:,} scans in the zip; at most {most:,} are read.", count=len(entries), most=MOST_SCANS
+        )
     if sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise ScanError(f"The scans in the zip are larger than {MOST_BYTES // 2**20} MB together. Take fewer of them.")
+        raise ScanError(
+            "The scans in the zip are larger than {megabytes} MB together. Take fewer of them.",
+            megabytes=MOST_BYTES // 2**20,
+        )
     return sorted(entries, key=lambda entry: entry.filename)
 
 
@@ -50,8 +55,12 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, number: int) -> Scan
     if entry.flag_bits & 1:
         raise ScanError("The zip is encrypted. Pack the scans without a password.")
     if entry.file_size > MAX_FILE_BYTES:
-        raise ScanError(f"Scan {number + 1} of the zip is larger than {MAX_FILE_BYTES // 2**20} MB.")
+        raise ScanError(
+            "Scan {number} of the zip is larger than {megabytes} MB.",
+            number=number + 1,
+            megabytes=MAX_FILE_BYTES // 2**20,
+        )
     try:
         return open_scan(archive.read(entry))
     except ScanError as error:
-        raise ScanError(f"Scan {number + 1} of the zip: {error}") from error
+        raise ScanError("Scan {number} of the zip: {reason}", number=number + 1, reason=str(error)) from error

@@ -43,7 +43,7 @@ def bank_rows(repo: str, revision: str = "main", hub: Hub = DEFAULT) -> tuple[li
     found = fetch(repo, revision, (MANIFEST,), hub=hub)
     rows = list_banks(found.folder, called=repo)
     if not rows:
-        raise BankError(f"The manifest of {repo} lists no banks. Choose another repository or revision.")
+        raise BankError("The manifest of {repo} lists no banks. Choose another repository or revision.", repo=repo)
     return rows, found.revision
 
 
@@ -146,7 +146,9 @@ def read_list(place: str, revision: str = "main", hub: Hub = DEFAULT) -> list[di
         return bank_rows(place, revision, hub)[0]
     rows = list_banks(folder)
     if not rows:
-        raise BankError(f"There is no {MANIFEST} with banks in {folder.name}. Choose a folder of banks.")
+        raise BankError(
+            "There is no manifest.json with banks in {folder}. Choose a folder of banks.", folder=folder.name
+        )
     return rows
 
 
@@ -171,7 +173,9 @@ def publish(folder: Path, repo: str, *, private: bool = False, hub: Hub = DEFAUL
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise BankError(f"There is no bank in {folder.name}. Make one with `psmooth learn`, and name its folder.")
+        raise BankError(
+            "There is no bank in {folder}. Make one with `psmooth learn`, and name its folder.", folder=folder.name
+        )
     with tempfile.TemporaryDirectory() as aside:
         banks = [_staged(file, Path(aside)) for file in files]
         Path(aside, MANIFEST).write_bytes(manifest_of(banks))
@@ -192,7 +196,7 @@ def _upload(folder: Path, repo: str, message: str, private: bool, hub: Hub) -> s
         address = api.create_repo(repo, private=private, exist_ok=True)
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message)
     except HFValidationError as error:
-        raise HubError(f"'{repo}' is no name of a repository; expected is OWNER/NAME.") from error
+        raise HubError("'{repo}' is no name of a repository; expected is OWNER/NAME.", repo=repo) from error
     except (HfHubHTTPError, HTTP_ERROR, OSError) as error:
         raise HubError(_refusal(repo, error)) from error
     return str(address)
@@ -283,8 +287,9 @@ def import_coop(path: Path, model: MedVLM, task: Task, *, shots: int = 16) -> Pr
     where = "/".join(path.absolute().parts)
     if re.search(r"ctp(middle|front)|cscTrue", where):
         raise BankError(
-            f"The path of {path.name} says that its context stands around or behind the class name, or differs by "
-            "class; only one that stands before every class name (cscFalse, ctpend) is read."
+            "The path of {file} says that its context stands around or behind the class name, or differs by class; "
+            "only one that stands before every class name (cscFalse, ctpend) is read.",
+            file=path.name,
         )
     told = re.search(r"(\d+)shots", where), re.search(r"seed(\d+)", where)
     checkpoint = _read_checkpoint(path)
@@ -299,18 +304,18 @@ def import_coop(path: Path, model: MedVLM, task: Task, *, shots: int = 16) -> Pr
 
 def _read_checkpoint(path: Path) -> Any:
     if not path.is_file():
-        raise BankError(f"There is no file {path.name}; expected is CoOp's prompt_learner/model.pth.tar-50.")
+        raise BankError("There is no file {file}; expected is CoOp's prompt_learner/model.pth.tar-50.", file=path.name)
     if path.stat().st_size > _LARGEST_CHECKPOINT:
-        raise BankError(f"{path.name} is too large for a checkpoint of prompts; at most 64 MB are read.")
+        raise BankError("{file} is too large for a checkpoint of prompts; at most 64 MB are read.", file=path.name)
     try:
         with torch.serialization.safe_globals(_STAND_INS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise BankError(
-            f"{path.name} cannot be read as weights alone; other pickles can run code and are refused."
+            "{file} cannot be read as weights alone; other pickles can run code and are refused.", file=path.name
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BankError(f"{path.name} is damaged or no checkpoint of torch. Fetch it again.") from error
+        raise BankError("{file} is damaged or no checkpoint of torch. Fetch it again.", file=path.name) from error
 
 
 def _context_in(checkpoint: Any, name: str) -> Tensor:
@@ -319,11 +324,15 @@ def _context_in(checkpoint: Any, name: str) -> Tensor:
     found = {str(key).split(".")[-1]: value for key, value in state.items()} if isinstance(state, dict) else {}
     context = found.get("ctx")
     if not isinstance(context, Tensor):
-        raise BankError(f"{name} holds no context 'ctx'; expected is CoOp's prompt_learner checkpoint.")
+        raise BankError("{name} holds no context 'ctx'; expected is CoOp's prompt_learner checkpoint.", name=name)
     if context.ndim != 2:
-        raise BankError(f"{name} has a context for every class ({context.ndim} axes); one for all classes is read.")
+        raise BankError(
+            "{name} has a context for every class ({axes} axes); one for all classes is read.",
+            name=name,
+            axes=context.ndim,
+        )
     if not context.isfinite().all():
-        raise BankError(f"The context in {name} holds values that are not finite. Learn it again.")
+        raise BankError("The context in {name} holds values that are not finite. Learn it again.", name=name)
     return context.detach().float().contiguous()
 
 

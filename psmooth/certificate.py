@@ -94,14 +94,16 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.name not in ("live", "paper"):
-            raise PlanError(f"plan is {self.name!r}; it must be 'live' or 'paper'.")
+            raise PlanError("plan is {plan}; it must be 'live' or 'paper'.", plan=repr(self.name))
         if self.selection_votes is None:
             object.__setattr__(self, "selection_votes", 64 if self.name == "live" else 100)
         _check_votes("max_votes", self.max_votes)
         _check_votes("selection_votes", self.selection_votes)
         if not 1e-100 <= self.failure_probability < 1:
             alpha = f"{self.failure_probability:g}"
-            raise PlanError(f"failure_probability is {alpha}; it must lie from 1e-100 to below 1, such as 0.001.")
+            raise PlanError(
+                "failure_probability is {alpha}; it must lie from 1e-100 to below 1, such as 0.001.", alpha=alpha
+            )
         self._check_target()
 
     def _check_target(self) -> None:
@@ -110,7 +112,10 @@ class Plan:
         if self.name == "paper":
             raise PlanError("target_radius needs the live plan: the paper's plan is read once, at its end.")
         if not 0 < self.target_radius <= 1000:
-            raise PlanError(f"target_radius is {self.target_radius:g}; it must lie above 0 and up to 1000, or be None.")
+            raise PlanError(
+                "target_radius is {radius}; it must lie above 0 and up to 1000, or be None.",
+                radius=f"{self.target_radius:g}",
+            )
 
     @property
     def anytime_failure_probability(self) -> float:
@@ -196,7 +201,11 @@ class Votes:
         object.__setattr__(self, "invalid", index(self.invalid))
         object.__setattr__(self, "best", tuple((index(votes), index(total)) for votes, total in best))
         if self.ended not in get_args(Ending):
-            raise PlanError(f"ended is {self.ended!r}; it must be one of {', '.join(get_args(Ending))}.")
+            raise PlanError(
+                "ended is {ended}; it must be one of {known}.",
+                ended=repr(self.ended),
+                known=", ".join(get_args(Ending)),
+            )
         if not len(self.selection) == len(self.counts) == len(self.best):
             raise PlanError("selection, counts and best differ in length; each must have one entry for every class.")
         against = [total - votes for votes, total in self.best]
@@ -324,7 +333,9 @@ def advance(votes: Votes, counts: Sequence[int], invalid: int, run: Run) -> Vote
     after = replace(votes, counts=sums, invalid=votes.invalid + index(invalid), ended="running")
     most = run.plan.max_votes if run.plan.name == "paper" else MOST_VOTES
     if after.total > most:
-        raise PlanError(f"total would be {after.total:,}; this run may have at most {most:,} votes.")
+        raise PlanError(
+            "total would be {total:,}; this run may have at most {most:,} votes.", total=after.total, most=most
+        )
     return replace(after, best=_best_states(run, after))
 
 
@@ -335,7 +346,7 @@ def read_certificate(source: Source) -> Certificate | Abstention:
     """
     verification = verify(source)
     if verification.certificate is None:
-        raise CertificateError(f"The certificate is refused. {verification.problems[0][1]}")
+        raise CertificateError("The certificate is refused. {problem}", problem=verification.problems[0][1])
     return verification.certificate
 
 
@@ -434,12 +445,21 @@ def _reason(plan: Plan, votes: Votes) -> Reason:
 
 def _check_votes(name: str, votes: int | None) -> None:
     if not isinstance(votes, int) or isinstance(votes, bool) or not 1 <= votes <= MOST_VOTES:
-        raise PlanError(f"{name} is {votes!r}; it must be a whole number from 1 to {MOST_VOTES:,}.")
+        raise PlanError(
+            "{name} is {value}; it must be a whole number from 1 to {most:,}.",
+            name=name,
+            value=repr(votes),
+            most=MOST_VOTES,
+        )
 
 
 def _check_classes(run: Run, counted: int) -> None:
     if counted != len(run.class_ids):
-        raise PlanError(f"There are {counted} counts for {len(run.class_ids)} classes; give one count for every class.")
+        raise PlanError(
+            "There are {counts} counts for {classes} classes; give one count for every class.",
+            counts=counted,
+            classes=len(run.class_ids),
+        )
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -161,13 +161,18 @@ def certify(
     found = find_task(task)
     crop = scan if isinstance(scan, Crop) else crop_scan(scan, crop_rule or model.crop_rule)
     if crop.pixels.shape[-1] != model.input_size:
-        raise PlanError(f"The crop is {crop.pixels.shape[-1]} pixels wide; {model.spec.name} sees {model.input_size}.")
+        raise PlanError(
+            "The crop is {width} pixels wide; {model} sees {expected}.",
+            width=crop.pixels.shape[-1],
+            model=model.spec.name,
+            expected=model.input_size,
+        )
     origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     contenders = _contenders(model, found, methods, front, banks)
     batch = batch_size or best_batch_size(model)
     if batch < 1:
-        raise PlanError(f"batch_size is {batch}; it must be a whole number from 1 up.")
+        raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
     order = _Order(model, crop, found, contenders, noise_level, front, plan, _seed(seed), origin, batch)
     return _until_it_fits(order)
 
@@ -375,7 +380,9 @@ def _contenders(
         raise PlanError("No method was given; name at least one, such as 'template'.")
     for method in methods:
         if method not in GUARANTEES:
-            raise PlanError(f"There is no method '{method}'; it must be one of {', '.join(GUARANTEES)}.")
+            raise PlanError(
+                "There is no method '{method}'; it must be one of {known}.", method=method, known=", ".join(GUARANTEES)
+            )
     return {method: _contender(model, task, method, denoiser, banks) for method in methods}
 
 
@@ -388,7 +395,11 @@ def _contender(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks
     bank = bank or shipped_bank(model, task, source, denoiser.id)
     bank.check(model, task, denoiser.id)
     if bank.facts.denoiser_sha256 != denoiser.sha256:
-        raise BankError(f"The bank '{bank.name}' was learned behind another '{denoiser.id}' denoiser than this one.")
+        raise BankError(
+            "The bank '{bank}' was learned behind another '{denoiser}' denoiser than this one.",
+            bank=bank.name,
+            denoiser=denoiser.id,
+        )
     start = bank.vectors.to(model.device) if method == "combined" else None
     return Contender(method, bank.class_vectors(model), bank.origin, start)
 
@@ -475,7 +486,7 @@ def _seed(seed: str | int | None) -> str:
         return text
     if text.isdecimal() and int(text) < 2**128:
         return f"{int(text):032x}"
-    raise PlanError(f"seed is '{text[:40]}'; it must be a whole number below 2^128 or 32 hexadecimal digits.")
+    raise PlanError("seed is '{seed}'; it must be a whole number below 2^128 or 32 hexadecimal digits.", seed=text[:40])
 
 
 def _compare(order: _Order, contender: Contender, votes: Votes) -> Replay:

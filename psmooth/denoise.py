@@ -93,16 +93,23 @@ def find_denoiser(name: str, beside: Path | None = None, model_revision: str | N
         return Denoiser(name, None, {"none": _untouched, "gaussian": gaussian, "wavelet": wavelet}[name])
     path = Path(name) if name.endswith(".safetensors") else (beside or Path()) / FILE_NAME
     if name not in DENOISERS and not name.endswith(".safetensors"):
-        raise PlanError(f"There is no denoiser '{name}'; it must be one of {', '.join(DENOISERS)}, or a file.")
+        raise PlanError(
+            "There is no denoiser '{name}'; it must be one of {known}, or a file.",
+            name=name,
+            known=", ".join(DENOISERS),
+        )
     if not path.is_file():
         raise DenoiserError(
-            f"The denoiser '{name}' has to be fitted for this model first: psmooth learn denoiser FOLDER --model …"
+            "The denoiser '{name}' has to be fitted for this model first: psmooth learn denoiser FOLDER --model …",
+            name=name,
         )
     tensors, facts, sha256 = read_denoisers(path)
     if name == "wiener":
         return Denoiser(name, sha256, lambda copies, level: wiener(copies, level, tensors["spectrum"]))
     if model_revision is not None and facts.get("model_revision") != model_revision:
-        raise DenoiserError(f"The learned denoiser was trained through the model '{facts.get('model')}', not this one.")
+        raise DenoiserError(
+            "The learned denoiser was trained through the model '{model}', not this one.", model=str(facts.get("model"))
+        )
     return Denoiser("learned", sha256, _ready(tensors))
 
 
@@ -116,14 +123,16 @@ def save_denoisers(path: Path, spectrum: Tensor, network: LearnedDenoiser, facts
 def read_denoisers(path: Path) -> tuple[dict[str, Tensor], dict[str, object], str]:
     """Tensors, facts and sha256 of a file of fitted denoisers; raises DenoiserError if it is none."""
     if path.stat().st_size > _LARGEST_FILE:
-        raise DenoiserError(f"{path.name} is too large for a denoiser; at most 64 MB are read.")
+        raise DenoiserError("{file} is too large for a denoiser; at most 64 MB are read.", file=path.name)
     data = path.read_bytes()
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["psmooth"])
         return load(data), facts, hashlib.sha256(data).hexdigest()
     except (SafetensorError, KeyError, ValueError) as error:
-        raise DenoiserError(f"{path.name} is not a file of denoisers, or it is damaged. Fit it again.") from error
+        raise DenoiserError(
+            "{file} is not a file of denoisers, or it is damaged. Fit it again.", file=path.name
+        ) from error
 
 
 def _ready(tensors: dict[str, Tensor]) -> Apply:
@@ -187,7 +196,9 @@ def wiener_gain(spectrum: Tensor, noise_level: float) -> Tensor:
 def wiener(copies: Tensor, noise_level: float, spectrum: Tensor) -> Tensor:
     """The Wiener filter of that power spectrum, which must have been fitted on crops of the same size."""
     if spectrum.shape[-1] != copies.shape[-1]:
-        raise DenoiserError(f"The Wiener filter was fitted on crops of {spectrum.shape[-1]} pixels. Fit it again.")
+        raise DenoiserError(
+            "The Wiener filter was fitted on crops of {width} pixels. Fit it again.", width=spectrum.shape[-1]
+        )
     gain = wiener_gain(spectrum.to(copies.device), noise_level)
     kept = int((gain > _NEGLIGIBLE).any(0).nonzero().max()) + 1
     low = _to_frequencies(copies, kept) * gain[:, :kept, :kept]

@@ -51,7 +51,9 @@ def labelled_files(folder: Path, task: Task, most: int | None = None) -> list[tu
     found = {class_id: pictures_in(folder / class_id)[:each] for class_id in task.class_ids}
     if empty := [class_id for class_id, files in found.items() if not files]:
         raise ScanError(
-            f"{folder.name} needs a sub-folder of scans for every class; without scans: {', '.join(empty)}."
+            "{folder} needs a sub-folder of scans for every class; without scans: {empty}.",
+            folder=folder.name,
+            empty=", ".join(empty),
         )
     return [(file, class_id) for class_id, files in found.items() for file in files]
 

@@ -106,16 +106,19 @@ def read_gallery(place: str, hub: Hub = DEFAULT) -> Gallery:
 def _rows(folder: Path, called: str) -> list[dict[str, str]]:
     file = folder / METADATA
     if not file.is_file():
-        raise ScanError(f"{called} is no gallery: it needs a {METADATA} with the column file_name.")
+        raise ScanError("{called} is no gallery: it needs a metadata.csv with the column file_name.", called=called)
     if file.stat().st_size > _LARGEST_TABLE:
-        raise ScanError(f"{METADATA} is larger than {_LARGEST_TABLE // 10**6} MB. Give one that lists a few pictures.")
+        raise ScanError(
+            "metadata.csv is larger than {megabytes} MB. Give one that lists a few pictures.",
+            megabytes=_LARGEST_TABLE // 10**6,
+        )
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             rows = [_stripped(row) for row, _ in zip(csv.DictReader(lines), range(MOST), strict=False)]
     except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise ScanError(f"{METADATA} cannot be read; it should be a table with commas between, in UTF-8.") from error
+        raise ScanError("metadata.csv cannot be read; it should be a table with commas between, in UTF-8.") from error
     if not rows or not all(row.get("file_name") for row in rows):
-        raise ScanError(f"{METADATA} needs a column file_name, with a picture in every row.")
+        raise ScanError("metadata.csv needs a column file_name, with a picture in every row.")
     for row in rows:
         _check_name(row["file_name"])
     return rows
@@ -129,9 +132,9 @@ def _stripped(row: dict[str, str | None]) -> dict[str, str]:
 def _check_name(name: str) -> None:
     path, windows = PurePosixPath(name), PureWindowsPath(name)
     if path.is_absolute() or windows.drive or windows.root or ".." in (*path.parts, *windows.parts):
-        raise ScanError(f"{METADATA} names a file outside of its folder; only files beneath it are shown.")
+        raise ScanError("metadata.csv names a file outside of its folder; only files beneath it are shown.")
     if set(name) & set("*?[]"):
-        raise ScanError(f"{METADATA} names a file with one of * ? [ ] in it; rename '{name[:40]}'.")
+        raise ScanError("metadata.csv names a file with one of * ? [ ] in it; rename '{name}'.", name=name[:40])
 
 
 def _items(folder: Path, called: str, source: str) -> tuple[Example, ...]:
@@ -151,9 +154,12 @@ def _card_licence(card: Path) -> str:
 def _item(folder: Path, row: dict[str, str], source: str, licence: str) -> Example:
     file = folder / row["file_name"]
     if not file.is_file():
-        raise ScanError(f"{METADATA} names a picture that is not there. Fetch the gallery again, or take the row out.")
+        raise ScanError("metadata.csv names a picture that is not there. Fetch the gallery again, or take the row out.")
     if file.stat().st_size > MAX_FILE_BYTES:
-        raise ScanError(f"A picture of the gallery is larger than {MAX_FILE_BYTES // 10**6} MB. Take its row out.")
+        raise ScanError(
+            "A picture of the gallery is larger than {megabytes} MB. Take its row out.",
+            megabytes=MAX_FILE_BYTES // 10**6,
+        )
     label = _first(row, _LABELS, "")
     task, class_id = _known(label, row.get("task", ""))
     truth = TASKS[task].class_name(class_id) if class_id else label

@@ -115,8 +115,11 @@ class _Request:
         if (self.first_of and not either) or not (chosen or either):
             wanted = ", ".join(self.first_of or self.patterns)
             raise HubError(
-                f"{self.repo} at '{self.revision}' has no file that is read here; expected was {wanted}. "
-                "Choose another repository or revision."
+                "{repo} at '{revision}' has no file that is read here; expected was {wanted}. Choose another "
+                "repository or revision.",
+                repo=self.repo,
+                revision=self.revision,
+                wanted=wanted,
             )
         return [*chosen, *either[:1]]
 
@@ -257,7 +260,7 @@ def _in_words(request: _Request) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise HubError(f"'{request.repo}' is not a repository; expected is owner/name.") from error
+        raise HubError("'{repo}' is not a repository; expected is owner/name.", repo=request.repo) from error
     except (HfHubHTTPError, EntryNotFoundError, ConnectionError) as error:
         raise HubError(_refusal(request, error)) from error
     except OSError as error:
@@ -320,7 +323,9 @@ def fetch_zip(url: str, sha256: str, *, progress: Progress | None = None, hub: H
             archive.unlink()
         except HfHubHTTPError as error:
             status = error.response.status_code
-            raise HubError(f"{name} is not to be had: its server answered {status}. Try again later.") from error
+            raise HubError(
+                "{name} is not to be had: its server answered {status}. Try again later.", name=name, status=status
+            ) from error
         except ConnectionError as error:  # huggingface_hub is told to stay offline
             raise HubError(_out_of_reach(name)) from error
         except OSError as error:

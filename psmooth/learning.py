@@ -284,11 +284,13 @@ def lesson_targets(
 ) -> tuple[Tensor, Tensor]:
     """The crops that a course uses, and what each shall be called ``(n, classes)``; raises as ``learn_bank``."""
     if course.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
-        raise BankError(f"'{course.method}' learns no bank; it must be one of few_shot, label_free, or their probes.")
+        raise BankError(
+            "'{method}' learns no bank; it must be one of few_shot, label_free, or their probes.", method=course.method
+        )
     if not course.supervised:
         return crops, teacher_targets(model, crops, task)
     if labels is None:
-        raise BankError(f"'{course.method}' needs labels: one sub-folder of scans for every class.")
+        raise BankError("'{method}' needs labels: one sub-folder of scans for every class.", method=course.method)
     chosen = _few(labels, course)
     return crops[chosen], torch.eye(len(task.class_ids))[labels[chosen]]
 

@@ -96,10 +96,18 @@ def _labels(folders: Sequence[str], task: Task) -> Tensor:
     known = {_words(name): number for names in (task.class_names, task.class_ids) for number, name in enumerate(names)}
     wanted = ", ".join(task.class_ids)
     if strange := sorted({folder for folder in folders if _words(folder) not in known}):
-        raise TaskError(f"The folder '{strange[0][:40]}' is no class of this task. Name the folders: {wanted}.")
+        raise TaskError(
+            "The folder '{folder}' is no class of this task. Name the folders: {wanted}.",
+            folder=strange[0][:40],
+            wanted=wanted,
+        )
     labels = torch.tensor([known[_words(folder)] for folder in folders])
     if missing := [name for number, name in enumerate(task.class_ids) if not (labels == number).any()]:
-        raise TaskError(f"There are no scans of {', '.join(missing)}. Expected is a folder a class: {wanted}.")
+        raise TaskError(
+            "There are no scans of {missing}. Expected is a folder a class: {wanted}.",
+            missing=", ".join(missing),
+            wanted=wanted,
+        )
     return labels
 
 
@@ -114,7 +122,7 @@ def drawn_scans(task_id: str, each: int = 16) -> Iterator[tuple[str, Scan]]:
         TaskError: none can be drawn for this task.
     """
     if task_id not in PHANTOMS:
-        raise TaskError(f"No scan can be drawn for this task. Choose one of: {', '.join(PHANTOMS)}.")
+        raise TaskError("No scan can be drawn for this task. Choose one of: {known}.", known=", ".join(PHANTOMS))
     for class_id in PHANTOMS[task_id].class_ids:
         for seed in range(1_000, 1_000 + each):
             yield class_id, open_scan(draw_phantom(task_id, class_id, seed).pixels)

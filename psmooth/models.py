@@ -164,7 +164,9 @@ def find_spec(name: str) -> ModelSpec:
     if found := _HUB_NAME.fullmatch(name):
         return _hub_spec(name, found[1])
     raise ModelError(
-        f"There is no model '{name}'. Known models: {', '.join(MODELS)}; or hf-hub:OWNER/NAME, or local-dir:FOLDER."
+        "There is no model '{name}'. Known models: {known}; or hf-hub:OWNER/NAME, or local-dir:FOLDER.",
+        name=name,
+        known=", ".join(MODELS),
     )
 
 
@@ -210,7 +212,9 @@ def _files_of(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[Mod
         spec = replace(spec, family=detect_format(folder))
         weights = [_weights_in(folder, spec)]
     if missing := [file.name for file in weights if not file.is_file()]:
-        raise ModelError(f"The model is incomplete: {missing[0]} is missing from its folder. Fetch the folder again.")
+        raise ModelError(
+            "The model is incomplete: {file} is missing from its folder. Fetch the folder again.", file=missing[0]
+        )
     return spec, Files(folder, tuple(weights), folder), hubs.sha256_of(weights)
 
 
@@ -319,6 +323,8 @@ def _find_device(device: str | None) -> torch.device:
         return torch.device("cuda" if present["cuda"] else "mps" if present["mps"] else "cpu")
     if not present.get(device, False):
         raise ModelError(
-            f"The device '{device}' is not on this machine. Here: {', '.join(d for d in present if present[d])}."
+            "The device '{device}' is not on this machine. Here: {present}.",
+            device=device,
+            present=", ".join(d for d in present if present[d]),
         )
     return torch.device(device)

@@ -63,7 +63,7 @@ def draw_phantom(task: str, class_id: str, seed: int, **parameters: Any) -> Phan
     """
     atelier = _atelier(task, class_id)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TaskError(f"The seed of a phantom is a whole number, not {seed!r}.")
+        raise TaskError("The seed of a phantom is a whole number, not {seed}.", seed=repr(seed))
     resolved = resolve(atelier.parameters[class_id], parameters, stream(task, class_id, int(seed), "parameters"))
     drawing = atelier.painter(class_id, resolved, stream(task, class_id, int(seed), "drawing"))
     pixels = develop(drawing, stream(task, class_id, int(seed), "grain"))
@@ -81,8 +81,17 @@ def phantom_parameters(task: str, class_id: str) -> dict[str, str]:
 
 def _atelier(task: str, class_id: str) -> Atelier:
     if task not in _ATELIERS:
-        raise TaskError(f"No phantom can be drawn for the task {task!r}. Tasks with phantoms: {', '.join(_ATELIERS)}.")
+        raise TaskError(
+            "No phantom can be drawn for the task {task}. Tasks with phantoms: {known}.",
+            task=repr(task),
+            known=", ".join(_ATELIERS),
+        )
     known = _ATELIERS[task].parameters
     if class_id not in known:
-        raise TaskError(f"No phantom of {task} has the class {class_id!r}. Its classes: {', '.join(known)}.")
+        raise TaskError(
+            "No phantom of {task} has the class {class_id}. Its classes: {known}.",
+            task=task,
+            class_id=repr(class_id),
+            known=", ".join(known),
+        )
     return _ATELIERS[task]

@@ -100,17 +100,32 @@ class PromptBank:
         """Raise BankError unless the bank was learned for this model, task and denoiser."""
         facts = self.facts
         if facts.model_revision != model.revision:
-            raise BankError(f"The bank '{self.name}' was learned for the model '{facts.model}', not for this one.")
+            raise BankError(
+                "The bank '{bank}' was learned for the model '{model}', not for this one.",
+                bank=self.name,
+                model=facts.model,
+            )
         if (facts.class_ids, facts.class_names) != (task.class_ids, task.class_names):
-            raise BankError(f"The bank '{self.name}' was learned for the task '{facts.task}' and its class names.")
+            raise BankError(
+                "The bank '{bank}' was learned for the task '{task}' and its class names.",
+                bank=self.name,
+                task=facts.task,
+            )
         if facts.denoiser != denoiser:
             raise BankError(
-                f"The bank '{self.name}' was learned behind the denoiser '{facts.denoiser}'; use it with that one."
+                "The bank '{bank}' was learned behind the denoiser '{denoiser}'; use it with that one.",
+                bank=self.name,
+                denoiser=facts.denoiser,
             )
         probe = facts.method in PROBE_METHODS
         width = _embedding_width(model) if probe else model.text.embed.embedding_dim
         if self.vectors.shape[-1] != width:
-            raise BankError(f"The bank '{self.name}' is {self.vectors.shape[-1]} wide; this model needs {width}.")
+            raise BankError(
+                "The bank '{bank}' is {width} wide; this model needs {expected}.",
+                bank=self.name,
+                width=self.vectors.shape[-1],
+                expected=width,
+            )
 
     def save(self, path: Path) -> "PromptBank":
         """Write the file whole or not at all; gives the bank as it would be loaded. Raises BankError."""
@@ -143,31 +158,39 @@ def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:
     found = hashlib.sha256(data).hexdigest()
     if sha256 is not None and found != sha256:
         raise BankError(
-            f"The bank '{path.stem}' was altered: its sha256 is not the one in its manifest. Fetch it again."
+            "The bank '{bank}' was altered: its sha256 is not the one in its manifest. Fetch it again.", bank=path.stem
         )
     try:
         tensors, facts = load(data), _read_facts(data)
     except (SafetensorError, AttributeError, KeyError, TaskError, TypeError, ValueError, RecursionError) as error:
         raise BankError(
-            f"{path.name} is not a prompt bank: it needs a safetensors file with psmooth's facts."
+            "{file} is not a prompt bank: it needs a safetensors file with psmooth's facts.", file=path.name
         ) from error
     wanted = "class_vectors" if facts.method in PROBE_METHODS else "context"
     if facts.method not in (*CONTEXT_METHODS, *PROBE_METHODS) or set(tensors) != {wanted}:
-        raise BankError(f"The bank '{path.stem}' has the wrong tensors for its method; it needs '{wanted}' alone.")
+        raise BankError(
+            "The bank '{bank}' has the wrong tensors for its method; it needs '{wanted}' alone.",
+            bank=path.stem,
+            wanted=wanted,
+        )
     vectors = tensors[wanted]
     sized = vectors.ndim == 2 and (wanted == "context" or len(vectors) == len(facts.class_ids))
     if not sized or vectors.dtype != torch.float32 or not vectors.isfinite().all():
-        raise BankError(f"The bank '{path.stem}' holds a tensor of the wrong shape or type, or one that is not finite.")
+        raise BankError(
+            "The bank '{bank}' holds a tensor of the wrong shape or type, or one that is not finite.", bank=path.stem
+        )
     return PromptBank(facts, vectors, path.stem, found)
 
 
 def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
-        raise BankError(f"There is no bank at {path.name}. `psmooth banks list` shows those that ship.")
+        raise BankError("There is no bank at {file}. `psmooth banks list` shows those that ship.", file=path.name)
     if path.suffix != ".safetensors":
-        raise BankError(f"{path.name} is not a safetensors file; other formats can run code and are not read.")
+        raise BankError(
+            "{file} is not a safetensors file; other formats can run code and are not read.", file=path.name
+        )
     if path.stat().st_size > _LARGEST_FILE:
-        raise BankError(f"{path.name} is too large for a prompt bank; at most 16 MB are read.")
+        raise BankError("{file} is too large for a prompt bank; at most 16 MB are read.", file=path.name)
     return path.read_bytes()
 
 
@@ -225,10 +248,13 @@ def list_banks(folder: Path | None = None, called: str = "") -> list[dict[str, A
             raise TypeError("a row has a value that is no text")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BankError(
-            f"The manifest of {called} cannot be read; it should list file, sha256, model and task of each bank."
+            "The manifest of {called} cannot be read; it should list file, sha256, model and task of each bank.",
+            called=called,
         ) from error
     if not all(_is_file_name(row["file"]) for row in rows):
-        raise BankError(f"The manifest of {called} lists something else than safetensors files beside it.")
+        raise BankError(
+            "The manifest of {called} lists something else than safetensors files beside it.", called=called
+        )
     return rows
 
 
@@ -264,8 +290,12 @@ def shipped_bank(model: MedVLM, task: Task, method: str, denoiser: str) -> Promp
         if all(row[name] == value for name, value in wanted.items()):
             return _shipped(row["file"], row["sha256"])
     raise BankError(
-        f"No '{method}' bank ships for the model '{model.spec.id}', the task '{task.id}' and the denoiser "
-        f"'{denoiser}'. Learn one with `psmooth learn`, or choose another method."
+        "No '{method}' bank ships for the model '{model}', the task '{task}' and the denoiser '{denoiser}'. Learn one "
+        "with `psmooth learn`, or choose another method.",
+        method=method,
+        model=model.spec.id,
+        task=task.id,
+        denoiser=denoiser,
     )
 
 

@@ -54,7 +54,11 @@ class GridNoise:
 
     def __init__(self, noise_level: float) -> None:
         if not 0 < noise_level <= LARGEST_NOISE_LEVEL:
-            raise PlanError(f"noise_level is {noise_level}; it must be above 0 and at most {LARGEST_NOISE_LEVEL:g}.")
+            raise PlanError(
+                "noise_level is {noise_level}; it must be above 0 and at most {most}.",
+                noise_level=noise_level,
+                most=f"{LARGEST_NOISE_LEVEL:g}",
+            )
         self.noise_level = noise_level
         self.values, self.edges = _bins(noise_level)
         starts = np.arange(1 << 16, dtype=np.uint64) << np.uint64(48)

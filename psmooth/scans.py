@@ -246,8 +246,9 @@ def _read_file(path: Path) -> bytes:
 def _scan_of_bytes(data: bytes) -> Scan:
     if len(data) > MAX_FILE_BYTES:
         raise ScanError(
-            f"The file is larger than {MAX_FILE_BYTES // 10**6} MB, the most that is read. "
-            "Cut out the region of interest or reduce the scan, and export it as PNG or JPEG."
+            "The file is larger than {megabytes} MB, the most that is read. Cut out the region of interest or reduce "
+            "the scan, and export it as PNG or JPEG.",
+            megabytes=MAX_FILE_BYTES // 10**6,
         )
     file_format = _recognise(data)
     with _decoding(file_format):
@@ -257,11 +258,14 @@ def _scan_of_bytes(data: bytes) -> Scan:
 def _recognise(data: bytes) -> str:
     """The key of `_PLUGINS` that fits the first bytes; anything else is refused by the name of what it seems to be."""
     if not data:
-        raise ScanError(f"The file is empty (0 bytes). {_EXPECTED}: copy or export the scan again.")
+        raise ScanError(
+            "The file is empty (0 bytes). Expected is a PNG, JPEG, TIFF or WebP of 8 bits a channel, or a 16-bit grey "
+            "PNG or TIFF: copy or export the scan again."
+        )
     if data[128:132] == b"DICM":  # first, for a DICOM file may carry a TIFF header before these letters
         raise ScanError(
-            f"This is a DICOM file, and DICOM is not read yet. {_EXPECTED}: "
-            "export the image as PNG or TIFF in your viewer."
+            "This is a DICOM file, and DICOM is not read yet. Expected is a PNG, JPEG, TIFF or WebP of 8 bits a "
+            "channel, or a 16-bit grey PNG or TIFF: export the image as PNG or TIFF in your viewer."
         )
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
@@ -272,7 +276,9 @@ def _recognise(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
     raise ScanError(
-        f"This seems to be {_name_of(data)}, not a scan that can be read. {_EXPECTED}: export the scan as one of these."
+        "This seems to be {kind}, not a scan that can be read. Expected is a PNG, JPEG, TIFF or WebP of 8 bits a "
+        "channel, or a 16-bit grey PNG or TIFF: export the scan as one of these.",
+        kind=_name_of(data),
     )
 
 
@@ -300,8 +306,10 @@ def _decoding(file_format: str) -> Iterator[None]:
         raise
     except Exception:  # a damaged file may raise anything, and the words may quote a tag: they are not passed on
         raise ScanError(
-            f"This {file_format} is cut short, damaged or of a rare kind. {_EXPECTED}, complete: "
-            "copy it again, or open it in a viewer and export it as PNG."
+            "This {file_format} is cut short, damaged or of a rare kind. Expected is a PNG, JPEG, TIFF or WebP of 8 "
+            "bits a channel, or a 16-bit grey PNG or TIFF, complete: copy it again, or open it in a viewer and export "
+            "it as PNG.",
+            file_format=file_format,
         ) from None
 
 
@@ -333,8 +341,9 @@ def _check_png_depth(data: bytes) -> None:
 
 def _deep_colour(file_format: str) -> ScanError:
     return ScanError(
-        f"This {file_format} holds colour or transparency at 16 bits a channel. {_EXPECTED}: "
-        "export it with 8 bits a channel, or as 16-bit grey."
+        "This {file_format} holds colour or transparency at 16 bits a channel. Expected is a PNG, JPEG, TIFF or WebP "
+        "of 8 bits a channel, or a 16-bit grey PNG or TIFF: export it with 8 bits a channel, or as 16-bit grey.",
+        file_format=file_format,
     )
 
 
@@ -372,8 +381,10 @@ def _check_frames(image: Image.Image, file_format: str) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise ScanError(
-            f"This {file_format} holds {frames:,} frames, and one certificate is about one picture. "
-            "Expected is a single frame: export the one you mean as PNG or TIFF."
+            "This {file_format} holds {frames:,} frames, and one certificate is about one picture. Expected is a "
+            "single frame: export the one you mean as PNG or TIFF.",
+            file_format=file_format,
+            frames=frames,
         )
 
 
@@ -384,8 +395,9 @@ def _check_tiff(image: TiffImagePlugin.TiffImageFile) -> None:
     tile = tags.get(TiffImagePlugin.TILEWIDTH, 1) * tags.get(TiffImagePlugin.TILELENGTH, 1)
     if tile > MAX_PIXELS:
         raise ScanError(
-            f"The TIFF is made of tiles of {tile // 10**6:,} megapixels. At most {MAX_PIXELS // 10**6} are read: "
-            "export it as PNG."
+            "The TIFF is made of tiles of {megapixels:,} megapixels. At most {most} are read: export it as PNG.",
+            megapixels=tile // 10**6,
+            most=MAX_PIXELS // 10**6,
         )
 
 
@@ -395,8 +407,12 @@ def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
     levels = np.asarray(_turn(image, orientation))
     if levels.min() < 0 or levels.max() > 0xFFFF:
         raise ScanError(
-            f"This {file_format} holds grey levels from {levels.min():,} to {levels.max():,}. {_EXPECTED}, "
-            "with levels from 0 to 65,535: export it with the window of your choice."
+            "This {file_format} holds grey levels from {lowest:,} to {highest:,}. Expected is a PNG, JPEG, TIFF or "
+            "WebP of 8 bits a channel, or a 16-bit grey PNG or TIFF, with levels from 0 to 65,535: export it with the "
+            "window of your choice.",
+            file_format=file_format,
+            lowest=int(levels.min()),
+            highest=int(levels.max()),
         )
     values = levels.astype(np.uint16)
     if white_is_zero:
@@ -464,14 +480,19 @@ def _scan_of_array(array: np.ndarray) -> Scan:
 def _check_rule(rule: CropRule) -> None:
     if not 1 <= rule.size <= MAX_CROP_SIZE:
         raise ScanError(
-            f"A crop of {rule.size:,} pixels a side is not possible. Expected is 1 to {MAX_CROP_SIZE:,}: "
-            "choose the size that the model was made for."
+            "A crop of {size:,} pixels a side is not possible. Expected is 1 to {most:,}: choose the size that the "
+            "model was made for.",
+            size=rule.size,
+            most=MAX_CROP_SIZE,
         )
     if rule.fit not in ("crop", "pad"):
-        raise ScanError(f'"{rule.fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.')
+        raise ScanError(
+            '"{fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.', fit=rule.fit
+        )
     if rule.interpolation not in _FILTERS:
         raise ScanError(
-            f'"{rule.interpolation}" is not an interpolation. Expected is "bicubic" or "bilinear": choose one of these.'
+            '"{interpolation}" is not an interpolation. Expected is "bicubic" or "bilinear": choose one of these.',
+            interpolation=rule.interpolation,
         )
 
 
@@ -482,8 +503,10 @@ def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
         raise ScanError("A window was given for a scan of 8 bits. Only 16-bit grey scans take one: leave it out.")
     if not (math.isfinite(window.center) and math.isfinite(window.width) and window.width > 0):
         raise ScanError(
-            f"The window with centre {window.center:g} and width {window.width:g} is not possible. "
-            "Expected are a finite centre and a width above 0, in grey levels: choose such a window."
+            "The window with centre {center} and width {width} is not possible. Expected are a finite centre and a "
+            "width above 0, in grey levels: choose such a window.",
+            center=f"{window.center:g}",
+            width=f"{window.width:g}",
         )
     return window
 
@@ -494,9 +517,15 @@ def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int
     left, top, right, bottom = box
     if not (0 <= left < right <= scan.width and 0 <= top < bottom <= scan.height):
         raise ScanError(
-            f"The box {left}, {top}, {right}, {bottom} does not lie in the scan of {scan.width:,} × {scan.height:,} "
-            "pixels. Expected is left, top, right, bottom, with left below right and top below bottom: "
-            "choose a box inside the scan."
+            "The box {left}, {top}, {right}, {bottom} does not lie in the scan of {width:,} × {height:,} pixels. "
+            "Expected is left, top, right, bottom, with left below right and top below bottom: choose a box inside "
+            "the scan.",
+            left=left,
+            top=top,
+            right=right,
+            bottom=bottom,
+            width=scan.width,
+            height=scan.height,
         )
     _check_sides(right - left, bottom - top, "box")
     return left, top, right, bottom

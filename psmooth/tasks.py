@@ -62,7 +62,7 @@ def find_task(task: "str | Task") -> Task:
     if isinstance(task, Task):
         return task
     if task not in TASKS:
-        raise TaskError(f"There is no task '{task}'. Known tasks: {', '.join(TASKS)}.")
+        raise TaskError("There is no task '{task}'. Known tasks: {tasks}.", task=task, tasks=", ".join(TASKS))
     return TASKS[task]
 
 
@@ -70,13 +70,17 @@ def _check_classes(names: tuple[str, ...]) -> None:
     if len(names) < 2:
         raise TaskError("A task needs at least two class names; separate them with semicolons or new lines.")
     if len(names) > _MOST_CLASSES:
-        raise TaskError(f"A task can have at most {_MOST_CLASSES} class names; {len(names)} were given.")
+        raise TaskError(
+            "A task can have at most {most} class names; {count} were given.", most=_MOST_CLASSES, count=len(names)
+        )
     if len({name.casefold() for name in names}) < len(names):
         raise TaskError("Two class names are the same; every class needs a name of its own.")
     for name in names:
         if not name or len(name) > _LONGEST_NAME:
             raise TaskError(
-                f"A class name must have 1 to {_LONGEST_NAME} characters; shorten or fill in '{name[:20]}'."
+                "A class name must have 1 to {longest} characters; shorten or fill in '{name}'.",
+                longest=_LONGEST_NAME,
+                name=name[:20],
             )
 
 
