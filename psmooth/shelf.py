@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakSet
 
 import torch
 
@@ -80,6 +81,11 @@ class ModelShelf:
     ) -> None:
         self._device, self._fits, self._load = device, fits, load
         self._models: OrderedDict[str, MedVLM] = OrderedDict()
+        self.renew_locks()
+        _shelves.add(self)
+
+    def renew_locks(self) -> None:
+        """Locks that nobody holds, for a process that was just forked and has one thread."""
         self._shelf, self._loading = threading.Lock(), threading.Lock()
 
     @property
@@ -116,3 +122,16 @@ class ModelShelf:
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+
+_shelves: WeakSet[ModelShelf] = WeakSet()
+
+
+def _after_fork() -> None:
+    """A fork copies a lock that another thread holds, and nobody in the worker would ever let go of it."""
+    for shelf in _shelves:
+        shelf.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has none, and does not fork
+    os.register_at_fork(after_in_child=_after_fork)

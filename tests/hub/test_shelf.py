@@ -1,5 +1,7 @@
 """The shelf holds what fits, loads once however many ask, and lets the one asked for longest ago go first."""
 
+import multiprocessing
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -72,6 +74,41 @@ def test_many_who_ask_at_once_share_one_load(loads):
         go.set()
         assert len({id(one.result(5)) for one in asked}) == 1
     assert loads == ["ready", "a"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="This system does not fork.")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is what is tested
+@pytest.mark.parametrize("lock", ["_shelf", "_loading"])
+def test_a_worker_forked_while_another_thread_holds_a_lock_does_not_wait_for_it(loads, lock):
+    held, taken, go = a_shelf(loads, 2), threading.Event(), threading.Event()
+    held.get("ready")
+
+    def hold() -> None:
+        with getattr(held, lock):
+            taken.set()
+            go.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert taken.wait(5)
+    worker = multiprocessing.get_context("fork").Process(target=_ask_for_two, args=(held,), daemon=True)
+    worker.start()
+    worker.join(20)
+    hung = worker.is_alive()
+    worker.kill()
+    worker.join()
+    go.set()
+    holder.join()
+    assert not hung, "the worker waits for a thread that it does not have"
+    assert worker.exitcode == 0
+    held.get("new")
+    assert held.names == ("ready", "new"), "here the lock was let go of and works on"
+
+
+def _ask_for_two(held: ModelShelf) -> None:
+    held.get("ready")
+    held.get("new")
+    assert held.names == ("ready", "new")
 
 
 def test_a_model_that_cannot_be_loaded_is_not_held(tmp_path):

@@ -1,0 +1,137 @@
+"""Learn, certify, verify and evaluate from end to end, for a model of random weights of every format.
+
+The commands are those of the command line and nothing is replaced; oracles are the bank, the certificate and the
+records, read back by the modules that own them.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import psmooth.__main__ as command_line
+from psmooth.certificate import GUARANTEES, read_certificate, verify
+from psmooth.models import MedVLM, load_model
+from psmooth.phantoms import draw_phantom
+from psmooth.prompts import load_bank
+from psmooth.tasks import TASKS
+from tests.hub.families import FAMILIES
+
+TASK = "covid"  # two classes whose words every tokenizer here reads within its limit
+DRAWN = {"covid": "viral_pneumonia", "normal": "normal"}
+EACH = 3
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three drawn scans of each of two classes, in sub-folders named as the classes."""
+    folder = tmp_path_factory.mktemp("scans")
+    for class_id, drawn in DRAWN.items():
+        (folder / class_id).mkdir()
+        for seed in range(EACH):
+            Image.fromarray(draw_phantom("chest_xray", drawn, seed).pixels).save(folder / class_id / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder of one format, as the option ``--model`` takes it."""
+    folder = tmp_path_factory.mktemp("model") / "m"
+    FAMILIES[request.param](folder)
+    return f"local-dir:{folder}"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], model: str) -> Command:
+    """Runs a command with the model in this process; gives what it printed as JSON, and refuses other exit codes."""
+
+    def run(*words: object, codes: tuple[int, ...] = (0,), model: str | None = model) -> Any:
+        chosen = () if model is None else ("--model", model)
+        with pytest.raises(SystemExit) as left:
+            command_line.main([str(word) for word in (*words, *chosen, "--device", "cpu", "--json")])
+        out, err = capsys.readouterr()
+        assert left.value.code in codes, err
+        return json.loads(out)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def loaded(model: str) -> MedVLM:
+    return load_model(model, "cpu")
+
+
+@pytest.fixture(scope="module")
+def bank(model: str, scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Few-shot prompts, learned by the command."""
+    path = tmp_path_factory.mktemp("bank") / "few_shot.safetensors"
+    words = f"learn few-shot {scans} --out {path} --model {model} --task {TASK} --shots {EACH} --steps 3 --device cpu"
+    with pytest.raises(SystemExit) as left:
+        command_line.main(words.split())
+    assert left.value.code == 0
+    return path
+
+
+def test_what_is_learned_is_a_bank_of_this_model(bank: Path, loaded: MedVLM) -> None:
+    learned = load_bank(bank)
+    learned.check(loaded, TASKS[TASK], "none")
+    start = loaded.context_of(TASKS[TASK].templates[0])
+    assert (learned.facts.model_revision, learned.facts.steps, learned.facts.pool) == (loaded.revision, 3, 2 * EACH)
+    assert learned.vectors.shape == start.shape
+    assert (learned.vectors - start).abs().max() > 1e-4, "three steps have moved the context"
+    assert learned.class_vectors(loaded).norm(dim=-1).tolist() == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_a_probe_is_learned_and_certifies(run: Command, scans: Path, tmp_path: Path, loaded: MedVLM) -> None:
+    path = tmp_path / "probe.safetensors"
+    facts = run("learn", "linear-probe", scans, "--task", TASK, "--out", path, "--shots", EACH, "--steps", 3)
+    assert facts["sha256"] == load_bank(path).sha256
+    load_bank(path).check(loaded, TASKS[TASK], "none")
+    record = certified(run, scans, "--method", "linear_probe", "--bank", path)
+    assert record["bank"]["sha256"] == facts["sha256"]
+
+
+def certified(run: Command, scans: Path, *words: object) -> Any:
+    """The certificate, or abstention, of a short run."""
+    scan = scans / "covid" / "0.png"
+    return run("certify", scan, "--task", TASK, "--votes", 64, "--batch-size", 16, *words, codes=(0, 3))
+
+
+@pytest.mark.parametrize("method", ["few_shot", "zero_shot", "combined"])
+def test_a_certificate_verifies_and_its_votes_come_again(
+    method: str, run: Command, scans: Path, bank: Path, tmp_path: Path, loaded: MedVLM
+) -> None:
+    path = tmp_path / "certificate.json"
+    with_bank = () if method == "zero_shot" else ("--bank", bank)
+    record = certified(run, scans, "--method", method, *with_bank, "--out", path)
+    assert verify(path).ok
+    found = read_certificate(path)
+    assert found.to_dict() == record
+    assert (found.run.method, found.run.guarantee) == (method, GUARANTEES[method])
+    assert found.run.model["revision"] == loaded.revision
+    assert (found.votes.total, sum(found.votes.selection)) == (64, 64)
+    assert (found.run.bank or {}).get("sha256") == (load_bank(bank).sha256 if with_bank else None)
+    again = run("verify", path, "--scan", scans / "covid" / "0.png", *with_bank, model=None)
+    assert (again["replay"]["ok"], again["replay"]["differing"]) == (True, 0)
+
+
+def test_an_evaluation_has_a_line_for_every_scan_and_method(
+    run: Command, scans: Path, bank: Path, tmp_path: Path
+) -> None:
+    methods = ("template", "few_shot", "combined")
+    out = tmp_path / "results"
+    words = ("--task", TASK, "--methods", ",".join(methods), "--bank", bank, "--votes", 32, "--out", out)
+    rows = run("evaluate", scans, *words)
+    records = [json.loads(line) for line in (out / "records.jsonl").read_text("utf-8").splitlines()]
+    assert Counter(record["method"] for record in records) == dict.fromkeys(methods, 2 * EACH)
+    assert len({(record["scan"], record["method"]) for record in records}) == len(records) == 2 * EACH * len(methods)
+    assert Counter(record["label"] for record in records) == dict.fromkeys(DRAWN, EACH * len(methods))
+    assert all(sum(record["counts"].values()) == record["total"] == 32 for record in records)
+    assert [(row["method"], row["scans"]) for row in rows] == [(method, 2 * EACH) for method in methods]
+    assert (out / "curves.html").is_file()
