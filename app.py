@@ -25,8 +25,9 @@ from psmooth import views, views_compare, views_learn
 from psmooth._words_understand import UNDERSTAND_WORDS
 from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
+from psmooth.language import IN_WORDS, LANGUAGES, say, say_error
 from psmooth.lessons import Lessons
-from psmooth.links import KEYS, read_link
+from psmooth.links import KEYS, read_link, read_voice
 from psmooth.resources import resource
 from psmooth.runtime import settle
 from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
@@ -51,7 +52,17 @@ from psmooth.session import (
 )
 from psmooth.tasks import TASKS
 
-PIECES = ("psmooth", "viewer", "budget", "modes", "compare", "learn", "understand")  # a script and a style sheet each
+RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
+PIECES = (
+    "psmooth",
+    "words",
+    "viewer",
+    "budget",
+    "modes",
+    "compare",
+    "learn",
+    "understand",
+)  # a script and a style sheet each
 DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 WORDS = {
@@ -94,76 +105,83 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
             for scene in steps:
                 if session.wanted != number:
                     if session.view != "certify" and isinstance(scene, Scene):
-                        yield scene.stopped(), gr.skip()
+                        yield session.show("certify", scene.stopped), gr.skip()
                     return
                 if isinstance(scene, Download):
-                    yield views.downloading(_name(order.model), scene.done, scene.total), gr.skip()
+                    yield session.told(views.downloading, _name(order.model), scene.done, scene.total), gr.skip()
                     continue
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
-                yield scene.stopped() if ending else scene.stage(), strip
+                yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
-    except PsmoothError as error:
-        yield views.failed(str(error)), gr.skip()
-    except Exception:
-        log.exception("A run failed.")
-        yield views.failed(views.UNEXPECTED), gr.skip()
+    except Exception as error:
+        yield session.show("certify", views.failed, known(error)), gr.skip()
+
+
+def known(error: Exception) -> PsmoothError | None:
+    """An error of psmooth's as it is; anything else goes into the log, and the page says only that it happened."""
+    if isinstance(error, PsmoothError):
+        return error
+    log.error("A run failed.", exc_info=error)
+    return None
 
 
 def run_compare(session: Session) -> Generator[Any, None, None]:
     """The wanted comparison of a session; errors become sentences."""
     order, number, shown = session.order, session.begin("compare"), None
     if number is None or not isinstance(order, Order):
-        yield gr.skip() if session.view == "compare" else views_compare.ended(None)
+        yield gr.skip() if session.view == "compare" else session.show("compare", views_compare.ended, None)
         return
     try:
         with closing(comparisons(order)) as steps:
             for step in steps:
                 if session.wanted != number or (session.stopping and not (isinstance(step, Comparison) and step.done)):
-                    yield views_compare.ended(shown)
+                    yield session.show("compare", views_compare.ended, shown)
                     return
                 if isinstance(step, Download):
-                    yield views_compare.downloading(_name(order.model), step.done, step.total)
+                    yield session.told(views_compare.downloading, _name(order.model), step.done, step.total)
                     continue
-                shown = views_compare.comparison(step)
-                yield shown
-    except PsmoothError as error:
-        yield views_compare.failed(str(error))
-    except Exception:
-        log.exception("A comparison failed.")
-        yield views_compare.failed(views.UNEXPECTED)
+                shown = step
+                yield session.show("compare", views_compare.comparison, step)
+    except Exception as error:
+        yield session.show("compare", views_compare.failed, known(error))
 
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
     """The wanted course of a session, as (view, menu of prompts); a bank that was learned joins the session."""
     enrolment, number = session.order, session.begin("learn")
     if number is None or not isinstance(enrolment, Enrolment):
-        yield gr.skip() if session.view == "learn" else views_learn.stopped(), gr.skip()
+        yield gr.skip() if session.view == "learn" else session.show("learn", views_learn.stopped), gr.skip()
         return
     try:
         with closing(lessons(enrolment)) as steps:
             for step in steps:
                 if session.wanted != number or (session.stopping and not (isinstance(step, Lessons) and step.file)):
-                    yield views_learn.stopped(), gr.skip()
+                    yield session.show("learn", views_learn.stopped), gr.skip()
                     return
                 if isinstance(step, Download):
-                    yield views_learn.downloading(_name(enrolment.model), step.done, step.total), gr.skip()
+                    coming = session.told(views_learn.downloading, _name(enrolment.model), step.done, step.total)
+                    yield coming, gr.skip()
                     continue
                 if step.bank is not None:
                     session.banks = (*session.banks, step.bank)
-                yield views_learn.lessons(step), gr.skip() if step.bank is None else prompt_menu(session)
-    except PsmoothError as error:
-        yield views_learn.failed(str(error)), gr.skip()
-    except Exception:
-        log.exception("Learning failed.")
-        yield views_learn.failed(views.UNEXPECTED), gr.skip()
+                menu = gr.skip() if step.bank is None else prompt_menu(session)
+                yield session.show("learn", views_learn.lessons, step), menu
+    except Exception as error:
+        yield session.show("learn", views_learn.failed, known(error)), gr.skip()
 
 
 def prompt_menu(session: Session) -> Any:
     """The menu of prompts with the visitor's own banks, the newest one chosen."""
+    choices = session.told(prompt_choices, session)
+    return gr.Dropdown(choices, value=choices[-1][1])
+
+
+def prompt_choices(session: Session) -> list[tuple[str, str]]:
+    """The prompts that ship, and the visitor's own banks."""
     own = [(views_learn.bank_title(bank), OWN_BANK + bank.sha256) for bank in session.banks]
-    return gr.Dropdown([*views.method_choices(), *own], value=own[-1][1])
+    return [*views.method_choices(), *own]
 
 
 # --- the documented endpoints
@@ -272,7 +290,7 @@ def begin(session: Session, *settings: Any) -> Any:
     if session.specimen is None:
         return gr.skip()
     session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box))
-    return views.loading(_name(settings[0]))
+    return session.show("certify", views.loading, _name(settings[0]))
 
 
 def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
@@ -286,8 +304,33 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
         session.bring(example_specimen(link.example))
         settings.setdefault("task", gallery().items[link.example].task)
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
-    stage = views.link_without_scan() if link.own_scan else gr.skip()
+    session.voice = read_voice(request.query_params, request.headers.get("accept-language", ""))
+    stage = session.show("certify", views.link_without_scan) if link.own_scan else gr.skip()
     return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
+
+
+def change_voice(session: Session, event: gr.EventData) -> tuple[Any, ...]:
+    """Another language, or symbols instead of words: what the views show is said again."""
+    session.voice = read_voice({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
+    said = [session.told(session.shown[view]) if view in session.shown else gr.skip() for view in RESAID]
+    return *said, *menus(session)
+
+
+def menus_at_first(session: Session) -> tuple[Any, ...]:
+    """The same menus after the page has come: they are made in English."""
+    return (gr.skip(),) * 5 if session.voice == IN_WORDS else menus(session)
+
+
+def menus(session: Session) -> tuple[Any, ...]:
+    """The menus whose choices are words: task, prompts, denoiser, precision, way."""
+    tasks, ways = session.told(task_choices), session.told(views_learn.way_choices)
+    return (
+        gr.Dropdown(tasks),
+        gr.Dropdown(session.told(prompt_choices, session)),
+        gr.Dropdown(session.told(views.denoiser_choices)),
+        gr.Radio(session.told(views.precision_choices)),
+        gr.Radio(ways),
+    )
 
 
 def begin_first(session: Session, *settings: Any) -> Any:
@@ -298,15 +341,15 @@ def begin_first(session: Session, *settings: Any) -> Any:
 def begin_compare(session: Session, *settings: Any) -> Any:
     """Ask for a comparison; without a scan nothing is asked."""
     if session.specimen is None:
-        return views_compare.failed(views.NO_SCAN)
+        return session.show("compare", views_compare.failed, ScanError(views.NO_SCAN))
     session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box), "compare")
-    return views_compare.loading(_name(settings[0]))
+    return session.show("compare", views_compare.loading, _name(settings[0]))
 
 
 def begin_learn(session: Session, archive: str | None, *settings: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
     session.want(Enrolment(Path(archive) if archive else None, *settings), "learn")
-    return views_learn.loading(_name(settings[0]))
+    return session.show("learn", views_learn.loading, _name(settings[0]))
 
 
 def begin_drawn(session: Session, *settings: Any) -> Any:
@@ -325,7 +368,7 @@ def halt(session: Session) -> Any:
     if session.begun == session.wanted:
         return gr.skip()
     session.want(None)
-    return views.stopped_early()
+    return session.show("certify", views.stopped_early)
 
 
 def fetch_banks(session: Session, place: str, model: str, task: str) -> tuple[Any, Any]:
@@ -333,19 +376,19 @@ def fetch_banks(session: Session, place: str, model: str, task: str) -> tuple[An
     try:
         banks = hub_banks(place, model, task)
     except PsmoothError as error:
-        return gr.skip(), str(error)
+        return gr.skip(), session.told(say_error, error)
     session.banks = (*session.banks, *banks)
-    return prompt_menu(session), views_learn.fetched(banks)
+    return prompt_menu(session), session.told(views_learn.fetched, banks)
 
 
 def halt_compare(session: Session) -> Any:
     """Stop a comparison; one that still waits is taken out of the queue."""
-    return gr.skip() if halt(session) == gr.skip() else views_compare.ended(None)
+    return gr.skip() if halt(session) == gr.skip() else session.show("compare", views_compare.ended, None)
 
 
 def halt_learn(session: Session) -> Any:
     """Stop a course; one that still waits is taken out of the queue."""
-    return gr.skip() if halt(session) == gr.skip() else views_learn.stopped()
+    return gr.skip() if halt(session) == gr.skip() else session.show("learn", views_learn.stopped)
 
 
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
@@ -364,7 +407,7 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
     try:
         session.bring(Specimen(take(path)))
     except PsmoothError as error:
-        return views.failed(str(error)), {}, shown_gallery(None), *window_fields(None)
+        return session.show("certify", views.failed, error), {}, shown_gallery(None), *window_fields(None)
     return (
         gr.skip(),
         gr.skip(),
@@ -391,7 +434,7 @@ def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
     session.want(None)
     session.bring(None)
-    return views.idle(), {}, shown_gallery(None), *window_fields(None)
+    return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None)
 
 
 def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
@@ -416,6 +459,7 @@ class Page:
     """The components that the wiring needs."""
 
     session: gr.State
+    header: gr.HTML
     picker: gr.HTML
     strip: gr.HTML
     stage: gr.HTML
@@ -480,6 +524,11 @@ def bare(template: str, script: str, **options: Any) -> gr.HTML:
     return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, **options)
 
 
+def languages() -> str:
+    """The languages as options of the header's menu."""
+    return "".join(f'<option value="{code}">{name}</option>' for code, name in LANGUAGES.items())
+
+
 def scan_card() -> dict[str, Any]:
     """Examples, upload, clear."""
     words = views.CONTROL_WORDS
@@ -504,15 +553,12 @@ def scan_card() -> dict[str, Any]:
 def question_card() -> dict[str, Any]:
     """Model, task, noise level, precision, Certify."""
     words, choices = views.CONTROL_WORDS, model_choices()
-    tasks = [(task.name, task.id) for task in TASKS.values()]
-    counts = [(f"{name}\n{views.count_text(count)}", count) for name, count in views.PRECISIONS.items()]
+    counts = views.precision_choices()
     with gr.Column(elem_id="ps-question-card"):
         model = gr.Dropdown(
             choices, value=choices[0][1] if choices else None, label=words["model"], allow_custom_value=True
         )
-        task = gr.Dropdown(
-            [*tasks, (words["own_task"], OWN_TASK)], value=gallery().items[0].task or OWN_TASK, label=words["task"]
-        )
+        task = gr.Dropdown(task_choices(), value=gallery().items[0].task or OWN_TASK, label=words["task"])
         with gr.Column(visible=False) as own:
             names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
             template = gr.Textbox("an image of {}.", label=words["template"], info=words["template_info"])
@@ -540,11 +586,17 @@ def question_card() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def task_choices() -> list[tuple[str, str]]:
+    """(words, task id) as the menu shows them, the visitor's own last."""
+    names = [(say(task.name), task.id) for task in TASKS.values()]
+    return [*names, (say(views.CONTROL_WORDS["own_task"]), OWN_TASK)]
+
+
 def course_controls() -> dict[str, Any]:
     """What is learned, and from which scans."""
     words = views_learn.LEARN_WORDS
     with gr.Column(elem_id="ps-learn-controls"):
-        way = gr.Radio(list(views_learn.WAY_CHOICES), value="few_shot", label=words["learn_way"])
+        way = gr.Radio(views_learn.way_choices(), value="few_shot", label=words["learn_way"])
         shots = gr.Slider(
             1, 64, value=16, step=1, label=words["learn_shots"], info=words["learn_shots_info"], buttons=[]
         )
@@ -565,7 +617,9 @@ def lay_out() -> Page:
     """The whole page."""
     first, stage_value, strip_value = opening()
     session = gr.State(Session(first))
-    bare(part("header"), "psmooth.header(element)")
+    header = bare(
+        part("header", languages=languages()), "psmooth.header(element); psmooth.voice(element, trigger, 'voice')"
+    )
     with gr.Row(elem_id="ps-page"):
         with gr.Column(elem_id="ps-side"):
             controls = {**scan_card(), **question_card()}
@@ -592,7 +646,14 @@ def lay_out() -> Page:
     with gr.Column(elem_id="ps-understand-column"):
         bare(part("understand"), "window.psmooth?.understand?.(element)")
     return Page(
-        session=session, stage=stage, strip=strip, viewer=viewer, comparison=comparison, learning=learning, **controls
+        session=session,
+        header=header,
+        stage=stage,
+        strip=strip,
+        viewer=viewer,
+        comparison=comparison,
+        learning=learning,
+        **controls,
     )
 
 
@@ -616,6 +677,10 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     page.stage.stop(halt, page.session, page.stage, **at_once)
     wire_compare(page, at_once)
     wire_learn(page, at_once)
+    worded = [page.task, page.method, page.denoiser, page.votes, page.way]
+    said = [page.stage, page.comparison, page.learning, *worded]
+    page.header.voice(change_voice, page.session, said, **at_once)
+    restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, [page.stage, page.strip, *fields], **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
     remember = f"(...values) => psmooth.remember({json.dumps(KEYS)}, values)"
@@ -695,6 +760,11 @@ def static_files() -> dict[str, Path]:
     """What the page itself needs: nothing else is served from this machine, and nothing from another."""
     return {
         **{name: resource("assets", f"{name}.js") for name in PIECES},
+        **{
+            f"words_{name}": resource("assets", "words", f"{name}.json")
+            for name in (*LANGUAGES, "symbols")
+            if name != "en"
+        },
         "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
         "greek": resource("assets", "fonts", "inter-greek.woff2"),
@@ -713,7 +783,8 @@ def addresses() -> dict[str, str]:
 
 def scripts() -> str:
     """The scripts of the page, that of what all views share first."""
-    return "\n".join(f'<script src="{addresses()[name]}"></script>' for name in PIECES)
+    spoken = " ".join(LANGUAGES)
+    return "\n".join(f'<script src="{addresses()[name]}" data-languages="{spoken}"></script>' for name in PIECES)
 
 
 def fonts_and_colours() -> str:
@@ -763,7 +834,8 @@ def first_picture() -> str:
     _, stage, strip = opening()
     values = json.dumps({"stage": stage, "strip": strip, "picker": shown_gallery(0), "words": views.PAGE_WORDS})
     css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
-    parts = {name: part(name) for name in ("header", "picker")} | {"stage": part("stage", budget="")}
+    parts = {"header": part("header", languages=languages()), "picker": part("picker")}
+    parts["stage"] = part("stage", budget="")
     return part("first", css=css, values=values.replace("</", "<\\/"), **parts, scripts=scripts())
 
 

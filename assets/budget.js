@@ -96,7 +96,8 @@
   // A slider of whole grey levels from 1 to 255, on a logarithmic scale.
   const levelsAt = (share) => Math.round(255 ** share);
 
-  psmooth.budget = (root, words) => {
+  psmooth.budget = (root, english) => {
+    const words = psmooth.translated(english);
     const [slider, said, tiles] = [one(root, "input"), one(root, "output"), one(root, ".ps-budget-tiles")];
     for (let i = 0; i < 5; i += 1) tiles.append(buildTile());
     let state = null;
@@ -109,9 +110,9 @@
       const levels = levelsAt(slider.value / 100);
       const count = Math.min(values, Math.ceil(((radius * 255) / levels) ** 2) - 1);
       const square = patch(radius * 0.9999, levels, size);
-      said.textContent = fill(words.spent, { levels, count: count.toLocaleString("en") });
+      said.textContent = fill(words.spent, { levels, count: psmooth.count(count) });
       const scenes = [
-        { name: fill(words.values, { levels, count: count.toLocaleString("en") }), change: scattered(count, levels, values, state.order) },
+        { name: fill(words.values, { levels, count: psmooth.count(count) }), change: scattered(count, levels, values, state.order) },
         { name: fill(words.patch, { levels, side: square.side }), change: square.change },
         { name: words.every, change: new Float32Array(values).map((_, index) => (index % 2 ? 1 : -1)) },
         { name: words.shift, change: shifted(pixels, size) },

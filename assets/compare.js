@@ -151,7 +151,7 @@
   psmooth.compare = (element, props, watch, trigger) => {
     const root = one(element, ".ps-compare");
     const card = one(root, ".ps-curve-card");
-    const words = props.words;
+    const words = psmooth.translated(props.words);
     let value = null;
     let waiting = 0;
 

@@ -160,7 +160,7 @@
     const narrow = node.clientWidth < NARROW;
     const names = Math.min(180, Math.max(40, ...data.labels.map((label) => widthOf(label, 650))));
     const left = narrow ? 6 : names + 12;
-    const right = widthOf(data.most.toLocaleString("en"), 650) + 16;
+    const right = widthOf(psmooth.count(data.most), 650) + 16;
     const row = narrow ? 44 : clamp(285 / (rows + 0.7), 28, 64);
     return {
       rows, narrow, left, right, row, width: node.clientWidth - left - right,
@@ -176,7 +176,7 @@
       type: "bar", orientation: "h", marker,
       x: rows.map((row) => data.shares[row]), y: rows.map((row) => row + (frame.narrow ? 0.2 : 0)),
       width: frame.narrow ? 0.36 : Math.min(0.52, 27 / frame.row),
-      text: rows.map((row) => `${escape(data.labels[row])}: ${data.counts[row].toLocaleString("en")}`),
+      text: rows.map((row) => `${escape(data.labels[row])}: ${psmooth.count(data.counts[row])}`),
       textposition: "none", hovertemplate: "%{text} · %{x:.1%}<extra></extra>",
     };
   }
@@ -238,7 +238,7 @@
       name.className = `ps-name${leads}`;
       count.className = `ps-count${leads}`;
       setText(name, label);
-      setText(count, data.counts[row].toLocaleString("en"));
+      setText(count, psmooth.count(data.counts[row]));
       const middle = TOP + (row + 0.5) * frame.row;
       name.style.top = `${frame.narrow ? middle - 0.24 * frame.row : middle}px`;
       count.style.top = `${frame.narrow ? middle + 0.2 * frame.row : middle}px`;
@@ -407,7 +407,7 @@
   function mountStage(element, props, watch, trigger) {
     const root = one(element, ".ps-stage");
     const chart = one(root, ".ps-chart");
-    const words = props.words;
+    const words = psmooth.translated(props.words);
     let value = null;
     let waiting = 0;
 
@@ -566,6 +566,7 @@
     }
     if (url.href !== location.href) history.replaceState(null, "", url);
   }
+  psmooth.address = address;
   psmooth.remember = (keys, values) => {
     const settings = Object.fromEntries(keys.map((key, index) => [key, values[index]]));
     address(settings);

@@ -155,7 +155,7 @@
   // ---- numbers in words: a bound or a radius is floored, never rounded
 
   const floored = (value, digits) => (Math.floor(value * 10 ** digits) / 10 ** digits).toFixed(digits);
-  const whole = (value) => value.toLocaleString("en");
+  const whole = (value) => psmooth.count(value);
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const atLeast = (share) => `${floored(100 * share, 1)} %`;
   const certainty = (alpha) => `${+(100 * (1 - alpha)).toFixed(6)} %`;
@@ -212,7 +212,9 @@
     const node = one(root, `#understand-${name}`);
     const inputs = {};
     for (const input of node.querySelectorAll("input")) inputs[input.name] = input;
-    const card = { node, inputs, said, value: (key) => Number(inputs[key].value) };
+    const card = { name, node, inputs, said, value: (key) => Number(inputs[key].value) };
+    recall(card);
+    card.keep = keeper(card);
     card.tell = (key, values) => fill(said[key], values);
     card.show = (key, text) => setText(one(node, `[data-show=${key}]`), text);
     card.set = (key, value) => {
@@ -462,7 +464,8 @@
     const card = cardOf(root, said, "votes");
     const picture = one(card.node, ".ps-u-picture");
     const [svg, knob] = [one(picture, "svg"), one(picture, ".ps-u-knob")];
-    const state = { draws: uniforms(1), seed: 1, arrived: 1 };
+    const seed = askedSeed(card);
+    const state = { draws: uniforms(seed), seed, arrived: 1 };
     const ask = drawnBy(card, draw);
     let stop = null;
 
@@ -528,11 +531,15 @@
       if (stop) stop();
       state.arrived = 1;
       labels();
+      keep();
       ask();
     }
 
+    const keep = () => card.keep({ seed: unless(FIRST_SEED, state.seed) });
+
     one(card.node, ".ps-u-again").addEventListener("click", () => {
-      state.draws = uniforms((state.seed += 1));
+      state.draws = uniforms((state.seed = nextSeed(state.seed)));
+      keep();
       pour();
     });
     draggable(knob, picture, (_, y) => {
@@ -710,11 +717,16 @@
     });
   }
 
+  const POINT = { x: 0.62, y: 0.3 };
+  // As fine as the address writes it, so that a link brings back this very point.
+  const onGrid = (value) => Math.round(value * 1e4) / 1e4;
+
   function planePiece(root, said) {
     const card = cardOf(root, said, "plane");
     const picture = one(card.node, ".ps-u-picture");
     const [svg, knob] = [one(picture, "svg"), one(picture, ".ps-u-knob")];
-    const state = { x: 0.62, y: 0.3, sigma: 0.1, shown: "", pieces: [] };
+    const start = { x: asked(card, "x", 0, PLANE.right - 1) ?? POINT.x, y: asked(card, "y", 0, 1) ?? POINT.y };
+    const state = { ...start, sigma: card.value("sigma"), shown: "", pieces: [] };
     const ask = drawnBy(card, draw);
     let stop = null;
 
@@ -778,9 +790,12 @@
 
     function goTo(x, y) {
       const { width, height } = state.size;
-      [state.x, state.y] = [clamp(x, 0, width / height), clamp(y, 0, 1)];
+      [state.x, state.y] = [onGrid(clamp(x, 0, width / height)), onGrid(clamp(y, 0, 1))];
+      keep();
       ask();
     }
+
+    const keep = () => card.keep({ x: unless(POINT.x, state.x), y: unless(POINT.y, state.y) });
 
     const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     knob.addEventListener("keydown", (event) => {
@@ -797,13 +812,15 @@
       if (stop) stop();
       state.sigma = card.value("sigma");
       labels();
+      keep();
       ask();
     });
     ghost(card, "plane_far", { share: "88.8 %", name: "A", radius: "0.888", plain: "B" });
     labels();
     whenSeen(card.node, () => {
+      const end = card.value("sigma");
       stop = move(1800, (share) => {
-        state.sigma = 0.02 + 0.08 * ease(share);
+        state.sigma = share === 1 ? end : 0.02 + (end - 0.02) * ease(share);
         ask();
       });
     });
@@ -972,7 +989,8 @@
   function looksPiece(root, said) {
     const card = cardOf(root, said, "looks");
     const [large, strips] = [one(card.node, ".ps-u-large"), one(card.node, ".ps-u-strips")];
-    const look = { seed: 1, runs: castRuns(1), moving: false };
+    const seed = askedSeed(card);
+    const look = { seed, runs: castRuns(seed), moving: false };
     const ask = drawnBy(card, draw);
     const settings = () => [BATCHES[card.value("batch")], ALPHAS[card.value("alpha")]];
 
@@ -1057,30 +1075,31 @@
       card.set("run", clamp(Math.floor(row) * columns + Math.floor(column), 0, RUNS - 1) + 1);
     }
 
-    function showFalse() {
-      const first = look.wrong.naive.findIndex((at) => at >= 0);
-      card.inputs.run.value = Math.max(0, first) + 1;
-    }
+    // The run that is shown large unless another is asked for: the first that the ordinary bound told something false.
+    const telling = () => Math.max(0, look.wrong.naive.findIndex((at) => at >= 0)) + 1;
+    const keep = () => card.keep({ seed: unless(FIRST_SEED, look.seed), run: unless(telling(), card.value("run")) });
 
     strips.addEventListener("click", choose);
     one(card.node, ".ps-u-again").addEventListener("click", () => {
-      look.runs = castRuns((look.seed += 1));
+      look.runs = castRuns((look.seed = nextSeed(look.seed)));
       look.moving = true;
       judge();
-      showFalse();
+      card.inputs.run.value = telling();
       labels();
+      keep();
       ask();
     });
     onInput(card, (key) => {
       labels();
-      if (key !== "run") prepare();
+      if (key !== "run" || !look.looks) prepare();
+      keep();
       ask();
     });
     labels();
     whenSeen(card.node, () => {
       prepare();
       look.moving = true;
-      showFalse();
+      if (asked(card, "run", 1, RUNS) === null) card.inputs.run.value = telling();
       labels();
       ask();
     });
@@ -1158,7 +1177,7 @@
   function tunedPiece(root, said) {
     const card = cardOf(root, said, "tuned");
     const lines = [...card.node.querySelectorAll(".ps-u-line")];
-    const state = { scan: 0.05, altered: 0.05 };
+    const state = { scan: card.value("scan"), altered: card.value("scan") };
     const ask = drawnBy(card, draw);
     let stop = null;
 
@@ -1209,6 +1228,7 @@
       if (stop) stop();
       [state.scan, state.altered] = [card.value("scan"), card.value("altered")];
       labels();
+      card.keep({});
       ask();
     });
     labels();
@@ -1219,6 +1239,64 @@
         ask();
       });
     });
+  }
+
+  // ---- the address: whatever is not as the view opens, by names such as votes-p, so that a link restores it
+
+  const FIRST_SEED = 1;
+  const MOST_SEEDS = 999999;
+  const nextSeed = (seed) => (seed % MOST_SEEDS) + 1;
+  const unless = (usual, value) => (value === usual ? null : value);
+
+  // A slider whose steps are not numbers of its matter is written as what it stands for.
+  const listed = (values) => ({ tell: (step) => values[step], step: (value) => nearest(values, value) });
+  const MEANINGS = {
+    "votes-n": { tell: (step) => twoDigits(10 ** step), step: Math.log10 },
+    "votes-alpha": listed(ALPHAS),
+    "looks-batch": listed(BATCHES),
+    "looks-alpha": listed(ALPHAS),
+  };
+
+  function nearest(values, wanted) {
+    const away = (value) => Math.abs(Math.log(value / wanted));
+    return values.reduce((best, value, step) => (away(value) < away(values[best]) ? step : best), 0);
+  }
+
+  // A number of the address, moved within its ends; null where there is none that could be read.
+  function asked(card, key, low, high) {
+    const text = new URLSearchParams(location.search).get(`${card.name}-${key}`);
+    const value = text ? Number(text) : NaN;
+    return Number.isFinite(value) ? clamp(value, low, high) : null;
+  }
+
+  const askedSeed = (card) => Math.round(asked(card, "seed", FIRST_SEED, MOST_SEEDS) ?? FIRST_SEED);
+
+  // A slider keeps what it is set to within its ends and on its steps by itself.
+  function recall(card) {
+    for (const key in card.inputs) {
+      const meaning = MEANINGS[`${card.name}-${key}`];
+      const value = meaning ? asked(card, key, Number.MIN_VALUE, Number.MAX_VALUE) : asked(card, key, -Infinity, Infinity);
+      if (value !== null) card.inputs[key].value = meaning ? meaning.step(value) : value;
+    }
+  }
+
+  function standing(card) {
+    const changes = {};
+    for (const [key, input] of Object.entries(card.inputs)) {
+      const meaning = MEANINGS[`${card.name}-${key}`];
+      changes[key] = input.value === input.defaultValue ? null : meaning ? meaning.tell(input.value) : input.value;
+    }
+    return changes;
+  }
+
+  // Written once a control rests: browsers refuse an address that changes many times a second.
+  function keeper(card) {
+    let waiting = 0;
+    return (more) => {
+      clearTimeout(waiting);
+      const changes = Object.entries({ ...standing(card), ...more }).map(([key, value]) => [`${card.name}-${key}`, value]);
+      waiting = setTimeout(() => psmooth.address(Object.fromEntries(changes)), 300);
+    };
   }
 
   // ---- the view
@@ -1234,7 +1312,7 @@
     const root = one(element, ".ps-understand");
     if (!root || root.dataset.mounted) return;
     root.dataset.mounted = "yes";
-    const said = JSON.parse(root.dataset.said);
+    const said = psmooth.translated(JSON.parse(root.dataset.said));
     for (const piece of [votesPiece, planePiece, looksPiece, tunedPiece]) piece(root, said);
     for (const link of root.querySelectorAll(".ps-u-contents a")) link.addEventListener("click", jump);
     const asked = location.hash.startsWith("#understand-") && one(root, location.hash);

@@ -8,7 +8,8 @@
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
   const LEAST = 16;
 
-  psmooth.viewer = (element, trigger, event, words) => {
+  psmooth.viewer = (element, trigger, event, english) => {
+    const words = psmooth.translated(english);
     const dialog = one(element, "dialog");
     const [ground, sheet, image, box] = [".ps-viewer-ground", ".ps-viewer-sheet", "img", ".ps-viewer-box"].map((name) => one(dialog, name));
     const zoom = one(dialog, ".ps-viewer-zoom");

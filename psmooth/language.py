@@ -32,8 +32,8 @@ class Voice:
     symbols: bool = False
 
 
-_IN_WORDS: Final = Voice()
-_voice: ContextVar[Voice] = ContextVar("voice", default=_IN_WORDS)
+IN_WORDS: Final = Voice()
+_voice: ContextVar[Voice] = ContextVar("voice", default=IN_WORDS)
 
 
 @contextmanager
@@ -61,6 +61,11 @@ def say(template: str, /, **values: object) -> str:
 def say_error(error: PsmoothError) -> str:
     """The sentence of an error, in the voice that is speaking."""
     return say(error.template, **error.values)
+
+
+def thousands() -> str:
+    """What stands between the thousands of a number: where a comma would be read as a decimal one, a narrow space."""
+    return "," if _voice.get().language in ("en", "zh") else "\u202f"
 
 
 @cache

@@ -6,6 +6,7 @@ It knows nothing about Gradio. Whatever is not on the list, or out of range, is 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from psmooth.language import Voice, preferred
 from psmooth.views import DENOISER_NAMES, METHOD_NAMES, PRECISIONS
 
 KEYS = ("model", "task", "classes", "sentence", "noise", "votes", "target", "prompts", "denoiser")
@@ -44,6 +45,11 @@ def read_link(query: Mapping[str, str], models: Collection[str], tasks: Collecti
     example = _number(query.get("example"))
     chosen = int(example) if example is not None and 0 <= example < examples else None
     return Link(settings, chosen, query.get("scan") == "own")
+
+
+def read_voice(query: Mapping[str, str], accepted: str) -> Voice:
+    """How the page shall speak: ``lang`` and ``words=symbols`` of an address, else what the browser accepts."""
+    return Voice(preferred(query.get("lang"), accepted), query.get("words") == "symbols")
 
 
 def _number(text: str | None) -> float | None:

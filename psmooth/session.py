@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
 from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
+from psmooth.language import IN_WORDS, Voice, speaking
 from psmooth.lessons import Lessons, drawn_scans, study
 from psmooth.models import MODELS, MedVLM, find_spec
 from psmooth.prompts import PromptBank
@@ -33,6 +34,7 @@ from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
 
 Step = TypeVar("Step")
+Shown = TypeVar("Shown")
 OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
@@ -334,6 +336,18 @@ class Session:
     banks: tuple[PromptBank, ...] = ()
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
+    voice: Voice = IN_WORDS
+    shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+
+    def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
+        """What a function of the views says, in the visitor's voice."""
+        with speaking(self.voice):
+            return words(*values)
+
+    def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
+        """The same, kept as what a view shows now: if the visitor changes the voice, it is said again."""
+        self.shown[view] = partial(words, *values)
+        return self.told(self.shown[view])
 
     def bring(self, specimen: Specimen | None) -> None:
         """Another scan, or none; the box of the one before goes with it."""

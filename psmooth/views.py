@@ -17,10 +17,12 @@ import plotly.graph_objects as go
 from PIL import Image
 
 from psmooth.certificate import Abstention, Certificate, Plan, Run
+from psmooth.language import say, say_error, thousands
 
 if TYPE_CHECKING:
     from psmooth._model_table import ModelSpec
     from psmooth.certify import Progress
+    from psmooth.errors import PsmoothError
     from psmooth.scans import Crop, CropRule
     from psmooth.tasks import Task
 
@@ -46,6 +48,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "slogan": SLOGAN,
     "notice": NOTICE,
     "theme": "Light or dark",
+    "language": "Language",
+    "symbols": "Symbols instead of words",
     "views": "Views",
     "view_certify": "Certify",
     "view_compare": "Compare",
@@ -253,8 +257,8 @@ def _percent(share: Decimal) -> str:
 
 
 def count_text(count: int) -> str:
-    """A whole number with thousands apart: "10,000"."""
-    return f"{count:,}"
+    """A whole number with thousands apart: "10,000", or as the language that is spoken writes it."""
+    return f"{count:,}".replace(",", thousands())
 
 
 def size_text(size: float) -> str:
@@ -267,11 +271,15 @@ def duration_text(seconds: float) -> str:
     whole = max(1, math.ceil(seconds))
     minutes, rest = divmod(whole, 60)
     if not minutes:
-        return f"{rest} s"
-    return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
+        return say("{seconds} s", seconds=rest)
+    if minutes < 10:
+        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return say("{minutes} min", minutes=minutes)
 
 
 # --- sentences
+
+_GAP: Final = "\0"  # where a class name goes: no class name holds it
 
 
 def name_of(run: Run, class_id: str) -> str:
@@ -283,10 +291,13 @@ def headline(result: Result) -> tuple[str, str, str]:
     """The verdict in three parts: before the class name, the class name, after it."""
     leader = name_of(result.run, result.leader)
     if isinstance(result, Certificate):
-        return "The answer ", leader, f" holds within {radius_text(result.radius)}."
-    if result.votes.ended == "running":
-        return "", leader, " leads. Not certified yet."
-    return "Abstained: no radius for ", leader, "."
+        said = say("The answer {name} holds within {radius}.", name=_GAP, radius=radius_text(result.radius))
+    elif result.votes.ended == "running":
+        said = say("{name} leads. Not certified yet.", name=_GAP)
+    else:
+        said = say("Abstained: no radius for {name}.", name=_GAP)
+    before, _, after = said.partition(_GAP)
+    return before, leader, after
 
 
 def verdict_sentence(result: Result) -> str:
@@ -302,31 +313,56 @@ def guarantee_sentence(result: Certificate) -> str:
 
 
 def _guarantee_words(name: str, radius: str, failure_probability: float, given_seed: bool = False) -> str:
-    except_with = f"except with probability {Decimal(str(failure_probability)):f}"
+    values = {"confidence": confidence_text(failure_probability), "name": name, "radius": radius}
     if given_seed:  # then α stands for nothing unless the seed was chosen blindly
-        except_with = "if the seed was chosen without knowledge of scan, prompts and model and was the only one tried"
-    return (
-        f"With confidence {confidence_text(failure_probability)} over the noise drawn, "
-        f"the answer that an unlimited number of votes would give is {name} for every 8-bit crop closer than {radius}. "
-        f"Run again there, the program says {name} or abstains, {except_with}."
+        return say(
+            "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes would "
+            "give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} or "
+            "abstains, if the seed was chosen without knowledge of scan, prompts and model and was the only one tried.",
+            **values,
+        )
+    return say(
+        "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes would give is "
+        "{name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} or abstains, "
+        "except with probability {alpha}.",
+        **values,
+        alpha=f"{Decimal(str(failure_probability)):f}",
     )
 
 
 def abstention_sentence(result: Abstention) -> str:
     """Why there is no radius, and what could give one."""
     votes, run = result.votes, result.run
-    leader = name_of(run, result.leader)
     if result.reason == "paper_plan_unfinished":
-        planned = count_text(run.plan.max_votes)
-        return f"The paper's plan looks once, after {planned} votes. It was ended before, so it leaves no certificate."
-    least, most = at_least_text(result.lower_bound), at_most_text(result.rival_upper_bound)
-    bounds = f"{leader} is sure of {least} of the votes only, and a rival may have {most}"
+        return say(
+            "The paper's plan looks once, after {planned} votes. It was ended before, so it leaves no certificate.",
+            planned=count_text(run.plan.max_votes),
+        )
+    values = {
+        "name": name_of(run, result.leader),
+        "least": at_least_text(result.lower_bound),
+        "most": at_most_text(result.rival_upper_bound),
+    }
     if votes.ended == "running":
-        return f"So far {bounds}. The answer is certified as soon as the first number is the larger one."
+        return say(
+            "So far {name} is sure of {least} of the votes only, and a rival may have {most}. The answer is certified "
+            "as soon as the first number is the larger one.",
+            **values,
+        )
     if result.reason == "too_few_votes":
-        return f"The run ended after {count_text(votes.total)} votes: {bounds}. More votes may settle it."
-    seen = f"After {count_text(votes.total)} votes at σ = {run.noise_level:g}"
-    return f"{seen}, {bounds}. A lower noise level may settle it."
+        return say(
+            "The run ended after {votes} votes: {name} is sure of {least} of the votes only, and a rival may have "
+            "{most}. More votes may settle it.",
+            votes=count_text(votes.total),
+            **values,
+        )
+    return say(
+        "After {votes} votes at σ = {noise}, {name} is sure of {least} of the votes only, and a rival may have {most}. "
+        "A lower noise level may settle it.",
+        votes=count_text(votes.total),
+        noise=f"{run.noise_level:g}",
+        **values,
+    )
 
 
 def sentence(result: Result) -> str:
@@ -348,7 +384,8 @@ GUARANTEES: Final[dict[str, tuple[str, str]]] = {
 
 def guarantee_words(guarantee: str) -> tuple[str, str]:
     """The kind of guarantee as a badge and as a sentence."""
-    return GUARANTEES[guarantee]
+    badge, about = GUARANTEES[guarantee]
+    return say(badge), say(about)
 
 
 def state_of(progress: "Progress", result: Result) -> str:
@@ -375,43 +412,51 @@ _STATES: Final = {
 def state_line(progress: "Progress", result: Result) -> str:
     """Where the run stands: "Counting · 640 of 1,000 votes · 1 s left · 362 votes/s"."""
     state = state_of(progress, result)
-    speed = f"{count_text(round(progress.votes_per_second))} votes/s"
+    speed = say("{count} votes/s", count=count_text(round(progress.votes_per_second)))
     if state in ("selecting", "estimating"):
-        parts = [_STATES[state], f"{count_text(progress.votes)} of {count_text(progress.planned)} votes"]
+        drawn, planned = count_text(progress.votes), count_text(progress.planned)
+        parts = [say(_STATES[state]), say("{votes} of {planned} votes", votes=drawn, planned=planned)]
         if progress.seconds_left is not None:
-            parts.append(f"{duration_text(progress.seconds_left)} left")
+            parts.append(say("{duration} left", duration=duration_text(progress.seconds_left)))
         return " · ".join([*parts, speed])
-    ending = _ENDINGS.get(result.votes.ended, result.votes.ended)
-    took = f"{progress.seconds:.1f} s"
-    return " · ".join([_STATES[state], f"{count_text(result.votes.total)} votes, {ending}", took, speed])
+    took = say("{seconds} s", seconds=f"{progress.seconds:.1f}")
+    return " · ".join([say(_STATES[state]), _drawn(result), took, speed])
+
+
+def _drawn(result: Result) -> str:
+    """How many votes, and why no more."""
+    ending = say(_ENDINGS.get(result.votes.ended, result.votes.ended))
+    return say("{votes} votes, {ending}", votes=count_text(result.votes.total), ending=ending)
 
 
 def announcement(progress: "Progress", result: Result) -> str:
     """What a screen reader is told; it changes only when something has happened, not with every vote."""
     state = state_of(progress, result)
     if state == "selecting":
-        return "Choosing the class."
+        return say("Choosing the class.")
     leader = name_of(result.run, result.leader)
-    if state == "estimating":
-        certified = isinstance(result, Certificate)
-        return (
-            f"{leader} is certified; the radius still climbs." if certified else f"{leader} leads; not certified yet."
-        )
-    return f"{_STATES[state]}. {verdict_sentence(result)}"
+    if state != "estimating":
+        return f"{say(_STATES[state])}. {verdict_sentence(result)}"
+    if isinstance(result, Certificate):
+        return say("{name} is certified; the radius still climbs.", name=leader)
+    return say("{name} leads; not certified yet.", name=leader)
 
 
 def radius_words(result: Result, crop_size: int) -> dict[str, str]:
     """The big number and the two lines under it."""
-    running = result.votes.ended == "running"
-    seen = f"after {count_text(result.votes.total)} votes at σ = {result.run.noise_level:g}"
-    unit = f"certified radius, L2 on {crop_size}\u00a0×\u00a0{crop_size}"
+    running, votes = result.votes.ended == "running", count_text(result.votes.total)
+    unit = say("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=crop_size)
     if isinstance(result, Certificate):
-        return {
-            "text": radius_text(result.radius),
-            "unit": unit,
-            "status": "still climbing" if running else f"after {count_text(result.votes.total)} votes",
-        }
-    return {"text": "–", "unit": unit, "status": "not certified yet" if running else f"not certified {seen}"}
+        status = say("still climbing") if running else say("after {votes} votes", votes=votes)
+        return {"text": radius_text(result.radius), "unit": unit, "status": status}
+    if running:
+        return {"text": "–", "unit": unit, "status": say("not certified yet")}
+    noise = f"{result.run.noise_level:g}"
+    return {
+        "text": "–",
+        "unit": unit,
+        "status": say("not certified after {votes} votes at σ = {noise}", votes=votes, noise=noise),
+    }
 
 
 def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
@@ -420,15 +465,17 @@ def facts(result: Result, progress: "Progress", contender: str, truth: str | Non
     answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
     pairs = _facts(name_of(run, clean) if clean else None, truth, answer)
     model, bank = run.model, run.bank
-    pairs.append(["Model", f"{model['id']} @ {model['revision'][:8]} · {model['licence']}"])
-    return pairs if bank is None else [*pairs, ["Bank", f"{bank['id']} @ {(bank['revision'] or bank['sha256'])[:8]}"]]
+    pairs.append([say("Model"), f"{model['id']} @ {model['revision'][:8]} · {model['licence']}"])
+    return (
+        pairs if bank is None else [*pairs, [say("Bank"), f"{bank['id']} @ {(bank['revision'] or bank['sha256'])[:8]}"]]
+    )
 
 
 def _facts(clean: str | None, truth: str | None, answer: str | None) -> list[list[str]]:
-    pairs = [] if clean is None else [["Without smoothing", clean]]
+    pairs = [] if clean is None else [[say("Without smoothing"), clean]]
     if truth is not None:
         wrong = answer is not None and answer != truth
-        pairs.append(["Drawn as", f"{truth}: the answer is wrong" if wrong else truth])
+        pairs.append([say("Drawn as"), say("{truth}: the answer is wrong", truth=truth) if wrong else truth])
     return pairs
 
 
@@ -459,9 +506,13 @@ def chart_data(result: Result) -> dict[str, Any]:
         "certified": isinstance(result, Certificate),
         "lower": result.lower_bound,
         "upper": result.rival_upper_bound,
-        "at_least": f"at least {at_least_text(result.lower_bound)}",
-        "at_most": f"rivals at most {at_most_text(result.rival_upper_bound)}",
-        "caption": f"· {sum(votes.selection)} chose the class (outlines), {count_text(votes.total)} counted",
+        "at_least": say("at least {share}", share=at_least_text(result.lower_bound)),
+        "at_most": say("rivals at most {share}", share=at_most_text(result.rival_upper_bound)),
+        "caption": say(
+            "· {chose} chose the class (outlines), {counted} counted",
+            chose=sum(votes.selection),
+            counted=count_text(votes.total),
+        ),
     }
 
 
@@ -568,8 +619,8 @@ def _curves_layout(colours: Mapping[str, str]) -> dict[str, Any]:
         "font": {"family": "Inter, system-ui, sans-serif", "size": 13, "color": colours["mute"]},
         "paper_bgcolor": colours["card"],
         "plot_bgcolor": colours["card"],
-        "xaxis": {**axis, "title": {"text": "radius, L2 over pixels in [0, 1]"}},
-        "yaxis": {**axis, "title": {"text": "certified accuracy, mean over classes"}, "tickformat": ".0%"},
+        "xaxis": {**axis, "title": {"text": say("radius, L2 over pixels in [0, 1]")}},
+        "yaxis": {**axis, "title": {"text": say("certified accuracy, mean over classes")}, "tickformat": ".0%"},
         "legend": {"groupclick": "toggleitem"},
     }
 
@@ -628,7 +679,7 @@ def ruler(known: Sequence[Landmark], radius: float | None) -> dict[str, Any]:
         "radius": None if radius is None else radius_text(radius),
         "place": None if radius is None else _place(radius),
         "rows": [
-            [mark.words, size_text(mark.size), _place(mark.size),
+            [say(mark.words), size_text(mark.size), _place(mark.size),
              radius is not None and mark.size < radius]
             for mark in known
         ],
@@ -704,9 +755,9 @@ def stage(
         "state": state,
         "line": state_line(progress, result),
         "fraction": progress.votes / max(1, progress.planned) if state in ("selecting", "estimating") else 1.0,
-        "headline": ["Choosing a class …", "", ""] if selecting else list(headline(result)),
+        "headline": [say("Choosing a class …"), "", ""] if selecting else list(headline(result)),
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
-        "aside": NOT_PROMISED if isinstance(result, Certificate) and not selecting else "",
+        "aside": say(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
         "ghosts": ghosts(run.class_names, run.plan.failure_probability),
         "badge": badge_of(run.guarantee),
         "radius": radius_words(result, crop_size),
@@ -726,30 +777,29 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
     run, votes = result.run, result.votes
     bank = run.bank or {}
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
+    front = f"{say(DENOISER_NAMES[run.denoiser])} {run.denoiser_sha256 or ''}"
+    model, licence = run.model, say("licence {licence}", licence=run.model["licence"])
     rows = [
-        ["Guarantee", " – ".join(guarantee_words(run.guarantee))],
-        ["Votes", f"{counts}; {count_text(votes.total)} in all, {_ENDINGS.get(votes.ended, votes.ended)}"],
-        ["Share of the answer", at_least_text(result.lower_bound) + " at least"],
-        ["Share of any rival", at_most_text(result.rival_upper_bound) + " at most"],
-        ["Noise level σ, failure probability α", f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
-        [
-            "Prompts, denoiser",
-            f"{METHOD_NAMES[run.method]}, {DENOISER_NAMES[run.denoiser]} {run.denoiser_sha256 or ''}",
-        ],
-        ["Model", f"{run.model['id']}, revision {run.model['revision']}, licence {run.model['licence']}"],
-        ["Prompt bank", f"{bank['id']}, sha256 {bank['sha256']}" if bank else "none"],
-        ["Crop", f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
-        ["Seed", f"{run.seed} ({run.seed_origin})"],
-        ["Versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())],
-        ["Time", run.time],
+        [say("Guarantee"), " – ".join(guarantee_words(run.guarantee))],
+        [say("Votes"), f"{counts}; {_drawn(result)}"],
+        [say("Share of the answer"), say("at least {share}", share=at_least_text(result.lower_bound))],
+        [say("Share of any rival"), say("at most {share}", share=at_most_text(result.rival_upper_bound))],
+        [say("Noise level σ, failure probability α"), f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
+        [say("Prompts, denoiser"), f"{say(METHOD_NAMES[run.method])}, {front}"],
+        [say("Model"), f"{model['id']}, {say('revision {revision}', revision=model['revision'])}, {licence}"],
+        [say("Prompt bank"), f"{bank['id']}, sha256 {bank['sha256']}" if bank else say("none")],
+        [say("Crop"), f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
+        [say("Seed"), f"{run.seed} ({say(run.seed_origin)})"],
+        [say("Versions"), ", ".join(f"{name} {version}" for name, version in run.versions.items())],
+        [say("Time"), run.time],
     ]
-    return {"title": "How this was computed", "rows": rows, "caveat": f"{NOTICE} {NOT_PROMISED}"}
+    return {"title": say("How this was computed"), "rows": rows, "caveat": f"{say(NOTICE)} {say(NOT_PROMISED)}"}
 
 
 def _selecting_sentence(run: Run) -> str:
-    return (
-        f"{run.plan.selection_votes} noisy copies name the class that is put to the test. "
-        "They are drawn as outlines and never counted."
+    return say(
+        "{count} noisy copies name the class that is put to the test. They are drawn as outlines and never counted.",
+        count=run.plan.selection_votes or 0,
     )
 
 
@@ -758,21 +808,31 @@ def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> di
     longest = max(class_names, key=len)
     words = _guarantee_words(longest, "8.888", failure_probability)
     return {
-        "headline": f"The answer {longest} holds within 8.888.",
-        "sentence": f"{words} {NOT_PROMISED}",
+        "headline": say("The answer {name} holds within {radius}.", name=longest, radius="8.888"),
+        "sentence": f"{words} {say(NOT_PROMISED)}",
         "badge": badge_of("unconditional"),
-        "facts": [*_facts(longest, longest, ""), ["Model", "pocket-noisy @ 00000000 · Apache-2.0"]],
+        "facts": [*_facts(longest, longest, ""), [say("Model"), "pocket-noisy @ 00000000 · Apache-2.0"]],
     }
 
 
 def method_choices() -> list[tuple[str, str]]:
     """(words, method id) as the menu shows them; those whose guarantee is a frozen prompt's say so."""
-    return [(words, method) for method, words in METHOD_NAMES.items()]
+    return [(say(words), method) for method, words in METHOD_NAMES.items()]
+
+
+def short_method(method: str) -> str:
+    """A method's name where the kind of its guarantee stands beside it already."""
+    return say(METHOD_NAMES[method].replace(" (frozen prompt)", ""))
+
+
+def precision_choices() -> list[tuple[str, int]]:
+    """(words and votes, votes) as the page shows them."""
+    return [(f"{say(name)}\n{count_text(count)}", count) for name, count in PRECISIONS.items()]
 
 
 def denoiser_choices() -> list[tuple[str, str]]:
     """(words, denoiser id) as the menu shows them."""
-    return [(words, denoiser) for denoiser, words in DENOISER_NAMES.items()]
+    return [(say(words), denoiser) for denoiser, words in DENOISER_NAMES.items()]
 
 
 def badge_of(guarantee: str) -> dict[str, str]:
@@ -796,18 +856,25 @@ def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:
 
 def idle() -> dict[str, Any]:
     """Before the first scan, and after Clear."""
-    return message("idle", "No scan yet.", "Choose an example or upload a scan of your own.", "Idle")
+    return message("idle", say("No scan yet."), say("Choose an example or upload a scan of your own."), say("Idle"))
 
 
 def link_without_scan() -> dict[str, Any]:
     """A link that was made beside a visitor's own scan."""
-    text = "This link carries every setting but not the scan: scans never leave the page they were given to. Upload it."
-    return message("idle", "The scan is not in the link.", text, "Idle")
+    text = say(
+        "This link carries every setting but not the scan: scans never leave the page they were given to. Upload it."
+    )
+    return message("idle", say("The scan is not in the link."), text, say("Idle"))
 
 
 def loading(model_name: str) -> dict[str, Any]:
     """Before the first vote: the model is being read, or another run has the computer."""
-    return message("loading", "Getting ready …", "", f"Loading {model_name}")
+    return message("loading", say("Getting ready …"), "", loading_line(model_name))
+
+
+def loading_line(model_name: str) -> str:
+    """What every view says while a model is read."""
+    return say("Loading {model}", model=model_name)
 
 
 def megabytes_text(count: int) -> str:
@@ -819,16 +886,23 @@ def download_words(name: str, done: int, total: int) -> dict[str, Any]:
     """What every view says while a model comes."""
     return {
         "state": "loading",
-        "line": f"Downloading {name} · {megabytes_text(done)} of {megabytes_text(total)}",
+        "line": say(
+            "Downloading {model} · {done} of {total}",
+            model=name,
+            done=megabytes_text(done),
+            total=megabytes_text(total),
+        ),
         "fraction": done / max(1, total),
-        "sentence": "Once here, it is read from this computer; a download that is cut short goes on where it stood.",
+        "sentence": say(
+            "Once here, it is read from this computer; a download that is cut short goes on where it stood."
+        ),
     }
 
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     """A model on its way from the Hub."""
     told = download_words(name, done, total)
-    return {**message("loading", "Fetching the model …", told["sentence"], told["line"]), **told}
+    return {**message("loading", say("Fetching the model …"), told["sentence"], told["line"]), **told}
 
 
 def model_words(spec: "ModelSpec") -> str:
@@ -836,7 +910,7 @@ def model_words(spec: "ModelSpec") -> str:
     parts = [spec.name]
     if spec.megabytes:
         parts.append(f"{count_text(spec.megabytes)} MB")
-    parts += ["non-commercial"] * spec.non_commercial + ["access on request"] * spec.gated
+    parts += [say("non-commercial")] * spec.non_commercial + [say("access on request")] * spec.gated
     return " · ".join(parts)
 
 
@@ -861,19 +935,23 @@ def model_table(specs: Sequence["ModelSpec"]) -> str:
 def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:
     """The first picture of the page: the classes and the ruler stand, no vote is drawn yet."""
     standing = {"chart": empty_chart(task), "ruler": ruler(known, None), "ghosts": ghosts(task.class_names)}
-    return {**message("loading", "Getting ready …", "", "Starting"), **standing}
+    return {**message("loading", say("Getting ready …"), "", say("Starting")), **standing}
 
 
-def failed(error: str) -> dict[str, Any]:
-    """The sentence of a `PsmoothError`, as it stands."""
-    return message("failed", "That did not work.", error, "Failed")
+def failed(error: "PsmoothError | None") -> dict[str, Any]:
+    """The sentence of an error of psmooth's; None is anything else."""
+    return message("failed", say("That did not work."), error_words(error), say("Failed"))
+
+
+def error_words(error: "PsmoothError | None") -> str:
+    """What went wrong, in the visitor's language."""
+    return say(UNEXPECTED) if error is None else say_error(error)
 
 
 def stopped_early() -> dict[str, Any]:
     """Stop before the first vote was counted."""
-    return message(
-        "stopped", "Stopped.", "No vote had been counted, so there is nothing to certify.", "Stopped · 0 votes"
-    )
+    text = say("No vote had been counted, so there is nothing to certify.")
+    return message("stopped", say("Stopped."), text, say("Stopped · 0 votes"))
 
 
 UNEXPECTED: Final = (

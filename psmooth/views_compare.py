@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
 from psmooth.certificate import GUARANTEES, Abstention, Certificate
+from psmooth.language import say
 
 if TYPE_CHECKING:
     from psmooth.compare import Comparison
+    from psmooth.errors import PsmoothError
 
 Result = Certificate | Abstention
 
@@ -38,12 +40,12 @@ _MOST_CLASSES: Final = 9
 
 def idle() -> dict[str, Any]:
     """Before the first comparison."""
-    return {"state": "idle", "line": "Idle", "fraction": 0.0, "sentence": _IDLE, "announce": ""}
+    return {"state": "idle", "line": say("Idle"), "fraction": 0.0, "sentence": say(_IDLE), "announce": ""}
 
 
 def loading(model_name: str) -> dict[str, Any]:
     """Asked for, not yet drawn."""
-    return {**idle(), "state": "loading", "line": f"Loading {model_name}", "announce": "Getting ready …"}
+    return {**idle(), "state": "loading", "line": views.loading_line(model_name), "announce": say("Getting ready …")}
 
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
@@ -51,14 +53,20 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     return {**idle(), **views.download_words(name, done, total)}
 
 
-def failed(error: str) -> dict[str, Any]:
-    """The sentence of a `PsmoothError`."""
-    return {**idle(), "state": "failed", "line": "Failed", "sentence": error, "announce": error}
+def failed(error: "PsmoothError | None") -> dict[str, Any]:
+    """The sentence of an error of psmooth's; None is anything else."""
+    words = views.error_words(error)
+    return {**idle(), "state": "failed", "line": say("Failed"), "sentence": words, "announce": words}
 
 
-def ended(shown: dict[str, Any] | None) -> dict[str, Any]:
-    """Stopped by hand: what was certified stays valid."""
-    return {**(shown or idle()), "state": "stopped", "line": "Stopped", "announce": "Stopped."}
+def ended(step: "Comparison | None") -> dict[str, Any]:
+    """Stopped by hand, at this step or before the first: what was certified stays valid."""
+    return {
+        **(comparison(step) if step else idle()),
+        "state": "stopped",
+        "line": say("Stopped"),
+        "announce": say("Stopped."),
+    }
 
 
 def comparison(step: "Comparison") -> dict[str, Any]:
@@ -70,7 +78,7 @@ def comparison(step: "Comparison") -> dict[str, Any]:
         "state": state,
         "line": _line(step),
         "fraction": step.share,
-        "sentence": " ".join(filter(None, [_finding(results), _CHOICE, _missing(step.missing)])),
+        "sentence": " ".join(filter(None, [_finding(results), say(_CHOICE), _missing(step.missing)])),
         "announce": _finding(results) if step.done else "",
         "groups": [_group(kind, results, order) for kind in ("unconditional", "frozen_prompt")],
         "furthest": max((_radius(result) or 0.0 for result in results.values()), default=0.0),
@@ -81,8 +89,12 @@ def comparison(step: "Comparison") -> dict[str, Any]:
 
 def _line(step: "Comparison") -> str:
     if step.done:
-        return f"Done · {views.count_text(step.progress.votes)} votes for each method, drawn once for all"
-    return f"Drawing noisy copies at σ = {step.level:g} · {step.share:.0%} of all votes"
+        return say(
+            "Done · {votes} votes for each method, drawn once for all", votes=views.count_text(step.progress.votes)
+        )
+    return say(
+        "Drawing noisy copies at σ = {noise} · {share} of all votes", noise=f"{step.level:g}", share=f"{step.share:.0%}"
+    )
 
 
 def _finding(results: dict[str, Result]) -> str:
@@ -90,15 +102,19 @@ def _finding(results: dict[str, Result]) -> str:
     plain = {method: _radius(result) or 0.0 for method, result in results.items() if not _is_frozen(method)}
     best = max(plain, key=lambda method: plain[method])
     if not plain[best]:
-        return "No unconditional method is certified yet."
-    return f"Unconditionally, {views.METHOD_NAMES[best]} prompts reach furthest: {views.radius_text(plain[best])}."
+        return say("No unconditional method is certified yet.")
+    return say(
+        "Unconditionally, {method} prompts reach furthest: {radius}.",
+        method=say(views.METHOD_NAMES[best]),
+        radius=views.radius_text(plain[best]),
+    )
 
 
 def _missing(methods: tuple[str, ...]) -> str:
     if not methods:
         return ""
-    names = ", ".join(views.METHOD_NAMES[method] for method in methods)
-    return f"No bank here for: {names}. Learn one under “Learn prompts”."
+    names = ", ".join(say(views.METHOD_NAMES[method]) for method in methods)
+    return say("No bank here for: {methods}. Learn one under “Learn prompts”.", methods=names)
 
 
 def _is_frozen(method: str) -> bool:
@@ -127,7 +143,7 @@ def _card(method: str, result: Result, order: list[int]) -> dict[str, Any]:
     total = max(1, votes.total)
     return {
         "id": method,
-        "name": views.METHOD_NAMES[method].replace(" (frozen prompt)", ""),
+        "name": views.short_method(method),
         "answer": views.name_of(run, result.leader) if votes.total else "",
         "radius": radius,
         "radius_text": "–" if radius is None else views.radius_text(radius),
@@ -152,7 +168,7 @@ def _curve(step: "Comparison") -> dict[str, Any]:
         "levels": levels,
         "series": [
             {
-                "name": views.METHOD_NAMES[method].replace(" (frozen prompt)", ""),
+                "name": views.short_method(method),
                 "kind": GUARANTEES[method],
                 "radii": [_radius(step.sweep[level][method]) for level in levels],
                 "texts": [_text(step.sweep[level][method]) for level in levels],

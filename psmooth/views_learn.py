@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
+from psmooth.language import say
 
 if TYPE_CHECKING:
+    from psmooth.errors import PsmoothError
     from psmooth.lessons import Lessons
     from psmooth.prompts import PromptBank
 
@@ -40,14 +42,19 @@ _PHASES: Final = {"reading": "Reading scans", "encoding": "Encoding noisy copies
 _SHARES: Final = {"reading": (0.0, 0.1), "encoding": (0.1, 0.6), "learning": (0.6, 1.0)}
 
 
+def way_choices() -> list[tuple[str, str]]:
+    """(words, method id) as the page shows them."""
+    return [(say(words), method) for words, method in WAY_CHOICES]
+
+
 def idle() -> dict[str, Any]:
     """Before anything is learned."""
-    return {"state": "idle", "line": "Idle", "fraction": 0.0, "sentence": _IDLE, "losses": [], "bank": None}
+    return {"state": "idle", "line": say("Idle"), "fraction": 0.0, "sentence": say(_IDLE), "losses": [], "bank": None}
 
 
 def loading(model_name: str) -> dict[str, Any]:
     """Asked for, not yet begun."""
-    return {**idle(), "state": "loading", "line": f"Loading {model_name}"}
+    return {**idle(), "state": "loading", "line": views.loading_line(model_name)}
 
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
@@ -55,27 +62,37 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     return {**idle(), **views.download_words(name, done, total)}
 
 
-def failed(error: str) -> dict[str, Any]:
-    """The sentence of a `PsmoothError`."""
-    return {**idle(), "state": "failed", "line": "Failed", "sentence": error}
+def failed(error: "PsmoothError | None") -> dict[str, Any]:
+    """The sentence of an error of psmooth's; None is anything else."""
+    return {**idle(), "state": "failed", "line": say("Failed"), "sentence": views.error_words(error)}
 
 
 def stopped() -> dict[str, Any]:
     """Stopped before the last step: there is no bank."""
-    return {**idle(), "state": "stopped", "line": "Stopped", "sentence": "Stopped before the end: no bank was kept."}
+    sentence = say("Stopped before the end: no bank was kept.")
+    return {**idle(), "state": "stopped", "line": say("Stopped"), "sentence": sentence}
 
 
 def bank_title(bank: "PromptBank") -> str:
     """How the menu of prompts calls a visitor's bank."""
-    origin = bank.repo or "mine"
-    return f"{origin}: {views.METHOD_NAMES[bank.facts.method]}, {bank.facts.pool} scans"
+    return say(
+        "{origin}: {method}, {pool} scans",
+        origin=bank.repo or say("mine"),
+        method=say(views.METHOD_NAMES[bank.facts.method]),
+        pool=bank.facts.pool,
+    )
 
 
 def fetched(banks: "Sequence[PromptBank]") -> str:
     """What came from the Hub."""
     first = banks[0]
-    pin = (first.revision or "")[:8]
-    return f"{len(banks)} banks of {first.repo} @ {pin} stand in the menu of prompts. Licence: {first.facts.licence}."
+    return say(
+        "{count} banks of {repo} @ {revision} stand in the menu of prompts. Licence: {licence}.",
+        count=len(banks),
+        repo=first.repo or "",
+        revision=(first.revision or "")[:8],
+        licence=first.facts.licence,
+    )
 
 
 def lessons(step: "Lessons") -> dict[str, Any]:
@@ -84,12 +101,14 @@ def lessons(step: "Lessons") -> dict[str, Any]:
         return _learned(step, step.bank)
     low, high = _SHARES[step.phase]
     share = step.done / step.planned if step.planned else 0.5
-    counted = f"{views.count_text(step.done)}" + (f" of {views.count_text(step.planned)}" if step.planned else "")
+    counted = views.count_text(step.done)
+    if step.planned:
+        counted = say("{done} of {planned}", done=counted, planned=views.count_text(step.planned))
     return {
         "state": "running",
-        "line": f"{_PHASES[step.phase]} · {counted}",
+        "line": f"{say(_PHASES[step.phase])} · {counted}",
         "fraction": low + share * (high - low),
-        "sentence": _IDLE,
+        "sentence": say(_IDLE),
         "losses": _thinned(step.losses),
         "bank": None,
     }
@@ -100,26 +119,32 @@ def _learned(step: "Lessons", bank: "PromptBank") -> dict[str, Any]:
     title = bank_title(bank)
     return {
         "state": "done",
-        "line": f"Learned · {facts.steps} steps · loss {step.losses[-1]:.3f}",
+        "line": say("Learned · {steps} steps · loss {loss}", steps=facts.steps, loss=f"{step.losses[-1]:.3f}"),
         "fraction": 1.0,
-        "sentence": f"The bank stands in the menu of prompts as “{title}”. It is yours until this page is closed.",
+        "sentence": say(
+            "The bank stands in the menu of prompts as “{title}”. It is yours until this page is closed.", title=title
+        ),
         "losses": _thinned(step.losses),
         "bank": {
             "title": title,
             "name": f"{bank.name}.safetensors",
             "file": base64.b64encode(step.file).decode("ascii"),
             "facts": [
-                ["Model", facts.model],
-                ["Task", facts.task],
-                ["Classes", ", ".join(facts.class_names)],
-                ["Denoiser", views.DENOISER_NAMES[facts.denoiser]],
-                ["Scans", str(facts.pool)],
-                ["Labels used", "none" if facts.shots is None else f"up to {facts.shots} a class"],
-                ["Noise levels", ", ".join(f"{level:g}" for level in facts.noise_levels)],
+                [say("Model"), facts.model],
+                [say("Task"), facts.task],
+                [say("Classes"), ", ".join(facts.class_names)],
+                [say("Denoiser"), say(views.DENOISER_NAMES[facts.denoiser])],
+                [say("Scans"), str(facts.pool)],
+                [say("Labels used"), _labels_used(facts.shots)],
+                [say("Noise levels"), ", ".join(f"{level:g}" for level in facts.noise_levels)],
                 ["sha256", bank.sha256[:16] + "…"],
             ],
         },
     }
+
+
+def _labels_used(shots: int | None) -> str:
+    return say("none") if shots is None else say("up to {shots} a class", shots=shots)
 
 
 def _thinned(losses: tuple[float, ...]) -> list[float]:

@@ -1,0 +1,114 @@
+// Says the page's words in the visitor's language, and in words or in symbols. It knows nothing about what they are about:
+// the page is written in English, and a catalogue holds what stands for each of its texts.
+(() => {
+  "use strict";
+  const psmooth = (window.psmooth = window.psmooth || {});
+  if (psmooth.say) return;
+  const { src, dataset } = document.currentScript;
+  const known = dataset.languages.split(" ");
+  const query = new URLSearchParams(location.search);
+  const wanted = [query.get("lang") || "", ...navigator.languages].map((name) => name.slice(0, 2).toLowerCase());
+  const voice = { language: wanted.find((name) => known.includes(name)) || known[0], symbols: query.get("words") === "symbols" };
+  const catalogues = { [known[0]]: {} };
+  const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"];
+
+  psmooth.say = (text) => {
+    const chosen = (voice.symbols && catalogues.symbols && catalogues.symbols[text]) || text;
+    return (catalogues[voice.language] || {})[chosen] || chosen;
+  };
+  // A comma between thousands is read as a decimal one in some languages: they get a narrow space.
+  psmooth.count = (number) => number.toLocaleString("en").replaceAll(",", ["en", "zh"].includes(voice.language) ? "," : "\u202f");
+  psmooth.translated = (words) => new Proxy(words, { get: (all, key) => (typeof all[key] === "string" ? psmooth.say(all[key]) : all[key]) });
+
+  // ---- what stands in the document: each text is remembered in English, so that it can be said anew
+
+  const written = new WeakMap(); // node → { name → [English, what was put in its place] }
+
+  function said(node, name, now) {
+    const texts = written.get(node) || written.set(node, {}).get(node);
+    const [english, before] = texts[name] || [];
+    const source = texts[name] && now === before ? english : now;
+    const words = source.trim();
+    const text = words ? source.replace(words, () => psmooth.say(words)) : source;
+    texts[name] = [source, text];
+    return text;
+  }
+
+  function sayNode(node) {
+    if (node.nodeType === Node.TEXT_NODE) {
+      if (node.parentElement && node.parentElement.closest("[translate=no], script, style, textarea")) return;
+      const text = said(node, "text", node.data);
+      if (text !== node.data) node.data = text;
+    } else if (node.nodeType === Node.ELEMENT_NODE) {
+      ATTRIBUTES.forEach((name) => node.hasAttribute(name) && sayAttribute(node, name));
+    }
+  }
+
+  function sayAttribute(node, name) {
+    const now = node.getAttribute(name);
+    if (now === null) return;
+    const text = said(node, name, now);
+    if (text !== now) node.setAttribute(name, text);
+  }
+
+  function sayAll(root) {
+    sayNode(root);
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) sayNode(walker.currentNode);
+  }
+
+  const watcher = new MutationObserver((changes) => {
+    for (const { type, target, addedNodes, attributeName } of changes) {
+      if (type === "attributes") sayAttribute(target, attributeName);
+      else if (type === "characterData") sayNode(target);
+      else addedNodes.forEach(sayAll);
+    }
+  });
+
+  // ---- the voice
+
+  async function fetchCatalogues() {
+    const needed = [voice.language, ...(voice.symbols ? ["symbols"] : [])].filter((name) => !catalogues[name]);
+    await Promise.all(
+      needed.map(async (name) => (catalogues[name] = await (await fetch(new URL(`words/${name}.json`, src))).json())),
+    );
+  }
+
+  async function speak() {
+    await fetchCatalogues();
+    document.documentElement.lang = voice.language;
+    sayAll(document.documentElement);
+    if (voice.symbols || voice.language !== known[0])
+      watcher.observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES });
+    window.dispatchEvent(new Event("resize"));
+  }
+
+  function remember() {
+    const url = new URL(location.href);
+    url.searchParams.set("lang", voice.language);
+    if (voice.symbols) url.searchParams.set("words", "symbols");
+    else url.searchParams.delete("words");
+    history.replaceState(null, "", url);
+  }
+
+  psmooth.voice = (element, trigger, event) => {
+    const languages = element.querySelector(".ps-language");
+    const symbols = element.querySelector(".ps-symbols");
+    const show = () => {
+      languages.value = voice.language;
+      symbols.setAttribute("aria-pressed", String(voice.symbols));
+    };
+    async function change(changes) {
+      Object.assign(voice, changes);
+      show();
+      remember();
+      await speak();
+      trigger(event, { lang: voice.language, words: voice.symbols ? "symbols" : "" });
+    }
+    languages.addEventListener("change", () => change({ language: languages.value }));
+    symbols.addEventListener("click", () => change({ symbols: !voice.symbols }));
+    show();
+  };
+
+  speak();
+})();
