@@ -11,7 +11,7 @@ import secrets
 import string
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -103,6 +103,7 @@ class _Order:
     seed: str
     seed_origin: Literal["fresh", "given"]
     batch_size: int
+    gallery: dict[str, str | None] | None = None
     notice: str | None = None
 
 
@@ -128,6 +129,7 @@ def certify(
     seed: str | int | None = None,
     batch_size: int | None = None,
     crop_rule: CropRule | None = None,
+    gallery: dict[str, str | None] | None = None,
 ) -> Generator[Progress, None, None]:
     """Certify a scan, a look at a time.
 
@@ -146,6 +148,7 @@ def certify(
         seed: None draws 128 fresh bits from the operating system. A given seed (a number, or 32 hexadecimal digits)
             repeats a run; the certificate then says what α still means.
         batch_size: copies a batch; by default the fastest on this machine.
+        gallery: ``Gallery.origin_of`` a published scan, for the certificate; None for any other scan.
 
     Yields:
         ``Progress``, at once and then about ten times a second; the last one has the phase ``done``.
@@ -173,7 +176,7 @@ def certify(
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
-    order = _Order(model, crop, found, contenders, noise_level, front, plan, _seed(seed), origin, batch)
+    order = _Order(model, crop, found, contenders, noise_level, front, plan, _seed(seed), origin, batch, gallery)
     return _until_it_fits(order)
 
 
@@ -193,16 +196,18 @@ def replay(
     *,
     device: str | None = None,
     banks: Sequence[PromptBank] = (),
+    download: Callable[[int, int], None] | None = None,
 ) -> Replay:
     """Repeat a recorded run from its seed; noise is bit-equal, and at most 0.1 % of the votes may differ.
 
-    It shows that the run can be reproduced and adds no evidence to its certificate.
+    It shows that the run can be reproduced and adds no evidence to its certificate. ``download`` is told the bytes of
+    a model that has to be fetched, as ``load_model`` has it.
 
     Raises:
         CertificateError: the scan, its crop, the weights or the bank are not those of the record.
     """
     run, votes = record.run, record.votes
-    model = load_model(run.model["weights"], device)
+    model = load_model(run.model["weights"], device, download)
     if model.revision != run.model["revision"]:
         raise CertificateError(
             "model: the weights here are not those of the certificate. Install the recorded revision."
@@ -439,6 +444,7 @@ def _runs(order: _Order) -> dict[str, Run]:
                 "licence": model.spec.licence,
             },
             bank=one.bank,
+            gallery=order.gallery,
             device=model.device.type,
             precision="float32",
             versions=_versions(),

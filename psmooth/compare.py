@@ -77,11 +77,12 @@ def compare(
     plan: Plan,
     denoiser: str = "none",
     banks: tuple[PromptBank, ...] = (),
+    gallery: dict[str, str | None] | None = None,
 ) -> Generator[Comparison, None, None]:
     """Certify a crop by every method from one stream of noise, first at ``noise_level``, then at the other levels.
 
     Every certificate is valid by itself. Keeping the best of them after looking is a choice made on their votes:
-    ``psmooth.certify`` with the method that was chosen draws fresh ones.
+    ``psmooth.certify`` with the method that was chosen draws fresh ones. ``gallery`` is as there.
 
     Raises:
         PsmoothError: as `psmooth.certify.certify` does.
@@ -92,7 +93,7 @@ def compare(
     sweep = _Sweep({level: one.max_votes for level, one in plans.items()})
     first: Progress | None = None
     for level in levels:
-        options = {"methods": methods, "denoiser": denoiser, "banks": banks, "plan": plans[level]}
+        options = {"methods": methods, "denoiser": denoiser, "banks": banks, "plan": plans[level], "gallery": gallery}
         with closing(certify(model, crop, task=task, noise_level=level, **options)) as steps:  # type: ignore[arg-type]
             for step in steps:
                 sweep.results[level] = step.results

@@ -63,6 +63,11 @@ class Gallery:
         """Where it comes from, as words."""
         return f"{self.name} @ {self.revision}" if self.revision else self.name
 
+    def origin_of(self, example: Example) -> dict[str, str | None]:
+        """What a certificate records of a scan that was chosen here; never which of the files it is."""
+        told = {"licence": example.licence or None, "source": example.source or None}
+        return {"id": self.name, "revision": self.revision, **told}
+
 
 def _drawn(task: str, class_id: str, seed: int, name: str) -> Example:
     truth = TASKS[task].class_name(class_id)
@@ -95,7 +100,8 @@ def read_gallery(place: str, hub: Hub = DEFAULT) -> Gallery:
     """
     folder = Path(place).expanduser()
     if folder.is_dir():
-        return Gallery(folder.name, None, _items(folder, folder.name, ""))
+        name = folder.absolute().name or "a folder"
+        return Gallery(name, None, _items(folder, name, ""))
     repo, _, revision = place.partition("@")
     listed = fetch(repo, revision or "main", (METADATA, CARD), repo_type="dataset", hub=hub)
     names = [row["file_name"] for row in _rows(listed.folder, repo)]
