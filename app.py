@@ -285,11 +285,11 @@ def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
 # --- thin handlers of the page
 
 
-def begin(session: Session, *settings: Any) -> Any:
+def begin(session: Session, *settings: Any, unasked: bool = False) -> Any:
     """Ask for a run and say so at once; without a scan nothing is asked."""
     if session.specimen is None:
         return gr.skip()
-    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box))
+    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box, unasked=unasked))
     return session.show("certify", views.loading, _name(settings[0]))
 
 
@@ -335,7 +335,7 @@ def menus(session: Session) -> tuple[Any, ...]:
 
 def begin_first(session: Session, *settings: Any) -> Any:
     """The run that the page opens with, unless the visitor was faster."""
-    return gr.skip() if session.wanted else begin(session, *settings)
+    return gr.skip() if session.wanted else begin(session, *settings, unasked=True)
 
 
 def begin_compare(session: Session, *settings: Any) -> Any:

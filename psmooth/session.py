@@ -45,10 +45,11 @@ log = logging.getLogger("psmooth.session")
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A scan on the page, and what it shows where that is known."""
+    """A scan on the page, what it shows where that is known, and for a published one where from, for its certificate."""
 
     scan: Scan
     truth: str | None = None
+    gallery: dict[str, str | None] | None = None
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -129,7 +130,7 @@ def gallery() -> Gallery:
 def example_specimen(index: int) -> Specimen:
     """The scan of the gallery with that number, opened once."""
     example = gallery().items[index]
-    return Specimen(example.open(), example.truth or None)
+    return Specimen(example.open(), example.truth or None, gallery().origin_of(example))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,7 @@ class Order:
     denoiser: str = "none"
     banks: tuple[PromptBank, ...] = ()
     box: tuple[int, int, int, int] | None = None
+    unasked: bool = False  # the run that the page opens with
 
     def bank(self) -> PromptBank | None:
         """The visitor's own bank, if the menu of prompts names one."""
@@ -211,9 +213,12 @@ class Scene:
 
 
 def scenes(order: Order) -> Generator[Scene | Download, None, None]:
-    """The run that was ordered, at the pace of the page, after its model has come; raises PsmoothError."""
+    """The run that was ordered, at the pace of the page, after its model has come; raises PsmoothError.
+
+    What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
+    """
     yield from fetch_model(order.model)
-    yield from _on_card(_scenes)(order)
+    yield from (_scenes if order.unasked else _on_card(_scenes))(order)
 
 
 def _scenes(order: Order) -> Generator[Scene, None, None]:
@@ -223,6 +228,7 @@ def _scenes(order: Order) -> Generator[Scene, None, None]:
     task, plan = order.read_task(), order.plan()
     method, denoiser, banks = order.contender()
     options: dict[str, Any] = {"methods": (method,), "denoiser": denoiser, "banks": banks}
+    options |= {"gallery": order.specimen.gallery}
     with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
         for step in paced(steps):
             yield Scene(step, order, crop, known)
@@ -263,6 +269,7 @@ def _comparisons(order: Order) -> Generator[Comparison, None, None]:
     crop = crop_scan(order.specimen.scan, order.rule(model))
     task, plan = order.read_task(), replace(order.plan(), target_radius=None)
     options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
+    options |= {"gallery": order.specimen.gallery}
     fitting = tuple(bank for bank in order.banks if _fits(bank, model, task, order.denoiser))
     with closing(compare(model, crop, task, banks=fitting, **options)) as steps:
         yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))

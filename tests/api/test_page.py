@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
 import app
-from psmooth import views
+from psmooth import session, views
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
@@ -121,8 +122,35 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_a_line_in_the_log(
     session = app.Session()
     session.want(order)
     ((stage, _),) = app.run(session)
-    assert stage == views.failed(views.UNEXPECTED)
+    assert stage == views.failed(None)
+    assert stage["sentence"] == views.UNEXPECTED
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
+    order: app.Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(session, "fetch_model", lambda _: iter(()))
+    monkeypatch.setattr(session, "_scenes", lambda _: iter([ran.append("here")]))
+    monkeypatch.setattr(session, "_on_card", lambda _: lambda _: iter([ran.append("card")]))
+    visitor, settings = app.Session(order.specimen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    app.begin_first(visitor, *settings)
+    list(session.scenes(visitor.order))  # type: ignore[arg-type]
+    app.begin(visitor, *settings)
+    list(session.scenes(visitor.order))  # type: ignore[arg-type]
+    assert ran == ["here", "card"]
+
+
+def test_another_voice_says_what_is_shown_again() -> None:
+    visitor = app.Session()
+    english = visitor.show("certify", views.idle)
+    stage, comparison, learning, *menus = app.change_voice(visitor, SimpleNamespace(_data={"lang": "de"}))  # type: ignore[arg-type]
+    assert stage["state"] == english["state"]
+    assert stage["headline"] != english["headline"]
+    assert comparison == learning == gr.skip()
+    assert len(menus) == 5
+    assert app.menus_at_first(app.Session()) == (gr.skip(),) * 5
 
 
 def test_nothing_starts_without_a_scan() -> None:

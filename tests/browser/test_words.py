@@ -1,0 +1,83 @@
+"""The page in other languages and in symbols: everything is said, and nothing is lost when the voice changes."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from psmooth import views
+from psmooth.language import LANGUAGES, translations
+from tests.browser.conftest import OVER
+from tests.serving import Server
+
+OTHERS = [code for code in LANGUAGES if code != "en"]
+
+
+def opened(browser: Browser, url: str, locale: str = "en-US") -> Page:
+    page = browser.new_page(locale=locale, viewport={"width": 1320, "height": 900})
+    page.goto(url)
+    page.wait_for_selector(OVER, timeout=60_000)
+    return page
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_whole_page_speaks_the_language_of_the_link(browser: Browser, server: Server, language: str) -> None:
+    page = opened(browser, f"{server.url}/?lang={language}")
+    words = translations(language)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator(".ps-notice")).to_have_text(words[views.NOTICE])
+    expect(page.locator("#ps-certify")).to_have_text(words["Certify"])
+    expect(page.locator("#ps-noise label, #ps-noise .block-title").first).to_contain_text(words["Noise level σ"])
+    expect(page.locator(".ps-stop")).to_have_text(words["Stop"])
+    assert page.get_attribute(".ps-theme", "aria-label") == words["Light or dark"]
+    english = set(words) - set(words.values())
+    shown = [line.strip() for line in page.inner_text("body").splitlines() if line.strip()]
+    assert [line for line in shown if line in english] == []
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    page.close()
+
+
+def test_the_browsers_language_is_taken_where_the_link_names_none(browser: Browser, server: Server) -> None:
+    page = opened(browser, server.url, locale="fr-CH")
+    expect(page.locator("#ps-certify")).to_have_text(translations("fr")["Certify"])
+    expect(page.locator(".ps-language")).to_have_value("fr")
+    page.close()
+
+
+def test_another_voice_says_the_same_result_again_and_back(page: Page) -> None:
+    before = page.inner_text(".ps-stage .ps-sentence")
+    radius, leader = page.inner_text(".ps-radius b"), page.inner_text(".ps-headline em")
+    page.select_option(".ps-language", "de")
+    expect(page.locator(".ps-sentence span").first).not_to_have_text(re.compile("^(With|After|The run)"))
+    assert "lang=de" in page.url
+    assert page.inner_text(".ps-radius b") == radius
+    assert page.inner_text(".ps-headline em") == leader
+    page.click(".ps-symbols")
+    expect(page.locator("h2.ps-headline")).to_contain_text("ĉ")
+    assert "words=symbols" in page.url
+    page.click(".ps-symbols")
+    page.select_option(".ps-language", "en")
+    expect(page.locator(".ps-stage p.ps-sentence")).to_have_text(before)
+    expect(page.locator("#ps-certify")).to_have_text("Certify")
+
+
+def test_menus_and_errors_follow_the_language(page: Page) -> None:
+    page.select_option(".ps-language", "es")
+    words = translations("es")
+    expect(page.get_by_label(words["Prompts"], exact=True)).to_have_value(words["hand-written"])
+    expect(page.locator("#ps-precision")).to_contain_text(words["quick"])
+    page.click("#ps-clear")
+    expect(page.locator("h2.ps-headline")).to_have_text(words["No scan yet."])
+    page.set_input_files("#ps-scan-card input[type=file]", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
+    expect(page.locator("h2.ps-headline")).to_have_text(words["That did not work."])
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_overflows_in_a_longer_language(browser: Browser, server: Server, language: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{server.url}/?lang={language}")
+    page.wait_for_selector(OVER, timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()

@@ -1,0 +1,93 @@
+"""Every text has its translation in every language, with the same values in it, and numbers stay what they are."""
+
+import ast
+import json
+import re
+from string import Formatter
+
+import pytest
+
+from psmooth import views
+from psmooth.errors import ScanError
+from psmooth.language import LANGUAGES, Voice, preferred, say, say_error, speaking, symbols, translations
+from psmooth.links import read_voice
+from psmooth.resources import resource
+from tests.catalogue import ROOT, said_templates
+from tests.words import error_templates
+
+OTHERS = [code for code in LANGUAGES if code != "en"]
+TEMPLATES = said_templates() | error_templates() | set(symbols().values())
+BUILDERS = {"colour_sheet", "tick_buttons", "_slider_place", "model_table", "_address", "plotly_text", "_figure_layout"}
+
+
+def placeholders(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_language_has_every_text_of_the_page_and_every_error(language):
+    assert sorted(TEMPLATES - set(translations(language))) == []
+    assert sorted(set(translations(language)) - TEMPLATES) == [], "nothing that is no longer said"
+
+
+@pytest.mark.parametrize("language", [*OTHERS, "symbols"])
+def test_a_translation_holds_the_same_values(language):
+    catalogue = symbols() if language == "symbols" else translations(language)
+    for template, other in catalogue.items():
+        assert other.strip(), template
+        assert placeholders(template) == placeholders(other), template
+
+
+def test_symbols_are_of_texts_that_are_said():
+    assert sorted(set(symbols()) - said_templates()) == []
+
+
+@pytest.mark.parametrize("name", ["views", "views_compare", "views_learn"])
+def test_no_sentence_is_built_outside_a_template(name):
+    """An f-string of the views holds numbers and punctuation; words in it could not be translated."""
+    tree = ast.parse((ROOT / "psmooth" / f"{name}.py").read_text("utf-8"))
+    found = []
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and function.name not in BUILDERS:
+            parts = [part for node in ast.walk(function) if isinstance(node, ast.JoinedStr) for part in node.values]
+            words = [part.value for part in parts if isinstance(part, ast.Constant)]
+            found += [word for word in words if re.search(r"[A-Za-z]{3,}", str(word)) and "sha256" not in str(word)]
+    assert found == []
+
+
+def test_a_sentence_is_said_in_the_voice_that_speaks_and_no_longer():
+    english = "{votes} of {planned} votes"
+    with speaking(Voice("de")):
+        german = say(english, votes=1, planned=2)
+    assert german != "1 of 2 votes"
+    assert say(english, votes=1, planned=2) == "1 of 2 votes"
+    with speaking(Voice("fr", symbols=True)):
+        assert say(english, votes=1, planned=2) == "t = 1 / 2"
+
+
+def test_an_error_is_said_in_the_visitors_language():
+    error = ScanError(views.NO_FILE)
+    with speaking(Voice("es")):
+        assert say_error(error) == translations("es")[views.NO_FILE] != str(error)
+
+
+@pytest.mark.parametrize(("language", "count"), [("en", "10,000"), ("zh", "10,000"), ("de", "10\u202f000")])
+def test_thousands_are_never_parted_by_what_reads_as_a_decimal_comma(language, count):
+    with speaking(Voice(language)):
+        assert views.count_text(10_000) == count
+        assert views.radius_text(0.2709) == "0.270"
+
+
+def test_a_link_decides_before_the_browser_and_the_browser_before_english():
+    assert preferred("fr", "de-CH,de;q=0.9") == "fr"
+    assert preferred("xx", "de-CH,de;q=0.9,en;q=0.8") == "de"
+    assert preferred(None, "it,pt;q=0.5") == "en"
+    assert read_voice({"words": "symbols"}, "zh-CN") == Voice("zh", symbols=True)
+    assert read_voice({"lang": "<script>", "words": "1"}, "") == Voice()
+
+
+@pytest.mark.parametrize("name", [*OTHERS, "symbols"])
+def test_a_catalogue_is_sorted_and_plain_json(name):
+    text = resource("assets", "words", f"{name}.json").read_text("utf-8")
+    catalogue = json.loads(text)
+    assert text == json.dumps(dict(sorted(catalogue.items())), ensure_ascii=False, indent=1) + "\n"
