@@ -132,7 +132,8 @@ class Plan:
 class Run:
     """Everything fixed before the first vote of one contender; raises PlanError naming the field that is wrong.
 
-    ``denoiser_sha256`` is that of the file a denoiser was fitted into, None for a closed form;
+    ``denoiser_sha256`` is that of the file a denoiser was fitted into, None for a closed form; ``gallery`` says where
+    the scan was published, None for a scan that was not;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
     """
 
@@ -157,16 +158,17 @@ class Run:
     precision: str
     versions: dict[str, str]
     time: str
+    gallery: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("class_ids", "class_names", "templates"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("preprocessing", "model", "bank", "versions"):  # as a file would give them back
+        for name in ("preprocessing", "model", "bank", "versions", "gallery"):  # as a file would give them back
             object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
         facts = _facts(self)
         problems = [problem for problem in format_problems(facts) if problem[0] in facts]
         for _, sentence in problems or _class_list_problems(facts):
-            raise PlanError(sentence)
+            raise PlanError("{problem}", problem=sentence)
 
     @property
     def caveats(self) -> tuple[str, ...]:
@@ -517,7 +519,7 @@ def _build(record: Mapping[str, Any]) -> tuple[Run, Votes]:
         selection_votes=int(record["selection_votes"]),
         target_radius=record["target_radius"],
     )
-    run = Run(plan=plan, **{name: record[name] for name in _RUN_FIELDS})
+    run = Run(plan=plan, **{name: record[name] for name in _RUN_FIELDS if name in record})
     classes = run.class_ids
     votes = Votes(
         selection=tuple(int(record["selection"][name]) for name in classes),

@@ -45,7 +45,7 @@ log = logging.getLogger("psmooth.session")
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A scan on the page, what it shows where that is known, and for a published one where from, for its certificate."""
+    """A scan on the page, what it shows where that is known, and where a published one is from (``Gallery.origin_of``)."""
 
     scan: Scan
     truth: str | None = None

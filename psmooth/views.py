@@ -76,7 +76,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "class": "Class",
     "selection": "Chose the class",
     "counted": "Counted",
-    "ruler": "How big is",
+    "ruler": "How big is {radius}?",
+    "ruler_open": "How big is the radius?",
     "ruler_axis": "L2 distance",
     "covered": "covered by the certificate",
     "outside": "not covered",
@@ -459,24 +460,48 @@ def radius_words(result: Result, crop_size: int) -> dict[str, str]:
     }
 
 
+_DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
+
+
 def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
-    """Short pairs beside the verdict: the unsmoothed model's answer, and what a phantom shows."""
+    """Short pairs beside the verdict: the unsmoothed model's answer, what the scan shows, and all origins."""
     run, clean = result.run, progress.clean.get(contender)
     answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
-    pairs = _facts(name_of(run, clean) if clean else None, truth, answer)
-    model, bank = run.model, run.bank
-    pairs.append([say("Model"), f"{model['id']} @ {model['revision'][:8]} · {model['licence']}"])
-    return (
-        pairs if bank is None else [*pairs, [say("Bank"), f"{bank['id']} @ {(bank['revision'] or bank['sha256'])[:8]}"]]
-    )
+    drawn = run.gallery is None or run.gallery["source"] == _DRAWN
+    pairs = _facts(name_of(run, clean) if clean else None, truth, answer, drawn)
+    origins = ((say("Model"), run.model), (say("Bank"), run.bank), (say("Gallery"), run.gallery))
+    return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
 
 
-def _facts(clean: str | None, truth: str | None, answer: str | None) -> list[list[str]]:
+def _facts(clean: str | None, truth: str | None, answer: str | None, drawn: bool = True) -> list[list[str]]:
     pairs = [] if clean is None else [[say("Without smoothing"), clean]]
     if truth is not None:
         wrong = answer is not None and answer != truth
-        pairs.append([say("Drawn as"), say("{truth}: the answer is wrong", truth=truth) if wrong else truth])
+        shown = say("{truth}: the answer is wrong", truth=truth) if wrong else truth
+        pairs.append([say("Drawn as") if drawn else say("Labelled as"), shown])
     return pairs
+
+
+def _short_origin(origin: Mapping[str, Any]) -> str:
+    """Name, the first digits of the revision, and licence of a model, a bank or a gallery."""
+    pin = origin["revision"] or origin.get("sha256")
+    name = f"{origin['id']} @ {pin[:8]}" if pin else origin["id"]
+    return f"{name} · {origin['licence'] or say('no licence stated')}"
+
+
+def _whole_origin(origin: Mapping[str, Any] | None) -> str:
+    """All that a certificate has of a model, a bank or a gallery."""
+    if origin is None:
+        return say("none")
+    revision, licence = origin["revision"], origin["licence"]
+    parts = (
+        origin["id"],
+        revision and say("revision {revision}", revision=revision),
+        origin.get("sha256") and f"sha256 {origin['sha256']}",
+        say("licence {licence}", licence=licence) if licence else say("no licence stated"),
+        origin.get("source"),
+    )
+    return ", ".join(part for part in parts if part)
 
 
 # --- the votes
@@ -775,10 +800,8 @@ def stage(
 def report(result: Result, crop_size: int) -> dict[str, Any]:
     """What the printed page adds to what is on screen: all that lets the certificate be checked."""
     run, votes = result.run, result.votes
-    bank = run.bank or {}
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
     front = f"{say(DENOISER_NAMES[run.denoiser])} {run.denoiser_sha256 or ''}"
-    model, licence = run.model, say("licence {licence}", licence=run.model["licence"])
     rows = [
         [say("Guarantee"), " – ".join(guarantee_words(run.guarantee))],
         [say("Votes"), f"{counts}; {_drawn(result)}"],
@@ -786,8 +809,9 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
         [say("Share of any rival"), say("at most {share}", share=at_most_text(result.rival_upper_bound))],
         [say("Noise level σ, failure probability α"), f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
         [say("Prompts, denoiser"), f"{say(METHOD_NAMES[run.method])}, {front}"],
-        [say("Model"), f"{model['id']}, {say('revision {revision}', revision=model['revision'])}, {licence}"],
-        [say("Prompt bank"), f"{bank['id']}, sha256 {bank['sha256']}" if bank else say("none")],
+        [say("Model"), _whole_origin(run.model)],
+        [say("Prompt bank"), _whole_origin(run.bank)],
+        [say("Gallery"), _whole_origin(run.gallery)],
         [say("Crop"), f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
         [say("Seed"), f"{run.seed} ({say(run.seed_origin)})"],
         [say("Versions"), ", ".join(f"{name} {version}" for name, version in run.versions.items())],
@@ -811,7 +835,11 @@ def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> di
         "headline": say("The answer {name} holds within {radius}.", name=longest, radius="8.888"),
         "sentence": f"{words} {say(NOT_PROMISED)}",
         "badge": badge_of("unconditional"),
-        "facts": [*_facts(longest, longest, ""), [say("Model"), "pocket-noisy @ 00000000 · Apache-2.0"]],
+        "facts": [
+            *_facts(longest, longest, ""),
+            [say("Model"), "pocket-noisy @ 00000000 · Apache-2.0"],
+            [say("Gallery"), "drawn examples · Apache-2.0"],
+        ],
     }
 
 

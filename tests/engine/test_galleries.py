@@ -1,16 +1,23 @@
 """Galleries: a folder or a data set in the Hub's ImageFolder form, with licence and source."""
 
 import io
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from psmooth import session
+from psmooth.certificate import verify
+from psmooth.compare import Comparison
 from psmooth.errors import HubError, ScanError
 from psmooth.galleries import MOST, PHANTOMS, read_gallery
 from psmooth.hub import Hub
-from psmooth.scans import MAX_FILE_BYTES
+from psmooth.scans import MAX_FILE_BYTES, Scan
+from psmooth.session import Order, Scene, Specimen
 from psmooth.tasks import TASKS
 from tests.hub.server import serving
 
@@ -146,3 +153,79 @@ def test_drawn_examples_are_a_gallery_like_any_other() -> None:
     assert PHANTOMS.revision is None
     assert PHANTOMS.source == "drawn examples"
     assert PHANTOMS.items[0].open().values.ndim == 3
+
+
+# --- in the certificate
+
+
+@pytest.fixture
+def certified(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+    """What the page shows at the end of a short run on a specimen of a gallery, or on any other one."""
+    weights = f"local-dir:{tiny_model_folder}"
+    monkeypatch.setenv("PSMOOTH_MODELS", weights)
+
+    def certify(place: str = "", specimen: Specimen | None = None) -> dict[str, Any]:
+        monkeypatch.setenv("PSMOOTH_GALLERY", place)
+        session.gallery.cache_clear()
+        session.example_specimen.cache_clear()
+        specimen = specimen or session.example_specimen(0)
+        *_, last = session.scenes(Order(specimen, weights, "dermoscopy", "", "", 0.25, 100, None, None, None))
+        assert isinstance(last, Scene)
+        return last.stage()
+
+    yield certify
+    session.gallery.cache_clear()
+    session.example_specimen.cache_clear()
+
+
+def test_a_scan_of_a_gallery_carries_it_into_page_and_certificate_without_its_file_name(
+    certified: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    rows = "file_name,label,source,licence\nJane_Doe.png,melanoma,A clinic,CC BY 4.0\n"
+    stage = certified(str(gallery(tmp_path / "mine", rows, "Jane_Doe.png")))
+    assert verify(stage["certificate"]).ok
+    told = {"id": "mine", "revision": None, "licence": "CC BY 4.0", "source": "A clinic"}
+    assert json.loads(stage["certificate"])["gallery"] == told
+    assert dict(stage["facts"])["Gallery"] == "mine · CC BY 4.0"
+    assert "melanoma" in dict(stage["facts"])["Labelled as"]
+    assert "Jane" not in stage["certificate"] + str(stage["facts"]) + str(stage["report"])
+    drawn = certified()
+    assert json.loads(drawn["certificate"])["gallery"]["id"] == PHANTOMS.name
+    assert "monocyte" in dict(drawn["facts"])["Drawn as"]
+
+
+def test_a_data_set_is_named_with_its_commit(certified: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    files = {"metadata.csv": b"file_name,label\n1.png,nevus\n", "1.png": picture(3), "README.md": b"# No licence\n"}
+    with serving() as server:
+        commit = server.add("somebody/skin", files, "dataset")
+        found = read_gallery("somebody/skin", Hub(endpoint=server.url, cache=tmp_path / "cache"))
+    example = found.items[0]
+    stage = certified(specimen=Specimen(example.open(), example.truth, found.origin_of(example)))
+    told = {"id": "somebody/skin", "revision": commit, "licence": None, "source": "somebody/skin on the Hub"}
+    assert json.loads(stage["certificate"])["gallery"] == told
+    assert dict(stage["facts"])["Gallery"] == f"somebody/skin @ {commit[:8]} · no licence stated"
+
+
+def test_a_visitor_s_own_scan_names_no_gallery(certified: Callable[..., dict[str, Any]], scan: Scan) -> None:
+    stage = certified(specimen=Specimen(scan))
+    assert json.loads(stage["certificate"])["gallery"] is None
+    assert "Gallery" not in dict(stage["facts"])
+
+
+def test_a_comparison_carries_the_gallery_too(
+    certified: Callable[..., dict[str, Any]], tiny_model_folder: Path
+) -> None:
+    certified()
+    specimen, weights = session.example_specimen(1), f"local-dir:{tiny_model_folder}"
+    order = Order(specimen, weights, "blood_cells", "", "", 0.25, 64, None, None, None)
+    *_, last = session.comparisons(order)
+    assert isinstance(last, Comparison)
+    named = [result.run.gallery for results in last.sweep.values() for result in results.values()]
+    assert named
+    assert all(one == PHANTOMS.origin_of(PHANTOMS.items[1]) for one in named)
+
+
+def test_a_folder_without_a_name_of_its_own_is_still_a_gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(gallery(tmp_path / "mine", "file_name\n1.png\n", "1.png"))
+    found = read_gallery(".")
+    assert found.origin_of(found.items[0]) == {"id": "mine", "revision": None, "licence": None, "source": None}

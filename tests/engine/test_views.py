@@ -159,6 +159,30 @@ def test_a_phantom_s_truth_stands_beside_the_verdict_and_a_wrong_answer_is_calle
     assert "Drawn as" not in said[2]
 
 
+def test_model_bank_and_gallery_stand_there_with_revision_and_licence() -> None:
+    bank = {"id": "people/banks/few_shot", "revision": None, "sha256": "b" * 64, "licence": "CC0"}
+    gallery = {"id": "people/skin", "revision": "c" * 40, "licence": "cc-by-nc-4.0", "source": "A clinic"}
+    result = a_result((900, 60, 40), "complete", a_run(method="few_shot", bank=bank, gallery=gallery))
+    said = dict(views.facts(result, a_progress(result), "template", "nevus"))
+    assert said["Model"] == "m @ 00000000 · x"
+    assert said["Bank"] == "people/banks/few_shot @ bbbbbbbb · CC0"
+    assert said["Gallery"] == "people/skin @ cccccccc · cc-by-nc-4.0"
+    assert said["Labelled as"] == "nevus: the answer is wrong"
+    printed = dict(views.report(result, 128)["rows"])
+    assert printed["Model"] == f"m, revision {'0' * 64}, licence x"
+    assert printed["Prompt bank"] == f"people/banks/few_shot, sha256 {'b' * 64}, licence CC0"
+    assert printed["Gallery"] == f"people/skin, revision {'c' * 40}, licence cc-by-nc-4.0, A clinic"
+
+
+def test_a_gallery_without_a_licence_says_so_and_a_visitor_s_own_scan_has_no_gallery() -> None:
+    gallery = {"id": "slides", "revision": None, "licence": None, "source": None}
+    result = a_result((900, 60, 40), "complete", a_run(gallery=gallery))
+    assert dict(views.facts(result, a_progress(result), "template", None))["Gallery"] == "slides · no licence stated"
+    own = a_result((900, 60, 40), "complete")
+    assert "Gallery" not in dict(views.facts(own, a_progress(own), "template", None))
+    assert dict(views.report(own, 128)["rows"])["Gallery"] == "none"
+
+
 def test_both_kinds_of_guarantee_have_their_own_words() -> None:
     first, second = (views.guarantee_words(kind) for kind in ("unconditional", "frozen_prompt"))
     assert first != second
