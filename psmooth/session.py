@@ -45,7 +45,7 @@ log = logging.getLogger("psmooth.session")
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A scan on the page, what it shows where that is known, and where a published one is from (``Gallery.origin_of``)."""
+    """A scan on the page, what it shows where that is known, and for a published one ``Gallery.origin_of`` it."""
 
     scan: Scan
     truth: str | None = None
