@@ -139,7 +139,7 @@ def verify(
     found = check(certificate)
     for field, sentence in found.problems:
         if field == "file":  # not a certificate at all: nothing was checked
-            raise CertificateError(sentence)
+            raise CertificateError("{problem}", problem=sentence)
     replayed = _replay(found.certificate, scan, device, bank) if found.certificate and scan else None
     passed = found.ok and (replayed is None or replayed.ok)
     if as_json:

@@ -38,7 +38,15 @@ def read_record(source: Source) -> dict[str, Any]:
 
 def write_record(path: Path, text: str) -> None:
     """Writes a certificate whole or not at all; CertificateError if it cannot be written."""
-    write_whole(path, text.encode(errors="backslashreplace"), "The certificate", CertificateError)
+    write_whole(path, text.encode(errors="backslashreplace"), _unwritable)
+
+
+def _unwritable(path: Path, reason: str) -> CertificateError:
+    return CertificateError(
+        "The certificate cannot be written to {path}: {reason}. Choose another file or folder.",
+        path=str(path),
+        reason=reason,
+    )
 
 
 def field_names() -> tuple[str, ...]:

@@ -113,27 +113,35 @@ def check_room(folder: Path, wanted: int) -> None:
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     if (free := shutil.disk_usage(there).free) < wanted:
         raise HubError(
-            f"The disk is full: {_megabytes(wanted)} are needed and {_megabytes(free)} are free. "
-            "Make room, or set HF_HOME to a folder on a larger disk."
+            "The disk is full: {wanted:,} MB are needed and {free:,} MB are free. Make room, or set HF_HOME to a "
+            "folder on a larger disk.",
+            wanted=_megabytes(wanted),
+            free=_megabytes(free),
         )
 
 
-def _megabytes(count: int) -> str:
-    return f"{max(1, round(count / 1e6)):,} MB"
+def _megabytes(count: int) -> int:
+    return max(1, round(count / 1e6))
 
 
-def broken(name: str) -> str:
-    """The sentence for a connection that broke."""
-    return f"The connection broke while {name} was fetched. Nothing half-written is used; try again."
+def broken(name: str) -> HubError:
+    """The error for a connection that broke."""
+    return HubError(
+        "The connection broke while {name} was fetched. Nothing half-written is used; try again.", name=name
+    )
 
 
-def disk_words(error: OSError, name: str) -> str:
-    """The sentence for a disk that refused, or for whatever else the system reports."""
+def unwritable(error: OSError, name: str) -> HubError:
+    """The error for a disk that refused, or for whatever else the system reports."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"The disk is full: {name} could not be written, and nothing half-written is used. Make room, or set "
-            "HF_HOME to a folder on a larger disk."
+        return HubError(
+            "The disk is full: {name} could not be written, and nothing half-written is used. Make room, or set "
+            "HF_HOME to a folder on a larger disk.",
+            name=name,
         )
     if isinstance(error, PermissionError):
-        return f"{name} could not be written: the cache folder is read-only. Set HF_HOME to one that can be written."
+        return HubError(
+            "{name} could not be written: the cache folder is read-only. Set HF_HOME to one that can be written.",
+            name=name,
+        )
     return broken(name)

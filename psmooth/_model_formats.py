@@ -111,7 +111,7 @@ def read_state(spec: ModelSpec, files: Iterable[Path]) -> State:
             model=spec.id,
         ) from error
     except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
-        raise ModelError(_misfit(spec)) from error
+        raise _misfit(spec) from error
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
 
 
@@ -129,11 +129,13 @@ def _mapped(spec: ModelSpec, files: Files, rename: Callable[[State], State]) -> 
     try:
         return rename(state)
     except RuntimeError as error:  # queries, keys and values of different sizes
-        raise ModelError(_misfit(spec)) from error
+        raise _misfit(spec) from error
 
 
-def _misfit(spec: ModelSpec) -> str:
-    return f"The weights of '{spec.id}' do not fit its network or are damaged. Fetch the model again."
+def _misfit(spec: ModelSpec) -> ModelError:
+    return ModelError(
+        "The weights of '{model}' do not fit its network or are damaged. Fetch the model again.", model=spec.id
+    )
 
 
 def _build(spec: ModelSpec, make: Callable[[], nn.Module]) -> nn.Module:
@@ -142,7 +144,7 @@ def _build(spec: ModelSpec, make: Callable[[], nn.Module]) -> nn.Module:
     except ModelError:
         raise
     except KeyError as error:  # a size was to be read off a tensor that is not there
-        raise ModelError(_misfit(spec)) from error
+        raise _misfit(spec) from error
     except Exception as error:  # open_clip, timm and transformers raise anything on an unknown architecture
         raise ModelError("The network of '{model}' cannot be built from its configuration.", model=spec.id) from error
 
@@ -156,7 +158,7 @@ def _load(spec: ModelSpec, network: nn.Module, state: State) -> nn.Module:
     try:
         network.load_state_dict(state | scalars)
     except RuntimeError as error:
-        raise ModelError(_misfit(spec)) from error
+        raise _misfit(spec) from error
     return network
 
 

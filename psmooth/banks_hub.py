@@ -22,12 +22,41 @@ from psmooth.errors import BankError, HubError
 from psmooth.files import make_folder, write_whole
 from psmooth.hub import DEFAULT, HTTP_ERROR, Hub, Progress, fetch
 from psmooth.models import MedVLM, find_spec
-from psmooth.prompts import MANIFEST, BankFacts, PromptBank, list_banks, load_bank, manifest_of
+from psmooth.prompts import (
+    MANIFEST,
+    BankFacts,
+    PromptBank,
+    bank_unwritable,
+    list_banks,
+    load_bank,
+    manifest_of,
+    manifest_unwritable,
+)
 from psmooth.tasks import Task
 
 _ON_HUB = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?:([\w.-]+)")
 _COOP_NOISE = (0.25, 0.5, 0.75, 1.0)  # what the paper's prompts were learned on; a checkpoint does not say
 _LARGEST_CHECKPOINT = 64 * 2**20
+_NONE_FITS = {  # by what was asked for
+    ("model",): "{repo} has no bank for the model '{model}'. `psmooth banks list {repo}` shows what it has.",
+    ("task",): "{repo} has no bank for the task '{task}'. `psmooth banks list {repo}` shows what it has.",
+    ("name",): "{repo} has no bank for the name '{name}'. `psmooth banks list {repo}` shows what it has.",
+    ("model", "task"): (
+        "{repo} has no bank for the model '{model}' and the task '{task}'. `psmooth banks list {repo}` shows what it "
+        "has."
+    ),
+    ("model", "name"): (
+        "{repo} has no bank for the model '{model}' and the name '{name}'. `psmooth banks list {repo}` shows what it "
+        "has."
+    ),
+    ("task", "name"): (
+        "{repo} has no bank for the task '{task}' and the name '{name}'. `psmooth banks list {repo}` shows what it has."
+    ),
+    ("model", "task", "name"): (
+        "{repo} has no bank for the model '{model}' and the task '{task}' and the name '{name}'. `psmooth banks list "
+        "{repo}` shows what it has."
+    ),
+}
 
 
 # --- from the Hub
@@ -95,7 +124,7 @@ def pull(
     rows, commit = bank_rows(repo, revision, hub)
     wanted = [row for row in fitting(rows, model, task) if not names or Path(row["file"]).stem in names]
     if not wanted:
-        raise BankError(_none_fits(repo, model, task, names))
+        raise _none_fits(repo, model, task, names)
     found = fetch(repo, commit, [row["file"] for row in wanted], progress=progress, hub=hub)
     files = [(found.folder / row["file"], row["sha256"]) for row in wanted]
     banks = [replace(load_bank(file, sha256), repo=repo, revision=found.revision) for file, sha256 in files]
@@ -104,22 +133,26 @@ def pull(
     return banks
 
 
-def _none_fits(repo: str, model: MedVLM | str | None, task: Task | str | None, names: Sequence[str]) -> str:
+def _none_fits(repo: str, model: MedVLM | str | None, task: Task | str | None, names: Sequence[str]) -> BankError:
     asked = {
         "model": model.spec.id if isinstance(model, MedVLM) else model,
         "task": task.id if isinstance(task, Task) else task,
         "name": ", ".join(names),
     }
-    said = " and ".join(f"the {what} '{value}'" for what, value in asked.items() if value)
-    return f"{repo} has no bank for {said}. `psmooth banks list {repo}` shows what it has."
+    given = {what: value for what, value in asked.items() if value}
+    return BankError(_NONE_FITS[tuple(given)], repo=repo, **given)
 
 
 def _copy(files: Sequence[Path], out: Path) -> None:
-    make_folder(out, BankError)
+    make_folder(out, _no_folder)
     for file in files:
-        write_whole(out / file.name, file.read_bytes(), "The bank", BankError)
+        write_whole(out / file.name, file.read_bytes(), bank_unwritable)
     banks = [load_bank(file) for file in sorted(out.glob("*.safetensors"))]
-    write_whole(out / MANIFEST, manifest_of(banks), "The manifest", BankError)
+    write_whole(out / MANIFEST, manifest_of(banks), manifest_unwritable)
+
+
+def _no_folder(path: Path, reason: str) -> BankError:
+    return BankError("The folder {path} cannot be made: {reason}. Choose another one.", path=str(path), reason=reason)
 
 
 def find_bank(place: str, hub: Hub = DEFAULT) -> PromptBank:
@@ -198,17 +231,26 @@ def _upload(folder: Path, repo: str, message: str, private: bool, hub: Hub) -> s
     except HFValidationError as error:
         raise HubError("'{repo}' is no name of a repository; expected is OWNER/NAME.", repo=repo) from error
     except (HfHubHTTPError, HTTP_ERROR, OSError) as error:
-        raise HubError(_refusal(repo, error)) from error
+        raise _refusal(repo, error) from error
     return str(address)
 
 
-def _refusal(repo: str, error: BaseException) -> str:
+def _refusal(repo: str, error: BaseException) -> HubError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
-        return f"The Hub does not let you write to {repo}. Set HF_TOKEN to a token that may write there, and try again."
+        return HubError(
+            "The Hub does not let you write to {repo}. Set HF_TOKEN to a token that may write there, and try again.",
+            repo=repo,
+        )
     if status is not None:
-        return f"The banks could not be published to {repo}: the Hub answered {status}. Try again later."
-    return f"The banks could not be published to {repo}: the Hub cannot be reached. Try again with a network."
+        return HubError(
+            "The banks could not be published to {repo}: the Hub answered {status}. Try again later.",
+            repo=repo,
+            status=status,
+        )
+    return HubError(
+        "The banks could not be published to {repo}: the Hub cannot be reached. Try again with a network.", repo=repo
+    )
 
 
 def card(repo: str, banks: Sequence[PromptBank]) -> str:

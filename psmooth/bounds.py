@@ -65,7 +65,7 @@ def anytime_reaches(
 ) -> NDArray[np.bool_]:
     """Whether `anytime_lower` is at least ``share``, at a fortieth of its cost: one look at M(share)."""
     votes, total, alpha = _counts_and_alpha(votes, total, failure_probability)
-    share = _checked("share", share, "a share from 0 to 1", _is_share)
+    share = _shares("share", share)
     hits, misses, inside = votes, total - votes, share * total < votes
     evidence = _log_evidence(np.where(inside, share, 0.0), hits, misses)
     return ((share == 0) | inside & (evidence >= _needed_evidence(hits, misses, alpha)))[()]
@@ -89,12 +89,11 @@ def certified_radius(
     the rivals, and where it is no help, upper = 1 - lower. Raises PlanError for noise_level <= 0 and for bounds
     outside [0, 1].
     """
-    sigma = _checked("noise_level", noise_level, "a finite number above 0", lambda v: (v > 0) & np.isfinite(v))
-    lower = _checked("lower_bound", lower_bound, "a share from 0 to 1", _is_share)
+    sigma, lower = _noise_levels(noise_level), _shares("lower_bound", lower_bound)
     leader = ndtri(np.where(lower > 0, lower, 0.5))
     rival = -leader
     if rival_upper_bound is not None:
-        upper = _checked("rival_upper_bound", rival_upper_bound, "a share from 0 to 1", _is_share)
+        upper = _shares("rival_upper_bound", rival_upper_bound)
         rival = np.minimum(rival, ndtri(upper))
     return np.where(lower > 0, np.maximum(sigma / 2 * (leader - rival), 0.0), 0.0)[()]
 
@@ -115,26 +114,40 @@ def _counts_and_alpha(
     votes: ArrayLike, total: ArrayLike, failure_probability: ArrayLike
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The three as float64 arrays, or a PlanError naming the one that is out of range."""
-    votes = _checked("votes", votes, "a whole number, 0 or more", _is_count)
-    total = _checked("total", total, "a whole number, 0 or more", _is_count)
-    alpha = _checked("failure_probability", failure_probability, "above 0 and below 1", lambda v: (v > 0) & (v < 1))
+    votes, total = _counts("votes", votes), _counts("total", total)
+    alpha = _failure_probabilities(failure_probability)
     if np.any(votes > total):
         raise PlanError("votes is larger than total: a class cannot have more votes than were cast. Check the counts.")
     return votes, total, alpha
 
 
-def _is_count(values: FloatArray) -> NDArray[np.bool_]:
-    return np.isfinite(values) & (values >= 0) & (values == np.floor(values))
+def _counts(name: str, values: ArrayLike) -> FloatArray:
+    counts = np.asarray(values, dtype=np.float64)
+    wrong = counts[~(np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts)))]
+    if wrong.size:
+        raise PlanError("{name} is {value}; it must be a whole number, 0 or more.", name=name, value=f"{wrong[0]:g}")
+    return counts
 
 
-def _is_share(values: FloatArray) -> NDArray[np.bool_]:
-    return (values >= 0) & (values <= 1)
+def _shares(name: str, values: ArrayLike) -> FloatArray:
+    shares = np.asarray(values, dtype=np.float64)
+    wrong = shares[~((shares >= 0) & (shares <= 1))]
+    if wrong.size:
+        raise PlanError("{name} is {value}; it must be a share from 0 to 1.", name=name, value=f"{wrong[0]:g}")
+    return shares
 
 
-def _checked(name: str, values: ArrayLike, expected: str, holds) -> FloatArray:
-    """``values`` as float64 if ``holds`` for every one of them."""
-    array = np.asarray(values, dtype=np.float64)
-    right = holds(array)
-    if not np.all(right):
-        raise PlanError(f"{name} is {array[~right].flat[0]:g}; it must be {expected}.")
-    return array
+def _failure_probabilities(values: ArrayLike) -> FloatArray:
+    alpha = np.asarray(values, dtype=np.float64)
+    wrong = alpha[~((alpha > 0) & (alpha < 1))]
+    if wrong.size:
+        raise PlanError("failure_probability is {value}; it must be above 0 and below 1.", value=f"{wrong[0]:g}")
+    return alpha
+
+
+def _noise_levels(values: ArrayLike) -> FloatArray:
+    sigma = np.asarray(values, dtype=np.float64)
+    wrong = sigma[~((sigma > 0) & np.isfinite(sigma))]
+    if wrong.size:
+        raise PlanError("noise_level is {value}; it must be a finite number above 0.", value=f"{wrong[0]:g}")
+    return sigma

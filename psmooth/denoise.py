@@ -117,7 +117,15 @@ def save_denoisers(path: Path, spectrum: Tensor, network: LearnedDenoiser, facts
     """Write what was fitted for one model, whole or not at all; raises DenoiserError if it cannot be written."""
     tensors = {f"learned.{name}": value.half().contiguous() for name, value in network.state_dict().items()}
     data = save({"spectrum": spectrum.contiguous(), **tensors}, {"psmooth": json.dumps({"schema": 1, **facts})})
-    write_whole(path, data, "The file of denoisers", DenoiserError)
+    write_whole(path, data, _unwritable)
+
+
+def _unwritable(path: Path, reason: str) -> DenoiserError:
+    return DenoiserError(
+        "The file of denoisers cannot be written to {path}: {reason}. Choose another file or folder.",
+        path=str(path),
+        reason=reason,
+    )
 
 
 def read_denoisers(path: Path) -> tuple[dict[str, Tensor], dict[str, object], str]:

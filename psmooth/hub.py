@@ -43,12 +43,12 @@ from psmooth._download import (
     Progress,
     broken,
     check_room,
-    disk_words,
     download,
     expect,
     is_sha256,
     sha256_of,
     tell_nobody,
+    unwritable,
 )
 from psmooth.errors import HubError
 
@@ -262,32 +262,60 @@ def _in_words(request: _Request) -> Iterator[None]:
     except HFValidationError as error:
         raise HubError("'{repo}' is not a repository; expected is owner/name.", repo=request.repo) from error
     except (HfHubHTTPError, EntryNotFoundError, ConnectionError) as error:
-        raise HubError(_refusal(request, error)) from error
+        raise _refusal(request, error) from error
     except OSError as error:
-        raise HubError(disk_words(error, request.repo)) from error
+        raise unwritable(error, request.repo) from error
     except HTTP_ERROR as error:
-        raise HubError(broken(request.repo)) from error
+        raise broken(request.repo) from error
 
 
-def _refusal(request: _Request, error: Exception) -> str:
+def _refusal(request: _Request, error: Exception) -> HubError:
     repo, status = request.repo, getattr(getattr(error, "response", None), "status_code", None)
-    page = f"https://huggingface.co/{repo}" if request.repo_type == "model" else f"the page of {repo} on the Hub"
     if isinstance(error, GatedRepoError):
-        return (
-            f"{repo} is gated: its owners give access on request. Accept the terms at {page}, set HF_TOKEN to a token "
-            "of that account, and try again."
-        )
+        return _gated(request)
     if status == 401:
-        return f"The Hub did not show {repo}: it does not exist, or it is private. Check the name, or set HF_TOKEN."
+        return HubError(
+            "The Hub did not show {repo}: it does not exist, or it is private. Check the name, or set HF_TOKEN.",
+            repo=repo,
+        )
     if isinstance(error, RepositoryNotFoundError):
-        return f"There is no repository {repo} on the Hub. Check the name; expected is owner/name."
+        return HubError("There is no repository {repo} on the Hub. Check the name; expected is owner/name.", repo=repo)
     if isinstance(error, RevisionNotFoundError):
-        return f"{repo} has no revision '{request.revision}'. Name a branch, tag or commit that it has."
-    if status is not None:
-        return f"The Hub answered {status} when asked for {repo}. Nothing half-written was kept; try again later."
-    return (
-        f"The Hub cannot be reached, and {repo} is not complete in the cache. Try again with a network, or copy the "
-        "files from another machine and give them as local-dir:FOLDER."
+        return HubError(
+            "{repo} has no revision '{revision}'. Name a branch, tag or commit that it has.",
+            repo=repo,
+            revision=request.revision,
+        )
+    return _no_answer(repo) if status is None else _answered(repo, status)
+
+
+def _gated(request: _Request) -> HubError:
+    if request.repo_type == "model":
+        return HubError(
+            "{repo} is gated: its owners give access on request. Accept the terms at https://huggingface.co/{repo}, "
+            "set HF_TOKEN to a token of that account, and try again.",
+            repo=request.repo,
+        )
+    return HubError(
+        "{repo} is gated: its owners give access on request. Accept the terms at the page of {repo} on the Hub, set "
+        "HF_TOKEN to a token of that account, and try again.",
+        repo=request.repo,
+    )
+
+
+def _answered(repo: str, status: int) -> HubError:
+    return HubError(
+        "The Hub answered {status} when asked for {repo}. Nothing half-written was kept; try again later.",
+        status=status,
+        repo=repo,
+    )
+
+
+def _no_answer(repo: str) -> HubError:
+    return HubError(
+        "The Hub cannot be reached, and {repo} is not complete in the cache. Try again with a network, or copy the "
+        "files from another machine and give them as local-dir:FOLDER.",
+        repo=repo,
     )
 
 
@@ -327,18 +355,19 @@ def fetch_zip(url: str, sha256: str, *, progress: Progress | None = None, hub: H
                 "{name} is not to be had: its server answered {status}. Try again later.", name=name, status=status
             ) from error
         except ConnectionError as error:  # huggingface_hub is told to stay offline
-            raise HubError(_out_of_reach(name)) from error
+            raise _out_of_reach(name) from error
         except OSError as error:
-            raise HubError(disk_words(error, name)) from error
+            raise unwritable(error, name) from error
         except HTTP_ERROR as error:
-            raise HubError(_out_of_reach(name)) from error
+            raise _out_of_reach(name) from error
     return Snapshot(folder, sha256)
 
 
-def _out_of_reach(name: str) -> str:
-    return (
-        f"The server of {name} cannot be reached or broke off, and the file is not in the cache. Try again with a "
-        "network; it goes on where it stopped."
+def _out_of_reach(name: str) -> HubError:
+    return HubError(
+        "The server of {name} cannot be reached or broke off, and the file is not in the cache. Try again with a "
+        "network; it goes on where it stopped.",
+        name=name,
     )
 
 

@@ -132,7 +132,7 @@ class PromptBank:
         name = "class_vectors" if self.facts.method in PROBE_METHODS else "context"
         tensor = self.vectors.detach().float().cpu().contiguous()
         data = save({name: tensor}, {"psmooth": json.dumps({"schema": SCHEMA, **asdict(self.facts)})})
-        write_whole(path, data, "The bank", BankError)
+        write_whole(path, data, bank_unwritable)
         return load_bank(path)
 
 
@@ -280,7 +280,23 @@ def manifest_of(banks: Sequence[PromptBank]) -> bytes:
 def write_manifest(folder: Path) -> None:
     """List every bank of the folder with its sha256; raises BankError if one is not whole."""
     banks = [load_bank(file) for file in sorted(folder.glob("*.safetensors"))]
-    write_whole(folder / MANIFEST, manifest_of(banks), "The manifest", BankError)
+    write_whole(folder / MANIFEST, manifest_of(banks), manifest_unwritable)
+
+
+def bank_unwritable(path: Path, reason: str) -> BankError:
+    """The error for a bank that cannot be written."""
+    return BankError(
+        "The bank cannot be written to {path}: {reason}. Choose another file or folder.", path=str(path), reason=reason
+    )
+
+
+def manifest_unwritable(path: Path, reason: str) -> BankError:
+    """The error for a manifest that cannot be written."""
+    return BankError(
+        "The manifest cannot be written to {path}: {reason}. Choose another file or folder.",
+        path=str(path),
+        reason=reason,
+    )
 
 
 def shipped_bank(model: MedVLM, task: Task, method: str, denoiser: str) -> PromptBank:
