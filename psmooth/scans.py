@@ -28,7 +28,6 @@ MAX_SIDE_RATIO: Final = 32
 MAX_CROP_SIZE: Final = 1_024
 ORIENTATION: Final = 0x0112
 
-_EXPECTED: Final = "Expected is a PNG, JPEG, TIFF or WebP of 8 bits a channel, or a 16-bit grey PNG or TIFF"
 _PLUGINS: Final = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -316,7 +315,7 @@ def _decoding(file_format: str) -> Iterator[None]:
 def _open_image(data: bytes, file_format: str) -> Image.Image:
     """The header read, the pixels not yet. Only the decoder that the first bytes call for is tried."""
     if file_format == "WebP":  # its decoder lays out the whole canvas before a size can be asked for
-        _check_sides(*_webp_size(data), "scan")
+        _check_sides(*_webp_size(data))
     if file_format == "PNG":
         _check_png_depth(data)
     return _PLUGINS[file_format](io.BytesIO(data))
@@ -349,7 +348,7 @@ def _deep_colour(file_format: str) -> ScanError:
 
 def _scan_of_image(image: Image.Image, file_format: str) -> Scan:
     """Decode the pixels once size and frames are found acceptable."""
-    _check_sides(*image.size, "scan")
+    _check_sides(*image.size)
     _check_frames(image, file_format)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image)
@@ -358,23 +357,69 @@ def _scan_of_image(image: Image.Image, file_format: str) -> Scan:
     if image.mode.startswith("I"):
         return _grey_scan(image, orientation, file_format)
     if image.mode not in _KINDS:
-        name = "floating-point values" if image.mode == "F" else f"pixels of the kind {image.mode}"
-        raise ScanError(
-            f"This {file_format} holds {name}. {_EXPECTED}: export it as one of these, with the window of your choice."
-        )
+        raise _unknown_kind(file_format, image.mode)
     return Scan(np.array(_turn(_opaque(image), orientation)), _KINDS[image.mode], file_format)
 
 
-def _check_sides(width: int, height: int, what: str) -> None:
-    size = f"The {what} is {width:,} × {height:,} pixels"
+def _unknown_kind(file_format: str, mode: str) -> ScanError:
+    if mode == "F":
+        return ScanError(
+            "This {file_format} holds floating-point values. Expected is a PNG, JPEG, TIFF or WebP of 8 bits a "
+            "channel, or a 16-bit grey PNG or TIFF: export it as one of these, with the window of your choice.",
+            file_format=file_format,
+        )
+    return ScanError(
+        "This {file_format} holds pixels of the kind {mode}. Expected is a PNG, JPEG, TIFF or WebP of 8 bits a "
+        "channel, or a 16-bit grey PNG or TIFF: export it as one of these, with the window of your choice.",
+        file_format=file_format,
+        mode=mode,
+    )
+
+
+def _check_sides(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
-        limit = f"{MAX_PIXELS // 10**6} megapixels"
-        raise ScanError(f"{size}. At most {limit} are read: cut out the region of interest or reduce it.")
+        raise ScanError(
+            "The scan is {width:,} × {height:,} pixels. At most {most} megapixels are read: cut out the region of "
+            "interest or reduce it.",
+            width=width,
+            height=height,
+            most=MAX_PIXELS // 10**6,
+        )
     if min(width, height) < MIN_SIDE:
-        raise ScanError(f"{size}. At least {MIN_SIDE} pixels a side are needed: choose a larger one.")
+        raise ScanError(
+            "The scan is {width:,} × {height:,} pixels. At least {least} pixels a side are needed: choose a larger "
+            "one.",
+            width=width,
+            height=height,
+            least=MIN_SIDE,
+        )
     if max(width, height) > MAX_SIDE_RATIO * min(width, height):
-        limit = f"{MAX_SIDE_RATIO} times"
-        raise ScanError(f"{size}. One side may be at most {limit} the other: cut out the region of interest.")
+        raise ScanError(
+            "The scan is {width:,} × {height:,} pixels. One side may be at most {most} times the other: cut out the "
+            "region of interest.",
+            width=width,
+            height=height,
+            most=MAX_SIDE_RATIO,
+        )
+
+
+def _check_box_sides(width: int, height: int) -> None:
+    """A box lies within a scan, so it cannot have too many pixels."""
+    if min(width, height) < MIN_SIDE:
+        raise ScanError(
+            "The box is {width:,} × {height:,} pixels. At least {least} pixels a side are needed: choose a larger one.",
+            width=width,
+            height=height,
+            least=MIN_SIDE,
+        )
+    if max(width, height) > MAX_SIDE_RATIO * min(width, height):
+        raise ScanError(
+            "The box is {width:,} × {height:,} pixels. One side may be at most {most} times the other: cut out the "
+            "region of interest.",
+            width=width,
+            height=height,
+            most=MAX_SIDE_RATIO,
+        )
 
 
 def _check_frames(image: Image.Image, file_format: str) -> None:
@@ -458,16 +503,22 @@ def _turn(image: Image.Image, orientation: int) -> Image.Image:
 
 def _scan_of_array(array: np.ndarray) -> Scan:
     shape, kind = array.shape, array.dtype.newbyteorder("=")
-    expected = (
-        "Expected is uint8 of (height, width), (height, width, 3) or (height, width, 4), or uint16 of (height, width): "
-        "convert it with the window of your choice."
-    )
     if kind not in (np.uint8, np.uint16):
-        raise ScanError(f"The array holds {kind} values, and what is black and white in them is not known. {expected}")
+        raise ScanError(
+            "The array holds {kind} values, and what is black and white in them is not known. Expected is uint8 of "
+            "(height, width), (height, width, 3) or (height, width, 4), or uint16 of (height, width): convert it with "
+            "the window of your choice.",
+            kind=str(kind),
+        )
     colour = kind == np.uint8 and len(shape) == 3 and shape[2] in (3, 4)
     if len(shape) != 2 and not colour:
-        raise ScanError(f"The {kind} array has the shape {shape}. {expected}")
-    _check_sides(shape[1], shape[0], "scan")
+        raise ScanError(
+            "The {kind} array has the shape {shape}. Expected is uint8 of (height, width), (height, width, 3) or "
+            "(height, width, 4), or uint16 of (height, width): convert it with the window of your choice.",
+            kind=str(kind),
+            shape=str(shape),
+        )
+    _check_sides(shape[1], shape[0])
     if kind == np.uint16:
         return Scan(np.array(array, dtype=np.uint16, order="C"), "16-bit grey", "array")
     image = Image.fromarray(np.ascontiguousarray(array))
@@ -527,7 +578,7 @@ def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int
             width=scan.width,
             height=scan.height,
         )
-    _check_sides(right - left, bottom - top, "box")
+    _check_box_sides(right - left, bottom - top)
     return left, top, right, bottom
 
 
