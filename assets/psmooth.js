@@ -7,6 +7,7 @@
   const plotly = document.createElement("script");
   plotly.src = new URL("plotly/plotly-basic.min.js", document.currentScript.src);
   document.head.append(plotly);
+  const RECORDING = new URL("recording.json", document.currentScript.src);
 
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const one = (root, selector) => root.querySelector(selector);
@@ -49,14 +50,13 @@
     const canvas = one(document, ".ps-noisy");
     if (!canvas || !pictures.pixels) return;
     const { size, pixels, draw, sigma } = pictures;
-    canvas.width = canvas.height = size;
+    if (canvas.width !== size) canvas.width = canvas.height = size;
     const image = new ImageData(size, size);
     for (let i = 0, j = 0; i < pixels.length; i += 4, j += 3) {
       for (let c = 0; c < 3; c += 1) image.data[i + c] = pixels[i + c] + Math.round(255 * sigma * draw[j + c]);
       image.data[i + 3] = 255;
     }
     canvas.getContext("2d").putImageData(image, 0, 0);
-    canvas.classList.toggle("ps-large", canvas.clientWidth * devicePixelRatio >= size);
     setText(one(document, ".ps-sigma"), `σ = ${+sigma.toFixed(3)}`);
   }
 
@@ -92,7 +92,8 @@
       const canvas = one(root, ".ps-crop");
       canvas.width = canvas.height = value.size;
       const context = canvas.getContext("2d", { willReadFrequently: true });
-      canvas.classList.toggle("ps-large", canvas.clientWidth * devicePixelRatio >= value.size);
+      const large = canvas.clientWidth * devicePixelRatio >= value.size;
+      for (const tile of [canvas, one(root, ".ps-noisy")]) tile.classList.toggle("ps-large", large);
       context.drawImage(crop, 0, 0);
       pictures.size = value.size;
       pictures.pixels = context.getImageData(0, 0, value.size, value.size).data;
@@ -141,29 +142,37 @@
 
   // ---- the vote chart: Plotly draws bars, bounds and axis; words and numbers lie over it as plain text
 
-  const colour = (name) => getComputedStyle(document.body).getPropertyValue(`--ps-${name}`).trim();
+  // Read once for light and once for dark: asked for at every step, they would make the browser lay out the page again.
   const COLOURS = ["card", "ink", "edge", "accent", "soft", "bar", "grid", "faint"];
+  const looks = {};
+  function look() {
+    const name = document.body.classList.contains("dark") ? "dark" : "light";
+    const style = getComputedStyle(document.body);
+    if (!looks[name] || !looks[name].ink) looks[name] = Object.fromEntries(COLOURS.map((part) => [part, style.getPropertyValue(`--ps-${part}`).trim()]));
+    return looks[name];
+  }
   const FONT = '"Inter Variable", system-ui, sans-serif';
   const TOP = 22;
   const BOTTOM = 44;
   const NARROW = 460;
   const paper = document.createElement("canvas").getContext("2d");
-  const widthOf = (text, weight = 400) => {
-    paper.font = `${weight} 13px ${FONT}`;
+  const widthOf = (text, weight = 400, size = 13) => {
+    paper.font = `${weight} ${size}px ${FONT}`;
     return Math.ceil(paper.measureText(text).width);
   };
   const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 
   // Where things stand, in pixels; `row` is the height of one class.
-  function frameOf(data, node) {
+  function frameOf(data, node, { room, least }) {
     const rows = data.labels.length;
-    const narrow = node.clientWidth < NARROW;
+    const whole = node.clientWidth;
+    const narrow = whole < NARROW;
     const names = Math.min(180, Math.max(40, ...data.labels.map((label) => widthOf(label, 650))));
     const left = narrow ? 6 : names + 12;
     const right = widthOf(psmooth.count(data.most), 650) + 16;
-    const row = narrow ? 44 : clamp(285 / (rows + 0.7), 28, 64);
+    const row = narrow ? 44 : clamp(room / (rows + 0.7), least, 64);
     return {
-      rows, narrow, left, right, row, width: node.clientWidth - left - right,
+      rows, narrow, left, right, row, width: whole - left - right,
       height: Math.round(TOP + row * (rows + 0.7) + BOTTOM),
     };
   }
@@ -223,9 +232,8 @@
 
   function drawPlot(node, data, frame) {
     if (!window.Plotly) return false;
-    const look = Object.fromEntries(COLOURS.map((name) => [name, colour(name)]));
     const config = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false };
-    window.Plotly.react(node, traces(data, frame, look), layout(data, frame, look), config);
+    window.Plotly.react(node, traces(data, frame, look()), layout(data, frame, look()), config);
     return true;
   }
 
@@ -246,9 +254,10 @@
     });
   }
 
-  function writeNote(node, text, share, top, frame) {
+  // Measured on paper: the page need not be laid out in the middle of a step.
+  function writeNote(node, text, share, top, frame, room = Infinity) {
     setText(node, text);
-    const half = node.offsetWidth / 2;
+    const half = Math.min(room, widthOf(text, 600, 12.5)) / 2;
     const whole = frame.left + frame.width + frame.right;
     node.style.left = `${clamp(frame.left + share * frame.width, half, whole - half)}px`;
     if (top !== null) node.style.top = `${top}px`;
@@ -265,15 +274,18 @@
     between.style.maxWidth = `${Math.max(0, room)}px`;
     between.style.visibility = room < 64 ? "hidden" : "";
     const middle = data.certified ? (data.lower + data.upper) / 2 : 0.5;
-    writeNote(between, data.certified ? words.gap : words.no_gap, middle, null, frame);
+    writeNote(between, data.certified ? words.gap : words.no_gap, middle, null, frame, Math.max(0, room));
     between.style.bottom = `${BOTTOM + 6}px`;
   }
 
+  const ROOMY = { room: 285, least: 28 };
+  const COMPACT = { room: 174, least: 20 };
+
   // True once Plotly is there and has drawn.
-  function drawChart(chart, data, words) {
+  function drawChart(chart, data, words, room = ROOMY) {
     if (!chart.clientWidth) return false;
     const [plot, rows, notes] = chart.children;
-    const frame = frameOf(data, chart);
+    const frame = frameOf(data, chart, room);
     chart.style.height = `${frame.height}px`;
     chart.classList.toggle("ps-narrow", frame.narrow);
     writeRows(rows, data, frame);
@@ -298,7 +310,7 @@
 
   function drawRuler(root, value, words) {
     const box = one(root, ".ps-ruler");
-    setText(one(root, ".ps-ruler-title span"), value.radius === null ? "the radius?" : `${value.radius}?`);
+    setText(one(root, ".ps-ruler-title span"), value.radius === null ? words.ruler_open : words.ruler.replace("{radius}", value.radius));
     if (box.children.length !== value.rows.length + 1) {
       box.replaceChildren();
       for (let i = 0; i < value.rows.length; i += 1) {
@@ -327,6 +339,66 @@
       one(row, ".ps-dot").style.left = one(row, "b").style.left = `${place * 100}%`;
       one(row, ".ps-reach").style.width = `${(value.place || 0) * 100}%`;
     });
+  }
+
+  // ---- a recording for those who wait in the queue: in a place of its own, and never in that of a result
+
+  const FRAME = 350; // milliseconds
+  const LAST_FRAME = 4000;
+  let tape = null; // fetched once, and only by those who wait
+
+  const fetchTape = () => (tape = tape || fetch(RECORDING).then((answer) => answer.json(), () => (tape = null)));
+
+  function recordingBox(picture, words) {
+    const box = make("section", "ps-recording");
+    const label = make("p", "ps-recording-label");
+    label.append(make("b", "", words.recording), ` ${words.recording_label}`);
+    const run = make("div", "ps-recording-run");
+    run.setAttribute("aria-hidden", "true");
+    const scan = make("img");
+    [scan.src, scan.alt] = [picture, ""];
+    const answer = make("p");
+    answer.append(make("em"), make("small", "", words.recording_radius), make("b"));
+    answer.setAttribute("translate", "no");
+    const chart = make("div", "ps-chart");
+    chart.append(make("div", "ps-plot"), make("div", "ps-rows"), make("div", "ps-notes"));
+    chart.lastChild.append(make("span"), make("span"), make("span"));
+    run.append(scan, answer, chart);
+    box.append(label, run);
+    return box;
+  }
+
+  function showRecorded(box, step, words) {
+    setText(one(box, "em"), step.chart.chosen ? step.chart.labels[0] : "…");
+    setText(one(box, ".ps-recording-run b"), step.radius.text);
+    drawChart(one(box, ".ps-chart"), step.chart, words, COMPACT);
+  }
+
+  function recorder(place, words) {
+    let [box, timer, wanted] = [null, 0, false];
+
+    async function play() {
+      if (wanted) return;
+      wanted = true;
+      const recorded = await fetchTape();
+      if (!wanted || box || !recorded) return;
+      place.append((box = recordingBox(recorded.picture, words)));
+      turn(recorded.steps, still.matches ? recorded.steps.length - 1 : 0);
+    }
+
+    function turn(steps, at) {
+      showRecorded(box, steps[at], words);
+      if (still.matches) return;
+      timer = setTimeout(() => turn(steps, (at + 1) % steps.length), at + 1 === steps.length ? LAST_FRAME : FRAME);
+    }
+
+    function end() {
+      wanted = false;
+      clearTimeout(timer);
+      if (box) box.remove();
+      box = null;
+    }
+    return { play, end };
   }
 
   // ---- the stage
@@ -408,6 +480,7 @@
     const root = one(element, ".ps-stage");
     const chart = one(root, ".ps-chart");
     const words = psmooth.translated(props.words);
+    const recording = recorder(one(root, ".ps-votes"), words);
     let value = null;
     let waiting = 0;
 
@@ -431,18 +504,21 @@
       const started = performance.now();
       const kept = value || {};
       value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
+      if (value.state !== "loading") recording.end();
+      if (value.chart) showChart(); // first: it reads how wide the page is, which what follows may change
       root.dataset.state = value.state;
       showWords(root, value);
       showMarks(one(root, ".ps-marks"), value.badge, value.facts);
       showProgress(root, value);
       if (value.ruler) drawRuler(root, value.ruler, words);
-      if (value.chart) showChart();
       one(root, ".ps-stop").disabled = !BUSY.includes(value.state);
       one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
       showReport(one(root, ".ps-report"), value.report);
       if (!BUSY.includes(value.state)) spend((radius = value.reach || null), pictures);
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
       drawn = performance.now() + 3 * (performance.now() - started);
+      performance.measure("psmooth.step", { start: started });
+      performance.clearMeasures("psmooth.step"); // told to whoever observes, kept for nobody
     }
 
     function showChart() {
@@ -452,10 +528,16 @@
     }
 
     // While another run has the computer, Gradio keeps the place in the queue in a hidden element of this block.
+    let waited = 0;
     function watchQueue() {
       const tracker = one(element.closest(".block") || document, "[data-testid=status-tracker]");
       const place = value && value.state === "loading" && tracker && tracker.textContent.match(/queue:\s*(\d+)\/(\d+)/);
-      if (!place) return;
+      if (!place) {
+        waited = 0;
+        return void recording.end();
+      }
+      waited += 1;
+      if (waited > 2) recording.play();
       const text = words.queued.replace("{place}", place[1]).replace("{size}", place[2]);
       setText(one(root, ".ps-line"), text);
       setText(one(root, "[role=status]"), text);

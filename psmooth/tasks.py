@@ -44,7 +44,7 @@ def own_task(class_names: list[str] | str, template: str = "an image of {}.") ->
     Raises:
         TaskError: fewer than two names, a repeated, empty or overlong one, or a template without ``{}``.
     """
-    listed = re.split(r"[;\n]", class_names.strip("; \t\r\n")) if isinstance(class_names, str) else class_names
+    listed = re.split(r"[;；\n]", class_names.strip(";； \t\r\n")) if isinstance(class_names, str) else class_names
     names = tuple(" ".join(name.split()) for name in listed)
     if len(names) > 1 and not all(names):
         raise TaskError("One class name is empty; write every name between its separators, or take one separator out.")

@@ -39,6 +39,7 @@ def test_every_task_of_the_table_is_whole():
 def test_own_class_names_are_split_and_trimmed():
     task = own_task(" tumour ; no  tumour\nnot sure;;", "a slide of {}.")
     assert task.class_names == ("tumour", "no tumour", "not sure")
+    assert own_task("肿瘤；正常；").class_names == ("肿瘤", "正常")
     assert task.class_ids == ("tumour", "no_tumour", "not_sure")
     assert own_task("a\r\nb;\r\n").class_names == ("a", "b")
     assert own_task(["細胞", "組織"]).class_ids == ("細胞", "組織")
