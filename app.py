@@ -766,6 +766,7 @@ def static_files() -> dict[str, Path]:
             if name != "en"
         },
         "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
+        "recording": resource("assets", "recording.json"),
         "latin": resource("assets", "fonts", "inter-latin.woff2"),
         "greek": resource("assets", "fonts", "inter-greek.woff2"),
     }

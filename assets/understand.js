@@ -1275,7 +1275,7 @@
   function recall(card) {
     for (const key in card.inputs) {
       const meaning = MEANINGS[`${card.name}-${key}`];
-      const value = meaning ? asked(card, key, Number.MIN_VALUE, Number.MAX_VALUE) : asked(card, key, -Infinity, Infinity);
+      const value = meaning ? asked(card, key, 1e-9, 1e9) : asked(card, key, -Infinity, Infinity);
       if (value !== null) card.inputs[key].value = meaning ? meaning.step(value) : value;
     }
   }

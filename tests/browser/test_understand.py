@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ import app
 SOON = "(function go() { window.psmooth?.header ? psmooth.header(element) : setTimeout(go, 20) })()"
 gr.set_static_paths(list(app.static_files().values()))
 with gr.Blocks(title="understand", analytics_enabled=False, fill_width=True) as demo:
-    app.bare(app.part("header"), SOON)
+    app.bare(app.part("header", languages=app.languages()), SOON)
     with gr.Column(elem_id="ps-understand-column"):
         app.bare(app.part("understand"), "window.psmooth?.understand?.(element)")
 demo.launch(
@@ -349,7 +350,8 @@ def test_it_is_alive_on_load_and_asks_the_server_nothing(browser: Browser, addre
 def test_the_contents_lead_to_their_cards_and_keep_the_view(page: Page) -> None:
     page.click(".ps-u-contents a:nth-child(4)")
     expect(page.locator("#understand-tuned h2")).to_be_in_viewport()
-    assert page.url.endswith("?view=understand#understand-tuned")
+    assert urlsplit(page.url).fragment == "understand-tuned"
+    assert query(page)["view"] == "understand"
     assert page.get_attribute("body", "data-view") == "understand"
 
 
@@ -388,3 +390,96 @@ def test_no_width_needs_sideways_scrolling(page: Page, width: int) -> None:
         return box.left < frame.left - 1 || box.right > frame.right + 1 || box.right > {width};
     }}).map(text => text.textContent)"""
     assert page.evaluate(beyond) == []
+
+
+# --- the address
+
+
+def query(page: Page) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def pictures(page: Page) -> list[str]:
+    """Every curve and dot of every card, once nothing moves; the ids of patterns and the marks of focus are not in it."""
+    for card in CARDS:
+        show(page, card)
+    return page.evaluate("[...document.querySelectorAll('.ps-u-picture svg')].map(svg => svg.innerHTML)")
+
+
+def opened_at(browser: Browser, url: str) -> Page:
+    page = browser.new_page(viewport={"width": 1320, "height": 900}, color_scheme="light", reduced_motion="reduce")
+    page.set_default_timeout(60_000)
+    page.goto(url)
+    page.wait_for_selector("#understand-votes[data-state]")
+    return page
+
+
+def test_a_link_restores_every_control_and_the_very_same_picture(browser: Browser, address: str) -> None:
+    first = opened_at(browser, f"{address}/?view=understand")
+    plain = pictures(first)
+    first.wait_for_timeout(500)
+    assert query(first) == {"view": "understand"}
+    put(first, "votes", p=0.61, n=4.35, alpha=13, sigma=0.72)
+    first.click("#understand-votes .ps-u-again")
+    put(first, "plane", sigma=0.155)
+    show(first, "plane")
+    first.locator("#understand-plane .ps-u-picture > svg").click(position={"x": 301, "y": 77})
+    show(first, "looks")
+    for _ in range(2):
+        first.click("#understand-looks .ps-u-again")
+    put(first, "looks", batch=3, alpha=2, run=58)
+    put(first, "tuned", altered=-0.31, scan=0.2, steps=7)
+    first.wait_for_function("location.search.includes('tuned-steps') && location.search.includes('looks-run')")
+    written = query(first)
+    assert set(written) == {
+        "view", "votes-p", "votes-n", "votes-alpha", "votes-sigma", "votes-seed", "plane-sigma", "plane-x", "plane-y",
+        "looks-batch", "looks-alpha", "looks-run", "looks-seed", "tuned-altered", "tuned-scan", "tuned-steps",
+    }  # fmt: skip
+    assert (written["votes-n"], written["votes-alpha"]) == ("22000", "0.000002")
+    assert (written["looks-batch"], written["looks-seed"], written["votes-seed"]) == ("200", "3", "2")
+    second = opened_at(browser, first.url)
+    assert pictures(second) == pictures(first) != plain
+    second.wait_for_timeout(500)
+    assert query(second) == written
+    first.close()
+    second.close()
+
+
+def test_what_is_as_the_view_opens_leaves_the_address_again(browser: Browser, address: str) -> None:
+    page = opened_at(browser, f"{address}/?view=understand&votes-p=0.8&tuned-steps=9&noise=0.5")
+    assert page.input_value("#understand-votes-p") == "0.8"
+    put(page, "votes", p=0.9)
+    put(page, "tuned", steps=3)
+    page.wait_for_function("!location.search.includes('votes-p') && !location.search.includes('tuned-steps')")
+    assert query(page) == {"view": "understand", "noise": "0.5"}
+    page.close()
+
+
+def test_nonsense_in_the_address_is_moved_within_its_ends_or_passed_over(browser: Browser, address: str) -> None:
+    wrong = "votes-p=7&votes-n=-5&votes-alpha=%3Cscript%3E&votes-sigma=NaN&votes-seed=1e99&plane-x=-3&plane-y=Infinity"
+    more = "looks-batch=0&looks-run=4000&looks-seed=&tuned-scan=-1&tuned-steps=2.4"
+    page = opened_at(browser, f"{address}/?view=understand&{wrong}&{more}")
+    read = {card: page.evaluate(VALUES, card) for card in CARDS}
+    assert read["votes"] == {"p": "1", "n": "2", "alpha": "5", "sigma": "0.5"}
+    assert read["tuned"] == {"altered": "-0.05", "scan": "0.01", "steps": "2"}
+    show(page, "plane")
+    assert (float(facts(page, "plane")["x"]), float(facts(page, "plane")["y"])) == (0, 0.3)
+    show(page, "looks")
+    assert page.inner_text("#understand-looks [data-show=seed]") == "seed 1"
+    assert page.evaluate(VALUES, "looks") == {"batch": "7", "alpha": "0", "run": "100"}
+    page.close()
+
+
+VALUES = """card => Object.fromEntries(
+    [...document.querySelectorAll(`#understand-${card} input`)].map(input => [input.name, input.value]))"""
+
+
+def test_every_step_of_a_slider_comes_back_from_the_address(page: Page) -> None:
+    """The votes drawn are written as a number of votes, which has fewer digits than the step it stands for."""
+    steps = [round(2 + 0.05 * step, 2) for step in range(61)]
+    counts = [float(f"{10**step:.2g}") for step in steps]
+    slider = "document.querySelector('#understand-votes-n')"
+    for step, count in zip(steps, counts, strict=True):
+        read = page.evaluate(f"count => {{ {slider}.value = Math.log10(count); return {slider}.value }}", count)
+        assert float(read) == pytest.approx(step)
+    put(page, "votes", n=3)
