@@ -63,4 +63,4 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, number: int) -> Scan
     try:
         return open_scan(archive.read(entry))
     except ScanError as error:
-        raise ScanError("Scan {number} of the zip: {reason}", number=number + 1, reason=str(error)) from error
+        raise ScanError("Scan {number} of the zip: {reason}", number=number + 1, reason=error) from error

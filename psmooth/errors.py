@@ -21,7 +21,8 @@ class PsmoothError(Exception):
 
     Attributes:
         template: the sentence in English, with names in braces where values go; without values it stands as it is.
-        values: what goes there. Both are kept apart so that the sentence can be said in another language.
+        values: what goes there, an error's sentence too. Both are kept apart so that all of it can be said in another
+            language.
     """
 
     def __init__(self, template: str, /, **values: object) -> None:

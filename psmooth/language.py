@@ -59,8 +59,9 @@ def say(template: str, /, **values: object) -> str:
 
 
 def say_error(error: PsmoothError) -> str:
-    """The sentence of an error, in the voice that is speaking."""
-    return say(error.template, **error.values)
+    """The sentence of an error, and those within it, in the voice that is speaking."""
+    values = {name: say_error(one) if isinstance(one, PsmoothError) else one for name, one in error.values.items()}
+    return say(error.template, **values)
 
 
 def thousands() -> str:

@@ -7,7 +7,9 @@ from string import Formatter
 
 import pytest
 
+from psmooth import language
 from psmooth.errors import BankError, PlanError, PsmoothError, ScanError
+from psmooth.scans import open_scan
 from tests.words import ERRORS, ROOT, error_calls, error_templates, templates_of
 
 CALLS = error_calls()
@@ -93,3 +95,16 @@ def test_an_error_is_its_sentence():
 def test_a_value_that_is_missing_is_noticed_at_once():
     with pytest.raises(KeyError):
         PsmoothError("{count} of {planned}", count=1)
+
+
+def test_a_sentence_within_a_sentence_is_said_in_the_language_too(monkeypatch):
+    with pytest.raises(ScanError) as raised:
+        open_scan(b"GIF89a")
+    error = pickle.loads(pickle.dumps(raised.value))
+    inner = "This seems to be a GIF, not a scan that can be read."
+    assert str(error).startswith(f"{inner} Expected is a PNG")
+    german = {inner: "Das ist wohl ein GIF.", error.template: "{found} Erwartet ist ein PNG."}
+    monkeypatch.setattr(language, "translations", lambda code: german if code == "de" else {})
+    with language.speaking(language.Voice("de")):
+        assert language.say_error(error) == "Das ist wohl ein GIF. Erwartet ist ein PNG."
+    assert language.say_error(error) == str(error)
