@@ -7,7 +7,7 @@ import base64
 import html
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -945,9 +945,13 @@ def model_words(spec: "ModelSpec") -> str:
     return " · ".join(parts)
 
 
-def model_table(specs: Sequence["ModelSpec"]) -> str:
-    """The table of models for the README, as Markdown."""
-    lines = ["| model | for | crop | text | download | licence | weights |", "|---|---|---|---|---|---|---|"]
+def model_table(specs: Sequence["ModelSpec"], banks: Sequence[Mapping[str, Any]], formats: Collection[str]) -> str:
+    """The table of models for the README, as Markdown, from the rows of the app.
+
+    ``banks`` are the rows of the manifest that ships; a model whose family is none of ``formats`` is not loaded.
+    """
+    head = ("model", "tasks", "methods", "crop", "text", "download", "licence", "weights")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for spec in specs:
         size = f"{count_text(spec.megabytes)} MB" if spec.megabytes else "in the repository"
         where = spec.weights.removeprefix("hf-hub:").removeprefix("https://").split("@")
@@ -955,12 +959,31 @@ def model_table(specs: Sequence["ModelSpec"]) -> str:
         licence = (
             spec.licence + (" (non-commercial)" if spec.non_commercial else "") + (" (gated)" if spec.gated else "")
         )
-        modalities = ", ".join(spec.modalities)
+        methods = _methods_of(spec, banks) if spec.family in formats else "none, it is not loaded"
         lines.append(
-            f"| {spec.name} (`{spec.id}`) | {modalities} | {spec.input_size} px | {spec.text_length} tokens | {size} "
-            f"| {licence} | {where[0]}{pin} |"
+            f"| {spec.name} (`{spec.id}`) | {_as_code(spec.task_ids)} | {methods} | {spec.input_size} px "
+            f"| {spec.text_length} tokens | {size} | {licence} | {where[0]}{pin} |"
         )
     return "\n".join(lines)
+
+
+def _methods_of(spec: "ModelSpec", banks: Sequence[Mapping[str, Any]]) -> str:
+    """The methods that run at once, with the banks that ship for all its tasks, and those that need a bank learned."""
+    shipped = {(bank["method"], bank["task"]) for bank in banks if bank["model"] == spec.id}
+    source = {"template": None, "zero_shot": None, "combined": "few_shot"}
+    ready = {
+        method
+        for method in METHOD_NAMES
+        if (needed := source.get(method, method)) is None or {(needed, task) for task in spec.task_ids} <= shipped
+    }
+    if len(ready) == len(METHOD_NAMES):
+        return f"all {len(METHOD_NAMES)}"
+    at_once = [method for method in METHOD_NAMES if method in ready]
+    return f"{_as_code(at_once)}; with a bank the other {len(METHOD_NAMES) - len(at_once)}"
+
+
+def _as_code(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What makes a Space of the repository: its front matter, a lent card, a start with the variables that a Space sets."""
 
+import io
 import json
+import multiprocessing
 import os
 import pickle
 import re
@@ -13,18 +15,25 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from PIL import Image
 
-from psmooth import session
+from psmooth import scans, session
+from psmooth._model_formats import FORMATS
 from psmooth._model_table import MODELS
+from psmooth.certificate import GUARANTEES
 from psmooth.models import MedVLM
+from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
+from psmooth.scans import open_scan
 from psmooth.session import Enrolment, Order, Scene, Specimen
 from psmooth.spaces import LONGEST, carried, home_device, on_card, seconds_for
+from psmooth.tasks import TASKS
 from psmooth.views import model_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,7 +68,28 @@ def test_what_is_preloaded_stands_in_the_model_table_at_the_same_commit(front: d
 def test_the_table_of_models_in_the_readme_is_the_registry() -> None:
     found = re.search(r"<!-- models -->\n(.*)\n<!-- /models -->", (ROOT / "README.md").read_text("utf-8"), re.S)
     assert found
-    assert found[1] == model_table(list(MODELS.values()))
+    assert found[1] == model_table(list(MODELS.values()), list_banks(), FORMATS)
+
+
+def test_the_table_of_models_says_which_methods_and_tasks_work_with_what_ships() -> None:
+    """Held against what the engine itself finds: the banks of each method, and the formats that are loaded."""
+    head, _, *rows = model_table(list(MODELS.values()), list_banks(), FORMATS).splitlines()
+    assert head.split(" | ")[:3] == ["| model", "tasks", "methods"]
+    for spec, row in zip(MODELS.values(), rows, strict=True):
+        _, _, tasks, methods, *_ = (cell.strip() for cell in row.split("|"))
+        assert re.findall(r"`(\w+)`", tasks) == list(spec.task_ids)
+        assert set(spec.task_ids) <= set(TASKS)
+        ready, _, waiting = methods.partition("; with a bank the other ")
+        if spec.family not in FORMATS:
+            assert methods == "none, it is not loaded"
+        elif spec.family == "bundled":
+            assert methods == f"all {len(GUARANTEES)}"
+            for task, method in product(spec.task_ids, (*CONTEXT_METHODS, *PROBE_METHODS)):
+                assert [bank for bank in list_banks() if (bank["model"], bank["task"], bank["method"]) == (
+                    spec.id, task, method)]  # fmt: skip
+        else:
+            assert re.findall(r"`(\w+)`", ready) == ["template", "zero_shot"]
+            assert int(waiting) == len(GUARANTEES) - 2
 
 
 def test_more_votes_and_larger_models_ask_for_longer_and_never_for_too_long() -> None:
@@ -169,6 +199,31 @@ def test_on_zerogpu_a_run_is_lent_a_card_and_its_votes_are_those_of_any_other_ru
     assert steps > 1
     assert here == there
     assert sum(there) == 300
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="This system does not fork.")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is what is tested
+def test_a_worker_forked_while_a_scan_is_being_read_reads_scans_of_its_own() -> None:
+    taken, go = threading.Event(), threading.Event()
+
+    def read_slowly() -> None:
+        with scans._quiet_lock:
+            taken.set()
+            go.wait(30)
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    assert taken.wait(5)
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(buffer, "PNG")
+    worker = multiprocessing.get_context("fork").Process(target=open_scan, args=(buffer.getvalue(),), daemon=True)
+    worker.start()
+    worker.join(20)
+    worker.kill()
+    worker.join()
+    go.set()
+    reader.join()
+    assert worker.exitcode == 0
 
 
 def test_the_container_copies_what_is_here_and_does_not_run_as_root() -> None:
