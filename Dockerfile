@@ -1,4 +1,5 @@
 # psmooth for a laptop at a booth or a hospital's server: the pocket models work without a network.
+# The index comes beside PyPI: of two torches of one version pip takes the one marked +cpu, and all else is had anyway.
 #   docker build -t psmooth .                                                         for CPUs
 #   docker build -t psmooth --build-arg TORCH_INDEX=https://pypi.org/simple .         for NVIDIA; run it with --gpus all
 #   docker run -p 7860:7860 -v psmooth-cache:/home/psmooth/.cache psmooth             what was downloaded stays in the volume
@@ -8,8 +9,7 @@ ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN useradd --create-home psmooth && install -d -o psmooth /home/psmooth/.cache
 WORKDIR /opt/psmooth
 COPY requirements.txt constraints.txt ./
-RUN pip install --no-cache-dir --index-url ${TORCH_INDEX} -c constraints.txt torch torchvision \
-    && pip install --no-cache-dir -c constraints.txt -r requirements.txt
+RUN pip install --no-cache-dir --extra-index-url ${TORCH_INDEX} -c constraints.txt -r requirements.txt
 COPY app.py README.md LICENSE ./
 COPY assets ./assets
 COPY prompts ./prompts

@@ -44,7 +44,7 @@ clean:
 
 # The environment is set up again only when one of these three files is newer than it.
 $(VENV)/.ready-to-run: requirements.txt constraints.txt pyproject.toml | $(BIN)/python
-	$(if $(TORCH_INDEX),$(PIP) install --index-url $(TORCH_INDEX) -c constraints.txt torch torchvision)
+	$(if $(TORCH_INDEX),$(PIP) install --extra-index-url $(TORCH_INDEX) -c constraints.txt torch torchvision)
 	$(PIP) install -c constraints.txt -r requirements.txt -e .
 	@touch $@
 

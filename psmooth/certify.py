@@ -23,6 +23,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from psmooth import __version__
 from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude
 from psmooth.denoise import Denoiser, find_denoiser
 from psmooth.errors import BankError, CertificateError, ModelError, PlanError
@@ -37,7 +38,7 @@ from psmooth.tasks import Task, find_task
 _SECONDS_BETWEEN_LOOKS = 0.1
 _TUNE_COPIES = 100  # of PromptSmooth's per-scan step
 _TOLERATED = 0.001  # share of votes that may differ when a run is repeated on another machine
-_PACKAGES = ("psmooth", "torch", "open_clip_torch", "timm", "numpy", "scipy")
+_PACKAGES = ("torch", "open_clip_torch", "timm", "numpy", "scipy")
 
 Results = dict[str, Certificate | Abstention]
 
@@ -474,7 +475,7 @@ def _recorded_rule(run: Run) -> CropRule:
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {"python": python_version()}
+    found = {"python": python_version(), "psmooth": __version__}  # installed or not: a Space runs from its folder
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)

@@ -5,20 +5,27 @@ It knows nothing about what the commands compute.
 
 import ast
 import importlib.metadata
+import json
 import os
 import re
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 import tomllib
 import zipfile
 from collections.abc import Iterable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import typer
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import psmooth
@@ -209,3 +216,96 @@ def test_the_command_line_states_the_version() -> None:
     run = subprocess.run([sys.executable, "-m", "psmooth", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert PROJECT["version"] in run.stdout
+
+
+# --- the container: it cannot be built here, so its lines are held against what they need
+
+
+def dockerfile() -> dict[str, list[str]]:
+    """What follows each instruction of the Dockerfile, in order, with continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            instruction, _, rest = line.partition(" ")
+            found.setdefault(instruction, []).append(rest)
+    return found
+
+
+LINES = dockerfile()
+
+
+def test_the_container_has_a_python_that_the_project_runs_on() -> None:
+    (image,) = LINES["FROM"]
+    version = re.fullmatch(r"python:(3[.]\d+)-slim", image)
+    assert version
+    assert f"{version[1]}.0" in SpecifierSet(PROJECT["requires-python"])
+
+
+def test_the_container_installs_the_one_list_at_its_tested_versions() -> None:
+    (install,) = [line for line in LINES["RUN"] if "pip install" in line]
+    words = shlex.split(install)
+    assert words[:2] == ["pip", "install"]
+    assert words[words.index("-r") + 1] == "requirements.txt"
+    assert words[words.index("-c") + 1] == "constraints.txt"
+    name, _, index = LINES["ARG"][0].partition("=")
+    assert words[words.index("--extra-index-url") + 1] == f"${{{name}}}"
+    assert index.endswith("/whl/cpu")
+    comments = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert f"--build-arg {name}=https://pypi.org/simple" in comments, "the way to a card is told"
+
+
+@pytest.fixture(scope="module")
+def contained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the container has in its working directory, and nothing else."""
+    folder = tmp_path_factory.mktemp("container")
+    for line in LINES["COPY"]:
+        *sources, target = line.split()
+        for source in sources:
+            if (ROOT / source).is_dir():
+                assert target == f"./{source}", "a folder's content is copied, so its target bears its name"
+                shutil.copytree(ROOT / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / source, folder / target)
+    return folder
+
+
+def test_what_the_container_copies_is_all_that_the_app_needs(contained: Path) -> None:
+    (command,) = (json.loads(line) for line in LINES["CMD"])
+    assert command == ["python", "app.py"]
+    probe = (
+        "import runpy, psmooth, psmooth.models as m;"
+        "page = runpy.run_path('app.py', run_name='app')['build']();"
+        "print(psmooth.__file__); print(m.load_model('pocket', 'cpu').input_size, bool(page.fns))"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run([sys.executable, "-c", probe], cwd=contained, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    place, answer = run.stdout.split("\n")[:2]
+    assert Path(place).is_relative_to(contained)
+    assert answer == "128 True"
+
+
+def test_the_container_serves_keeps_and_checks_the_same_places_as_nobody_special() -> None:
+    settings = dict(pair.split("=", 1) for pair in LINES["ENV"][0].split())
+    (port,), (volume,), (user,) = LINES["EXPOSE"], LINES["VOLUME"], LINES["USER"]
+    assert settings["GRADIO_SERVER_PORT"] == port
+    assert settings["GRADIO_SERVER_NAME"] == "0.0.0.0"
+    assert settings["HF_HOME"].startswith(f"{volume}/")
+    assert any(f"useradd --create-home {user}" in line and f"-o {user} {volume}" in line for line in LINES["RUN"])
+    assert f"http://127.0.0.1:{port}/" in LINES["HEALTHCHECK"][0]
+
+
+def test_the_health_check_of_the_container_tells_a_page_from_none(tmp_path: Path) -> None:
+    command = json.loads(LINES["HEALTHCHECK"][0].partition("CMD ")[2])
+    assert command[:2] == ["python", "-c"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    check = [sys.executable, "-c", command[2].replace(LINES["EXPOSE"][0], port)]
+    assert subprocess.run(check, capture_output=True, timeout=30).returncode != 0
+    page = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert subprocess.run(check, capture_output=True, timeout=30).returncode == 0
+        server.shutdown()

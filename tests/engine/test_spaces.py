@@ -1,20 +1,24 @@
 """What makes a Space of the repository: its front matter, a lent card, a start with the variables that a Space sets."""
 
+import importlib
 import io
 import json
 import multiprocessing
 import os
 import pickle
+import platform
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,8 +26,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from PIL import Image
 
+import psmooth
 from psmooth import scans, session
 from psmooth._model_formats import FORMATS
 from psmooth._model_table import MODELS
@@ -44,13 +51,57 @@ def front() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "README.md").read_text("utf-8").split("---")[1])
 
 
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+FRONT_MATTER: dict[str, Callable[[Any], bool]] = {  # by key of the Hub's reference of a Space's configuration
+    "title": lambda value: isinstance(value, str),
+    "emoji": lambda value: not value.isascii(),
+    "colorFrom": lambda value: value in COLOURS,
+    "colorTo": lambda value: value in COLOURS,
+    "sdk": lambda value: value == "gradio",
+    "sdk_version": lambda value: isinstance(value, str),
+    "app_file": lambda value: (ROOT / value).is_file(),
+    "python_version": lambda value: isinstance(value, str) and re.fullmatch(r"3[.]\d+([.]\d+)?", value) is not None,
+    "license": lambda value: value == "apache-2.0",
+    "short_description": lambda value: 0 < len(value) <= 60,
+    "suggested_hardware": lambda value: value == "cpu-basic",
+    "thumbnail": lambda value: value.startswith("https://"),
+    "tags": lambda value: all(isinstance(tag, str) for tag in value),
+    "models": lambda value: all(re.fullmatch(r"[\w.-]+/[\w.-]+", name) for name in value),
+    "preload_from_hub": lambda value: all(re.fullmatch(r"\S+/\S+ \S+ [0-9a-f]{40}", line) for line in value),
+}
+OPTIONAL = {"thumbnail"}
+
+
+def test_the_front_matter_has_the_keys_and_values_that_the_hub_documents(front: dict[str, Any]) -> None:
+    assert set(FRONT_MATTER) - OPTIONAL <= set(front) <= set(FRONT_MATTER)
+    assert [key for key, value in front.items() if not FRONT_MATTER[key](value)] == []
+
+
+def test_what_zerogpu_offers_lies_within_what_the_project_asks_for(front: dict[str, Any]) -> None:
+    """PyTorch and Python as its documentation lists them, held against requirements.txt and pyproject.toml."""
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    asked = {one.name: one.specifier for one in map(Requirement, (line for line in lines if line[:1] not in ("#", "")))}
+    assert "2.9.1" in asked["torch"]
+    assert "0.24.1" in asked["torchvision"]  # the release that goes with it
+    assert "6.31.0" in asked["gradio"]
+    assert "3.12.12" in SpecifierSet(f"=={front['python_version']}.*")
+    assert "3.12.12" in SpecifierSet(
+        tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["requires-python"]
+    )
+
+
+def test_a_certificate_of_a_space_names_the_version_although_nothing_is_installed(monkeypatch: Any) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    engine = importlib.import_module("psmooth.certify")
+    assert engine._versions.__wrapped__() == {"python": platform.python_version(), "psmooth": psmooth.__version__}
+
+
 def test_the_front_matter_names_what_is_tested_here(front: dict[str, Any]) -> None:
     constraints = (ROOT / "constraints.txt").read_text("utf-8")
     assert f"gradio=={front['sdk_version']}" in constraints.split()
-    assert (ROOT / front["app_file"]).is_file()
-    assert (ROOT / front["thumbnail"]).is_file()
-    assert len(front["short_description"]) <= 60
-    assert front["sdk"] == "gradio"
 
 
 def test_what_is_preloaded_stands_in_the_model_table_at_the_same_commit(front: dict[str, Any]) -> None:
