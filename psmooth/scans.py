@@ -6,6 +6,7 @@ It knows nothing about models, noise or certificates, and keeps neither file nam
 import hashlib
 import io
 import math
+import os
 import struct
 import threading
 import warnings
@@ -93,6 +94,16 @@ _NO_IMAGE: Final = ScanError("This seems to be something other than an image, no
 
 # Pillow reports damaged tags as warnings, and the filters for these belong to the whole process: one reader at a time.
 _quiet_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """A worker that was forked while another thread read a scan would wait for that thread without end."""
+    global _quiet_lock
+    _quiet_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has none, and does not fork
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @dataclass(frozen=True)
