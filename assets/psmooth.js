@@ -278,7 +278,7 @@
     between.style.bottom = `${BOTTOM + 6}px`;
   }
 
-  const ROOMY = { room: 285, least: 28 };
+  const ROOMY = { room: 262, least: 27 };
   const COMPACT = { room: 174, least: 20 };
 
   // True once Plotly is there and has drawn.
@@ -460,6 +460,11 @@
     list.replaceChildren(...report.rows.flatMap(([term, text]) => [make("dt", "", term), make("dd", "", text)]));
   }
 
+  function showBudget(budget) {
+    budget.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
+    one(budget, "input").focus({ preventScroll: true });
+  }
+
   function showProgress(root, value) {
     const percent = Math.round(100 * value.fraction);
     one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
@@ -515,6 +520,7 @@
       one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
       showReport(one(root, ".ps-report"), value.report);
       if (!BUSY.includes(value.state)) spend((radius = value.reach || null), pictures);
+      one(root, ".ps-how").disabled = BUSY.includes(value.state) || !value.reach;
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
       drawn = performance.now() + 3 * (performance.now() - started);
       performance.measure("psmooth.step", { start: started });
@@ -548,6 +554,7 @@
       event.target.disabled = true;
       trigger("stop");
     });
+    one(root, ".ps-how").addEventListener("click", () => showBudget(one(root, ".ps-budget")));
     one(root, ".ps-print").addEventListener("click", () => print());
     one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
@@ -604,8 +611,34 @@
   psmooth.header = (element) => {
     one(element, ".ps-theme").addEventListener("click", () => document.body.classList.toggle("dark"));
     for (const link of element.querySelectorAll(".ps-nav a")) link.addEventListener("click", goTo);
+    one(element, ".ps-share").addEventListener("click", share);
     showView();
   };
+
+  // ---- the address, for those who do not look at it
+
+  // Browsers give a page the clipboard only where it comes over a safe way; elsewhere the old way is left.
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const field = make("textarea");
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+  }
+
+  async function share({ currentTarget: button }) {
+    await copy(location.href);
+    for (const node of [button, button.nextElementSibling]) setText(node, button.dataset.done);
+    setTimeout(() => {
+      setText(button, button.dataset.name);
+      setText(button.nextElementSibling, "");
+    }, 2000);
+  }
 
   // ---- views: links of their own, so that Back, a bookmark and a new tab do what they do everywhere
 

@@ -56,9 +56,22 @@ def take(browser: Browser, url: str, view: View, size: str) -> None:
         page.click(view.press)
     page.wait_for_timeout(500)
     page.wait_for_selector(view.over, timeout=240_000)
+    whole = view.name != "certify" or size == "phone"
+    if whole:
+        pass_by(page)
     page.wait_for_timeout(1_000)
-    page.screenshot(path=FOLDER / f"{view.name}-{size}.png", full_page=view.name != "certify" or size == "phone")
+    page.screenshot(path=FOLDER / f"{view.name}-{size}.png", full_page=whole)
     page.close()
+
+
+def pass_by(page: Page) -> None:
+    """Have everything seen once, and come to rest: some pictures begin when they come into sight."""
+    whole, step = page.evaluate("[document.documentElement.scrollHeight, innerHeight / 2]")
+    for top in range(0, int(whole), int(step)):
+        page.evaluate("top => scrollTo(0, top)", top)
+        page.wait_for_timeout(300)
+    page.wait_for_timeout(3_000)
+    page.evaluate("scrollTo(0, 0)")
 
 
 def film(browser: Browser, url: str) -> None:

@@ -93,6 +93,9 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "print": "Print",
     "print_long": "Print a one-page report",
     "teach": "Explain this in six steps",
+    "share": "Copy link",
+    "share_long": "Copy a link to exactly this: every setting, but never a scan of your own",
+    "shared": "Link copied",
     "budget_title": "How big is that?",
     "budget_about": "The same L2 distance, spent in different ways on this very crop. The left picture is the changed "
     "crop, the right one the change alone, amplified.",

@@ -288,3 +288,15 @@ def test_no_width_needs_sideways_scrolling(browser: Browser, server: Server, wid
     page.wait_for_selector(OVER)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1320, 860), (1920, 1080)])
+def test_the_radius_and_the_button_are_seen_without_scrolling(
+    browser: Browser, server: Server, width: int, height: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(server.url)
+    page.wait_for_selector(OVER)
+    for part in (".ps-radius b", "#ps-certify"):
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    page.close()

@@ -400,7 +400,7 @@ def query(page: Page) -> dict[str, str]:
 
 
 def pictures(page: Page) -> list[str]:
-    """Every curve and dot of every card, once nothing moves; the ids of patterns and the marks of focus are not in it."""
+    """What every card has drawn."""
     for card in CARDS:
         show(page, card)
     return page.evaluate("[...document.querySelectorAll('.ps-u-picture svg')].map(svg => svg.innerHTML)")
