@@ -9,7 +9,9 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +33,7 @@ if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command im
     from psmooth.tasks import Task
 
 CERTIFIED, CHECK_FAILED, REFUSED, ABSTAINED = 0, 1, 2, 3
+_BAR, _SECONDS_A_BAR = 24, 0.1  # cells of a download's bar, and how often it is drawn
 
 cli = typer.Typer(
     help="Certified robustness of medical vision-language models. For research; not for clinical use.",
@@ -106,9 +109,8 @@ def certify(
     _check_folder(out)
     opened = _open(scan)
     from psmooth.certify import certify as run
-    from psmooth.models import load_model
 
-    med_vlm = load_model(model, device)
+    med_vlm = _load(model, device)
     stream = run(
         med_vlm,
         opened,
@@ -170,9 +172,7 @@ def learn(
 ) -> None:
     """Learn prompts, class vectors or a denoiser for a frozen model."""
     _check_folder(out)
-    from psmooth.models import load_model
-
-    med_vlm = load_model(model, device)
+    med_vlm = _load(model, device)
     if what == "denoiser":
         facts = _learn_denoiser(med_vlm, folders, out, steps or 2_600, seed)
     else:
@@ -204,14 +204,13 @@ def evaluate(
     from psmooth.certificate import Plan
     from psmooth.evaluate import Study, labelled_files, write_summary
     from psmooth.evaluate import evaluate as run
-    from psmooth.models import load_model
     from psmooth.tasks import find_task
 
     question = find_task(task)
     levels = tuple(_number(level, "--noise") for level in noise.split(","))
     study = Study(question, _words(methods), _words(denoisers), levels, Plan(max_votes=votes), seed)
     files = labelled_files(folder, question, limit)
-    for done, planned in run(load_model(model, device), files, study, out, _banks(bank)):
+    for done, planned in run(_load(model, device), files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)
     _draw_curves(out)
@@ -286,10 +285,9 @@ def import_(
     """Turn a few-shot checkpoint of the reference implementation into a bank."""
     _check_folder(out)
     from psmooth.banks_hub import import_coop
-    from psmooth.models import load_model
     from psmooth.tasks import find_task
 
-    bank = import_coop(checkpoint, load_model(model), find_task(task), shots=shots).save(out)
+    bank = import_coop(checkpoint, _load(model, None), find_task(task), shots=shots).save(out)
     _tell_banks([{"file": out.name, "sha256": bank.sha256, **_bank_row(bank)}], as_json)
 
 
@@ -550,6 +548,44 @@ def _check_folder(out: Path | None) -> None:
         )
 
 
+def _load(name: str, device: str | None) -> "MedVLM":
+    from psmooth.models import find_spec, load_model
+
+    with _telling_download(find_spec(name).name) as download:
+        return load_model(name, device, download)
+
+
+@contextmanager
+def _telling_download(name: str) -> Iterator[Callable[[int, int], None]]:
+    """What is to be told the bytes of a model: a bar that is written over on a terminal, one line anywhere else."""
+    shown: float | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal shown
+        now, terminal = time.monotonic(), sys.stderr.isatty()
+        if shown is None or (terminal and (done >= total or now - shown >= _SECONDS_A_BAR)):
+            shown = now
+            _draw_bar(name, done, total)
+
+    try:
+        yield tell
+    finally:
+        if shown is not None:
+            _clear_line()
+
+
+def _draw_bar(name: str, done: int, total: int) -> None:
+    from psmooth.views import download_words
+
+    line = download_words(name, done, total)["line"]
+    if not sys.stderr.isatty():
+        _say(line)
+        return
+    filled = done * _BAR // max(1, total)
+    line = f"{'█' * filled}{'░' * (_BAR - filled)} {_plain(line)}"[: shutil.get_terminal_size().columns - 1]
+    typer.echo(f"{_line_start()}{line}", err=True, nl=False)
+
+
 # --- certify
 
 
@@ -632,7 +668,8 @@ def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, 
     opened = _open(scan)
     from psmooth.certify import replay
 
-    return replay(record, opened, device=device, banks=_banks(bank))
+    with _telling_download(record.run.model["id"]) as download:
+        return replay(record, opened, device=device, banks=_banks(bank), download=download)
 
 
 def _verification_facts(found: "Verification", replayed: "Replay | None") -> dict[str, Any]:

@@ -22,15 +22,17 @@ TINY_CONFIG = {
 }
 
 
-def write_tiny_model(folder: Path) -> Path:
+def write_tiny_model(folder: Path, text_width: int = 16) -> Path:
     """A random-weight open_clip model of 32 × 32 pixels, in the format of a Hub repository."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    network = open_clip.CLIP(**TINY_CONFIG["model_cfg"])
+    text = {**TINY_CONFIG["model_cfg"]["text_cfg"], "width": text_width}
+    told = {**TINY_CONFIG, "model_cfg": {**TINY_CONFIG["model_cfg"], "text_cfg": text}}
+    network = open_clip.CLIP(**told["model_cfg"])
     save_file(
         {key: value.contiguous() for key, value in network.state_dict().items()}, folder / "open_clip_model.safetensors"
     )
-    (folder / "open_clip_config.json").write_text(json.dumps(TINY_CONFIG), encoding="utf-8")
+    (folder / "open_clip_config.json").write_text(json.dumps(told), encoding="utf-8")
     return folder
 
 

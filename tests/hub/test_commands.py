@@ -5,8 +5,15 @@ records, read back by the modules that own them.
 """
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +26,9 @@ from psmooth.models import MedVLM, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
 from psmooth.tasks import TASKS
+from tests.conftest import write_tiny_model
 from tests.hub.families import FAMILIES
+from tests.hub.server import FakeHub, serving
 
 TASK = "covid"  # two classes whose words every tokenizer here reads within its limit
 DRAWN = {"covid": "viral_pneumonia", "normal": "normal"}
@@ -88,12 +97,16 @@ def test_what_is_learned_is_a_bank_of_this_model(bank: Path, loaded: MedVLM) -> 
     assert learned.class_vectors(loaded).norm(dim=-1).tolist() == pytest.approx([1, 1], abs=1e-5)
 
 
-def test_a_probe_is_learned_and_certifies(run: Command, scans: Path, tmp_path: Path, loaded: MedVLM) -> None:
-    path = tmp_path / "probe.safetensors"
-    facts = run("learn", "linear-probe", scans, "--task", TASK, "--out", path, "--shots", EACH, "--steps", 3)
+@pytest.mark.parametrize("method", ["linear_probe", "label_free", "label_free_probe"])
+def test_every_other_bank_is_learned_and_certifies(
+    method: str, run: Command, scans: Path, tmp_path: Path, loaded: MedVLM
+) -> None:
+    path = tmp_path / "learned.safetensors"
+    words = ("--task", TASK, "--out", path, "--shots", EACH, "--steps", 3)
+    facts = run("learn", method.replace("_", "-"), scans, *words)
     assert facts["sha256"] == load_bank(path).sha256
     load_bank(path).check(loaded, TASKS[TASK], "none")
-    record = certified(run, scans, "--method", "linear_probe", "--bank", path)
+    record = certified(run, scans, "--method", method, "--bank", path)
     assert record["bank"]["sha256"] == facts["sha256"]
 
 
@@ -135,3 +148,83 @@ def test_an_evaluation_has_a_line_for_every_scan_and_method(
     assert all(sum(record["counts"].values()) == record["total"] == 32 for record in records)
     assert [(row["method"], row["scans"]) for row in rows] == [(method, 2 * EACH) for method in methods]
     assert (out / "curves.html").is_file()
+
+
+# --- a model that has to be fetched first
+
+
+@dataclass(frozen=True)
+class Away:
+    """Commands in processes of their own, with a Hub on the loopback address and a cache that begins empty."""
+
+    server: FakeHub
+    model: str
+    environment: dict[str, str]
+
+    def run(self, *words: object) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "psmooth", *map(str, words), "--device", "cpu", "--json"]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=180)
+
+    def run_on_a_terminal(self, *words: object) -> str:
+        """What a terminal of 100 columns was sent."""
+        pty = pytest.importorskip("pty")
+        here, there = pty.openpty()
+        command = [sys.executable, "-m", "psmooth", *map(str, words), "--device", "cpu", "--json"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=there, env=self.environment)
+        os.close(there)
+        sent = b""
+        with suppress(OSError):  # that is how a terminal says that nobody writes any more
+            while piece := os.read(here, 4096):
+                sent += piece
+        os.close(here)
+        assert process.wait(60) in (0, 3)
+        return sent.decode()
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Iterator[Away]:
+    with serving() as server:
+        commit = server.add_folder("somebody/tiny", write_tiny_model(tmp_path / "tiny", text_width=64))
+        environment = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "cache"), "COLUMNS": "100"}
+        yield Away(server, f"hf-hub:somebody/tiny@{commit}", os.environ | environment | {"HF_HUB_OFFLINE": "0"})
+
+
+def test_a_download_is_one_line_in_a_log_and_nothing_when_it_is_cached(away: Away, scans: Path, tmp_path: Path) -> None:
+    scan, path = scans / "covid" / "0.png", tmp_path / "certificate.json"
+    words = ("certify", scan, "--task", TASK, "--model", away.model, "--votes", 64, "--out", path)
+    first = away.run(*words)
+    assert first.returncode in (0, 3), first.stderr
+    assert len(re.findall(r"^Downloading somebody/tiny · \d+ MB of 13 MB$", first.stderr, re.M)) == 1
+    assert "\r" not in first.stderr
+    away.server.asked.clear()
+    second = away.run(*words)
+    assert "Downloading" not in second.stderr
+    assert away.server.asked == []
+    shutil.rmtree(away.environment["HF_HOME"])
+    replayed = away.run("verify", path, "--scan", scan)
+    assert replayed.returncode == 0, replayed.stderr
+    assert replayed.stderr.count("Downloading tiny · ") == 1, "as the certificate calls it"
+
+
+def test_a_download_is_a_bar_on_a_terminal_that_is_written_over_and_cleared(away: Away, scans: Path) -> None:
+    words = ("certify", scans / "covid" / "0.png", "--task", TASK, "--model", away.model, "--votes", 64)
+    sent = away.run_on_a_terminal(*words)
+    bars = re.findall(r"\r\x1b\[K([█░]+) Downloading somebody/tiny · (\d+) MB of 13 MB", sent)
+    assert len(bars) >= 2
+    assert [len(bar) for bar, _ in bars] == [24] * len(bars)
+    filled = [bar.count("█") for bar, _ in bars]
+    assert filled == sorted(filled)
+    assert filled[0] < filled[-1] == 24
+    assert bars[-1][1] == "13"
+    assert sent.split("13 MB of 13 MB", 1)[1].startswith("\r\x1b[K")
+    assert "Downloading" not in away.run_on_a_terminal(*words)
+
+
+def test_a_download_that_fails_leaves_its_sentence_on_a_line_of_its_own(away: Away, scans: Path) -> None:
+    commit = away.model.partition("@")[2]
+    away.server.breaks[f"/somebody/tiny/resolve/{commit}/open_clip_model.safetensors"] = 5_000_000
+    words = ("certify", scans / "covid" / "0.png", "--task", TASK, "--model", away.model, "--votes", 64)
+    done = away.run(*words)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("The connection broke while somebody/tiny was fetched.")
+    assert "Traceback" not in done.stderr
