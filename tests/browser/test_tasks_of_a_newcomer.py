@@ -112,7 +112,7 @@ def test_compare_methods(newcomer: Page) -> None:
 
 def test_share_what_i_see(newcomer: Page, browser: Browser) -> None:
     button(newcomer, "σ = 0.5").click()
-    newcomer.get_by_role("button", name=re.compile("benign colonic mucosa")).click()
+    newcomer.get_by_role("button", name=re.compile("bacterial pneumonia")).click()
     wait_for_another_verdict(newcomer)
     button(newcomer, "Copy link").click()
     expect(button(newcomer, "Link copied")).to_be_visible()

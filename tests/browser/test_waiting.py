@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from scipy.special import ndtri
 
+from psmooth import views
 from psmooth.resources import resource
+from psmooth.tasks import TASKS
 from tests.browser.conftest import OVER, Watched
 from tests.serving import Server
 
@@ -53,6 +56,17 @@ def test_the_recording_is_a_real_run_without_a_certificate() -> None:
     assert totals[-1] == 1_000 == sum(steps[-1]["chart"]["counts"])
     assert steps[-1]["state"] == "certified"
     assert all("certificate" not in step for step in steps)
+
+
+def test_its_radii_follow_from_its_bounds_and_its_charts_are_those_of_the_page() -> None:
+    parts = set(views.empty_chart(next(iter(TASKS.values()))))
+    for step in RECORDED["steps"]:
+        chart = step["chart"]
+        assert set(chart) == parts
+        if chart["certified"]:
+            radius = 0.25 / 2 * (ndtri(chart["lower"]) - ndtri(chart["upper"]))
+            assert step["radius"]["text"] == views.radius_text(radius)
+    assert any(step["chart"]["certified"] for step in RECORDED["steps"])
 
 
 def test_who_waits_sees_a_recording_with_its_name_and_then_the_own_run(page: Page, first: Page) -> None:
