@@ -74,9 +74,13 @@
     );
   }
 
+  // Gradio names the browser's language there when it starts.
+  const nameLanguage = () => document.documentElement.lang !== voice.language && (document.documentElement.lang = voice.language);
+  new MutationObserver(nameLanguage).observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
+
   async function speak() {
     await fetchCatalogues();
-    document.documentElement.lang = voice.language;
+    nameLanguage();
     sayAll(document.documentElement);
     if (voice.symbols || voice.language !== known[0])
       watcher.observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES });

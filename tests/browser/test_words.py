@@ -29,7 +29,7 @@ def test_the_whole_page_speaks_the_language_of_the_link(browser: Browser, server
     expect(page.locator(".ps-notice")).to_have_text(words[views.NOTICE])
     expect(page.locator("#ps-certify")).to_have_text(words["Certify"])
     expect(page.locator("#ps-noise label, #ps-noise .block-title").first).to_contain_text(words["Noise level σ"])
-    expect(page.locator(".ps-stop")).to_have_text(words["Stop"])
+    expect(page.locator(".ps-stage .ps-stop")).to_have_text(words["Stop"])
     assert page.get_attribute(".ps-theme", "aria-label") == words["Light or dark"]
     english = set(words) - set(words.values())
     shown = [line.strip() for line in page.inner_text("body").splitlines() if line.strip()]
@@ -46,10 +46,10 @@ def test_the_browsers_language_is_taken_where_the_link_names_none(browser: Brows
 
 
 def test_another_voice_says_the_same_result_again_and_back(page: Page) -> None:
-    before = page.inner_text(".ps-stage .ps-sentence")
+    before = page.inner_text(".ps-verdict p.ps-sentence")
     radius, leader = page.inner_text(".ps-radius b"), page.inner_text(".ps-headline em")
     page.select_option(".ps-language", "de")
-    expect(page.locator(".ps-sentence span").first).not_to_have_text(re.compile("^(With|After|The run)"))
+    expect(page.locator(".ps-verdict p.ps-sentence span").first).not_to_have_text(re.compile("^(With|After|The run)"))
     assert "lang=de" in page.url
     assert page.inner_text(".ps-radius b") == radius
     assert page.inner_text(".ps-headline em") == leader
@@ -58,7 +58,7 @@ def test_another_voice_says_the_same_result_again_and_back(page: Page) -> None:
     assert "words=symbols" in page.url
     page.click(".ps-symbols")
     page.select_option(".ps-language", "en")
-    expect(page.locator(".ps-stage p.ps-sentence")).to_have_text(before)
+    expect(page.locator(".ps-verdict p.ps-sentence")).to_have_text(before)
     expect(page.locator("#ps-certify")).to_have_text("Certify")
 
 
