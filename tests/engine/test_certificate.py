@@ -708,7 +708,7 @@ def test_a_file_of_before_galleries_were_recorded_is_read_as_one_without():
     old = record.to_dict()
     assert old.pop("gallery") is None
     assert read_certificate(old) == record
-    with pytest.raises(PlanError, match="^gallery"):
+    with pytest.raises(PlanError, match=r"^gallery"):
         make_run(gallery={"id": "people/slides"})
 
 
