@@ -21,8 +21,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from psmooth import views, views_compare, views_learn
+from psmooth import views, views_compare, views_learn, views_records
 from psmooth._words_understand import UNDERSTAND_WORDS
+from psmooth.certificate import verify
 from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
 from psmooth.language import IN_WORDS, LANGUAGES, say, say_error
@@ -112,6 +113,8 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
                     continue
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
+                if (ending and scene.progress.phase == "estimation") or scene.progress.phase == "done":
+                    session.results.append(scene.outcome())
                 yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
@@ -416,6 +419,16 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
     )
 
 
+def check(session: Session, path: str) -> dict[str, Any]:
+    """A certificate file was brought: it is recomputed, and removed from the disk."""
+    session.want(None)
+    file = Path(path)
+    try:
+        return session.show("certify", views_records.checked, verify(file.read_bytes()))
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def choose_box(session: Session, event: gr.EventData) -> None:
     """The part of the scan that the model shall see, in pixels of the scan."""
     left, top, right, bottom = (int(side) for side in event._data["box"])
@@ -465,6 +478,7 @@ class Page:
     stage: gr.HTML
     viewer: gr.HTML
     uploader: gr.UploadButton
+    checker: gr.UploadButton
     clear: gr.Button
     model: gr.Dropdown
     task: gr.Dropdown
@@ -628,6 +642,7 @@ def lay_out() -> Page:
                 part("stage", budget=part("budget")), "psmooth.stage(element, props, watch, trigger, 'stop')",
                 value=stage_value, words=views.PAGE_WORDS, budget=views.BUDGET_WORDS,
             )  # fmt: skip
+            checker = gr.UploadButton(views.CONTROL_WORDS["check"], file_types=[".json"], elem_id="ps-check")
             strip = bare(
                 "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
             )
@@ -648,6 +663,7 @@ def lay_out() -> Page:
     return Page(
         session=session,
         header=header,
+        checker=checker,
         stage=stage,
         strip=strip,
         viewer=viewer,
@@ -668,6 +684,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     given = [page.session, page.uploader]
     uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
+    page.checker.upload(check, [page.session, page.checker], page.stage, **at_once)
     boxed = page.viewer.box(choose_box, page.session, None, **at_once)
     again = (page.start.click, picked.then, uploaded.then, boxed.then)
     starts = ((restored.then, begin_first), *((starting, begin) for starting in again))

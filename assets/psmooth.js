@@ -465,6 +465,22 @@
     one(budget, "input").focus({ preventScroll: true });
   }
 
+  function showRuns(root, runs) {
+    root.hidden = !runs;
+    if (!runs || root.dataset.shown === JSON.stringify(runs)) return;
+    root.dataset.shown = JSON.stringify(runs);
+    setText(one(root, "summary"), runs.title);
+    setText(one(root, "p"), runs.about);
+    one(root, "thead tr").replaceChildren(...runs.head.map((text) => Object.assign(make("th", "", text), { scope: "col" })));
+    one(root, "tbody").replaceChildren(
+      ...runs.rows.map((row) => {
+        const line = make("tr");
+        line.append(...row.map((text) => make("td", "", text)));
+        return line;
+      }),
+    );
+  }
+
   function showProgress(root, value) {
     const percent = Math.round(100 * value.fraction);
     one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
@@ -519,6 +535,7 @@
       one(root, ".ps-stop").disabled = !BUSY.includes(value.state);
       one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
       showReport(one(root, ".ps-report"), value.report);
+      showRuns(one(root, ".ps-runs"), value.runs);
       if (!BUSY.includes(value.state)) spend((radius = value.reach || null), pictures);
       one(root, ".ps-how").disabled = BUSY.includes(value.state) || !value.reach;
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
@@ -556,6 +573,7 @@
     });
     one(root, ".ps-how").addEventListener("click", () => showBudget(one(root, ".ps-budget")));
     one(root, ".ps-print").addEventListener("click", () => print());
+    one(root, ".ps-check").addEventListener("click", () => one(document, "#ps-stage-column input[type=file]").click());
     one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new ResizeObserver(() => value && value.chart && showChart()).observe(chart);
@@ -688,10 +706,12 @@
     setNoise(Number(settings.noise));
   };
 
-  // A scan may be dropped anywhere or pasted: it goes the way of the upload button, untouched.
+  // A scan or a certificate may be dropped anywhere or pasted: it goes the way of its upload button, untouched.
   function bring(files) {
-    const input = one(document, "#ps-scan-card input[type=file]");
-    if (!input || !files || !files.length) return false;
+    if (!files || !files.length) return false;
+    const certificate = files[0].name.endsWith(".json");
+    const input = one(document, certificate ? "#ps-stage-column input[type=file]" : "#ps-scan-card input[type=file]");
+    if (!input) return false;
     const data = new DataTransfer();
     data.items.add(files[0]);
     input.files = data.files;

@@ -14,10 +14,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from psmooth import views
+from psmooth import views, views_records
 from psmooth.archives import read_archive
 from psmooth.banks_hub import pull
-from psmooth.certificate import Plan
+from psmooth.certificate import Abstention, Certificate, Plan
 from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
 from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
@@ -205,6 +205,10 @@ class Scene:
         scan = self.order.specimen.scan
         return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
 
+    def outcome(self) -> Certificate | Abstention:
+        """What the run leaves if it ends here, by itself or by hand."""
+        return stopped(self.progress)[self.order.contender()[0]]
+
     def stopped(self) -> dict[str, Any]:
         """The right side of the page if the run is stopped here: its certificate stays valid."""
         if self.progress.phase == "selection":
@@ -345,6 +349,7 @@ class Session:
     box: tuple[int, int, int, int] | None = None
     voice: Voice = IN_WORDS
     shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    results: list[Certificate | Abstention] = field(default_factory=list)
 
     def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
         """What a function of the views says, in the visitor's voice."""
@@ -353,12 +358,17 @@ class Session:
 
     def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
         """The same, kept as what a view shows now: if the visitor changes the voice, it is said again."""
-        self.shown[view] = partial(words, *values)
+        self.shown[view] = partial(self._shown, view, partial(words, *values))
         return self.told(self.shown[view])
 
+    def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
+        listed = view == "certify" and len(self.results) > 1
+        return {**words(), "runs": views_records.runs(self.results)} if listed else words()
+
     def bring(self, specimen: Specimen | None) -> None:
-        """Another scan, or none; the box of the one before goes with it."""
-        self.specimen, self.box = specimen, None
+        """Another scan, or none; the box of the one before and its results go with it."""
+        self.specimen, self.box, self.results = specimen, None, []
 
     def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without an order, end the one that is on."""

@@ -90,6 +90,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "recording": "Recording",
     "recording_label": "A recording of an earlier run on a drawn scan: your own is waiting.",
     "recording_radius": "certified radius",
+    "check": "Check",
+    "check_long": "Check a certificate: its bounds are computed again from its votes",
     "print": "Print",
     "print_long": "Print a one-page report",
     "teach": "Explain this in six steps",
@@ -147,6 +149,7 @@ LECTURE: Final[tuple[tuple[str, str], ...]] = (
 CONTROL_WORDS: Final[dict[str, str]] = {
     "upload": "Upload a scan",
     "clear": "Clear",
+    "check": "Check a certificate",
     "model": "Med-VLM",
     "task": "Task",
     "own_task": "my own class names …",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from psmooth import _words_understand, views, views_compare, views_learn
+from psmooth import _words_understand, views, views_compare, views_learn, views_records
 from psmooth.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +47,7 @@ def _standing() -> Iterator[str]:
     for pair in (*views.LECTURE, *views.GUARANTEES.values()):
         yield from pair
     yield from (views.TITLE, views.NOTICE, views.NOT_PROMISED, views.UNEXPECTED, *views.PRECISIONS, "fresh", "given")
+    yield from views_records._HEAD
     yield from (views_compare._IDLE, views_compare._CHOICE, views_learn._IDLE)
     yield from (views.METHOD_NAMES[method].replace(" (frozen prompt)", "") for method in views.METHOD_NAMES)
     yield from (words for words, _ in views_learn.WAY_CHOICES)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from psmooth import session, views
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
+from tests.engine.test_views import a_result
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,9 @@ class FakeScene:
 
     def strip(self) -> str:
         return "strip"
+
+    def outcome(self) -> str:
+        return f"outcome {self.number}"
 
 
 @pytest.fixture
@@ -151,6 +156,29 @@ def test_another_voice_says_what_is_shown_again() -> None:
     assert comparison == learning == gr.skip()
     assert len(menus) == 5
     assert app.menus_at_first(app.Session()) == (gr.skip(),) * 5
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_run_leaves_its_outcome_and_another_scan_begins_anew(order: app.Order) -> None:
+    visitor = app.Session(order.specimen)
+    visitor.want(order)
+    list(app.run(visitor))
+    assert visitor.results == ["outcome 3"]
+    visitor.bring(order.specimen)
+    assert visitor.results == []
+
+
+def test_a_certificate_is_checked_and_its_file_removed(tmp_path: Path) -> None:
+    good, bad, no = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
+    record = a_result((900, 60, 40), "complete").to_json()
+    good.write_text(record)
+    bad.write_text(record.replace('"radius": ', '"radius": 1'))
+    no.write_text("no")
+    visitor = app.Session()
+    assert app.check(visitor, str(good))["headline"][0] == "This certificate holds together."
+    assert "radius" in app.check(visitor, str(bad))["sentence"]
+    assert "not JSON" in app.check(visitor, str(no))["sentence"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_starts_without_a_scan() -> None:
