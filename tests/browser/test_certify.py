@@ -244,7 +244,7 @@ def test_the_noise_slider_redraws_the_noisy_copy_at_once_and_alone(page: Page) -
 def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     seen = set()
     page.evaluate("document.body.focus()")
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("(e => e.closest('[id^=ps-]')?.id + ' ' + e.className)(document.activeElement)"))
     reached = " ".join(seen)
