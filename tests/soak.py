@@ -1,8 +1,9 @@
 """Leaves the booth to itself for a while and watches its memory: ``python -m tests.soak [MINUTES] [FILE]``.
 
 It knows nothing about what is on the page. A row a minute goes into a CSV file: certificates issued since the start,
-megabytes of the server, of the browser (PSS of its processes, from /proc, so on Linux), and of the page's scripts. It
-ends with an error where one of them has grown over the second half: the medians of its quarters are compared.
+megabytes of the server and of the browser (what is their processes' own, from /proc, so on Linux), and of the page's
+scripts. It ends with an error where one of them has grown over the second half: the medians of its quarters are
+compared.
 """
 
 import csv
@@ -27,11 +28,9 @@ COUNT = """() => {
 
 
 def megabytes(process: int) -> float:
-    """The memory of a process and of all below it, shared pages shared out."""
-    own = 0.0
-    for line in Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines():
-        if line.startswith("Pss:"):
-            own = int(line.split()[1]) / 1024
+    """The memory of a process and of all below it that no other process shares."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines()
+    own = sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
     return own + sum(megabytes(child) for child in children(process))
 
 
