@@ -1,8 +1,8 @@
 """Leaves the booth to itself for a while and watches its memory: ``python -m tests.soak [MINUTES] [FILE]``.
 
 It knows nothing about what is on the page. A row a minute goes into a CSV file: certificates issued since the start,
-megabytes of the server and of the browser (what is their processes' own, from /proc, so on Linux), and of the page's
-scripts. It ends with an error where one of them has grown over the second half: the medians of its quarters are
+megabytes of the server and of the browser (anonymous memory, from /proc, so on Linux), and of the page's scripts. It
+ends with an error where one of them has grown over the second half: the medians of its quarters are
 compared.
 """
 
@@ -28,9 +28,9 @@ COUNT = """() => {
 
 
 def megabytes(process: int) -> float:
-    """The memory of a process and of all below it that no other process shares."""
+    """What a process and all below it have written to memory; files that are mapped, and may be shared, do not count."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines()
-    own = sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+    own = next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1024
     return own + sum(megabytes(child) for child in children(process))
 
 
