@@ -28,7 +28,7 @@ COUNT = """() => {
 
 
 def megabytes(process: int) -> float:
-    """What a process and all below it have written to memory; files that are mapped, and may be shared, do not count."""
+    """What a process and all below it have written to memory; mapped files, which may be shared, do not count."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines()
     own = next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1024
     return own + sum(megabytes(child) for child in children(process))
