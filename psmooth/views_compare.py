@@ -98,15 +98,16 @@ def _line(step: "Comparison") -> str:
 
 
 def _finding(results: dict[str, Result]) -> str:
-    """Which method leads, among those whose guarantee is unconditional."""
+    """Which methods lead, among those whose guarantee is unconditional."""
     plain = {method: _radius(result) or 0.0 for method, result in results.items() if not _is_frozen(method)}
-    best = max(plain, key=lambda method: plain[method])
-    if not plain[best]:
+    furthest = max(plain.values())
+    if not furthest:
         return say("No unconditional method is certified yet.")
+    best = [say(views.METHOD_NAMES[method]) for method, radius in plain.items() if radius == furthest]
     return say(
         "Unconditionally, {method} prompts reach furthest: {radius}.",
-        method=say(views.METHOD_NAMES[best]),
-        radius=views.radius_text(plain[best]),
+        method=", ".join(best),
+        radius=views.radius_text(furthest),
     )
 
 

@@ -2,13 +2,14 @@
 
 import torch
 
-from psmooth import views_compare
-from psmooth.certificate import GUARANTEES, Plan
+from psmooth import views, views_compare
+from psmooth.certificate import GUARANTEES, Certificate, Plan
 from psmooth.certify import certify
 from psmooth.compare import SWEEP, available, compare
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop
 from psmooth.tasks import TASKS, own_task
+from tests.engine.test_views import a_result
 
 TASK = own_task("disc; ring; dot", "a picture of a {}.")
 
@@ -57,3 +58,12 @@ def test_the_two_kinds_of_guarantee_never_share_a_group(tiny_model: MedVLM, crop
     assert "Keeping the best one after looking is a choice" in shown["sentence"]
     for card in (card for group in shown["groups"] for card in group["cards"]):
         assert card["certified"] == (card["radius_text"] != "–")
+
+
+def test_methods_that_reach_equally_far_are_all_named() -> None:
+    result = a_result((1000, 0, 0), "complete")
+    assert isinstance(result, Certificate)
+    found = views_compare._finding({"template": result, "few_shot": result, "combined": result})
+    assert (
+        found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {views.radius_text(result.radius)}."
+    )
