@@ -19,12 +19,14 @@ from tests.serving import serve
 
 COLUMNS = ("minute", "certified", "abstained", "server_mb", "browser_mb", "scripts_mb")
 TOLERATED = 1.05  # a quarter's median over that of the quarter before
-COUNT = """() => {
-  window.soak = { certified: 0, abstained: 0 };
+COUNT = """
+  window.soak = JSON.parse(sessionStorage.getItem("soak")) || { certified: 0, abstained: 0 };
   new MutationObserver(([{ target }]) => {
-    if (target.matches(".ps-stage") && target.dataset.state in window.soak) window.soak[target.dataset.state] += 1;
-  }).observe(document.body, { attributes: true, attributeFilter: ["data-state"], subtree: true });
-}"""
+    if (!target.matches(".ps-stage") || !(target.dataset.state in window.soak)) return;
+    window.soak[target.dataset.state] += 1;
+    sessionStorage.setItem("soak", JSON.stringify(window.soak));
+  }).observe(document, { attributes: true, attributeFilter: ["data-state"], subtree: true });
+"""  # in every page that the booth loads
 
 
 def megabytes(process: int) -> float:
@@ -80,9 +82,9 @@ def main() -> None:
     server, rows = serve(""), []
     with sync_playwright() as playwright, file.open("w", newline="", encoding="ascii") as out:
         page = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page()
+        page.add_init_script(COUNT)
         page.goto(f"{server.url}/?kiosk=1")
         page.wait_for_selector(".ps-stage")
-        page.evaluate(COUNT)
         writer = csv.DictWriter(out, COLUMNS)
         writer.writeheader()
         start = time.monotonic()

@@ -72,6 +72,22 @@ def test_the_booth_goes_on_by_itself_hides_uploads_and_yields_to_a_visitor(brows
     page.close()
 
 
+def test_the_booth_loads_its_page_afresh_and_goes_on_where_it_was(browser: Browser, server: Server) -> None:
+    page = browser.new_page()
+    page.goto(f"{server.url}/?kiosk=1&pause=1&idle=1&fresh=8")
+    page.evaluate("window.old = true")
+    page.route("**/*", lambda route: route.abort() if route.request.method == "HEAD" else route.continue_())
+    page.wait_for_timeout(12_000)
+    assert page.evaluate("window.old")  # nobody serves it: it stays
+    page.unroute("**/*")
+    page.wait_for_function("window.old === undefined", timeout=30_000)
+    shown = page.url
+    assert "kiosk=1" in shown
+    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_function("shown => location.href !== shown", arg=shown, timeout=30_000)
+    page.close()
+
+
 def test_the_report_is_one_page_and_says_what_was_computed(page: Page) -> None:
     paper = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", paper)) == 1
