@@ -1,14 +1,15 @@
 """Learns every bank that ships: ``python prompts/learn.py FOLDER [MODEL…]`` (data sets with train and val inside).
 
 It knows nothing about test scans. For every task, way and denoiser the candidates below are learned on ``train``; the
-one that certifies most of ``val`` is kept, with its score among its facts. Seeds are fixed.
+one that certifies most of ``val`` is kept, with its score among its facts. Seeds are fixed. Without a denoiser, probes
+of the plain model are also tried in closed form; behind one, descent does as well (docs/tried.md).
 """
 
 import random
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from psmooth.denoise import find_denoiser
 from psmooth.evaluate import pictures_in, read_crops
-from psmooth.learning import MIXED_NOISE, Course, Lesson, learn_from, lesson_of, noisy_lesson
+from psmooth.learning import LADDER, MIXED_NOISE, Course, Lesson, learn_bank, learn_from, lesson_of, noisy_lesson
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, write_manifest
 from psmooth.runtime import settle
@@ -26,6 +27,8 @@ HERE = Path(__file__).resolve().parent
 FRONTS = (("pocket", "none"), ("pocket", "learned"), ("pocket-noisy", "none"))
 POOL, VAL = 256, 64  # scans of a task, evenly over classes
 CANDIDATES = tuple(product((MIXED_NOISE, (0.25, 0.5)), (1.0, 4.0, 8.0)))  # noise levels, sharpness
+CLOSED_FORM_COPIES = {"linear_probe": 12, "label_free_probe": 2}
+CLOSED_FORM_POOL = 512
 VAL_COPIES = 64
 SHARES = {0.25: 0.875, 0.5: 0.74}  # of 1,000 votes: what certifies r = .25 at that noise level
 
@@ -56,9 +59,9 @@ def val_copies(model: MedVLM, task: Task, course: Course, folder: Path) -> tuple
 
 def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], labels: Tensor) -> dict[str, float]:
     """Class-balanced share of val scans whose right votes suffice for r = .25, by noise level."""
-    vectors = bank.class_vectors(model)
     found = {}
     for level, embeddings in noisy.items():
+        vectors = bank.class_vectors(model, level)
         right = ((embeddings @ vectors.T).argmax(2) == labels).float().mean(0)
         hits = (right >= SHARES[level]).float()
         balanced = torch.stack([hits[labels == number].mean() for number in labels.unique()]).mean()
@@ -76,14 +79,27 @@ def candidates(model: MedVLM, task: Task, course: Course, crops: Tensor, labels:
         yield from (bank for _, bank in learn_from(model, task, one, lessons[levels]) if bank is not None)
 
 
+def discriminant(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor) -> PromptBank:
+    """The candidate in closed form."""
+    one = replace(course, noise_levels=LADDER, copies=CLOSED_FORM_COPIES[course.method], closed_form=True)
+    *_, (_, bank) = learn_bank(model, task, one, crops, labels)
+    assert bank is not None
+    return bank
+
+
 def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     """The four banks of a task behind a denoiser."""
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
+    more = scans(folder / "train", task, CLOSED_FORM_POOL, model)
     noisy, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
-        tried = []
-        for bank in candidates(model, task, Course(method, front), crops, labels):
+        course, tried = Course(method, front), []
+        found = candidates(model, task, course, crops, labels)
+        if method in PROBE_METHODS and (model.spec.id, denoiser) == FRONTS[0]:
+            pool = (crops, labels) if course.supervised else more
+            found = chain(found, [discriminant(model, task, course, *pool)])
+        for bank in found:
             facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
             tried.append(replace(bank, facts=facts))
         best = max(tried, key=lambda bank: sum(bank.facts.scores.values()))

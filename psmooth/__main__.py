@@ -88,7 +88,9 @@ def certify(
     class_names: Annotated[str | None, typer.Option(help='Your own classes, "a; b; c", instead of --task.')] = None,
     template: Annotated[str | None, typer.Option(help='The sentence for them, e.g. "an image of {}".')] = None,
     method: Annotated[str, typer.Option(help="How the prompts are made.")] = "template",
-    denoiser: Annotated[str, typer.Option(help="What stands in front of the model.")] = "none",
+    denoiser: Annotated[
+        str, typer.Option(help="In front of the model; 'learned-mirror' also looks at each copy's mirror image.")
+    ] = "none",
     noise: Annotated[float, typer.Option(help="Noise level σ, of pixels in [0, 1].")] = 0.25,
     votes: Annotated[int | None, typer.Option(help="Votes announced; 1,000 live, 10,000 on paper.")] = None,
     plan: Annotated[Literal["live", "paper"], typer.Option(help="When the votes may be read.")] = "live",
@@ -166,6 +168,9 @@ def learn(
     denoiser: Annotated[str, typer.Option(help="The denoiser that the prompts will stand behind.")] = "none",
     shots: Annotated[int, typer.Option(min=1, help="Labelled scans a class.")] = 16,
     steps: Annotated[int | None, typer.Option(min=1, help="300 for prompts, 2,600 for a denoiser.")] = None,
+    closed_form: Annotated[
+        bool, typer.Option("--closed-form", help="Fit a probe as a discriminant, one for each noise level; no steps.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of noise, batches and the choice of shots.")] = 0,
     device: Device = None,
     as_json: Json = False,
@@ -177,7 +182,8 @@ def learn(
         facts = _learn_denoiser(med_vlm, folders, out, steps or 2_600, seed)
     else:
         question = _question(task, class_names, template)
-        facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, shots, steps, seed)
+        course = {"shots": shots, "steps": steps or 300, "seed": seed, "closed_form": closed_form}
+        facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, course)
     if as_json:
         typer.echo(_json_text(facts))
     else:
@@ -383,17 +389,15 @@ def _learn_bank(
     task: "Task",
     denoiser: str,
     out: Path,
-    shots: int,
-    steps: int | None,
-    seed: int,
+    options: dict[str, Any],
 ) -> dict[str, Any]:
     from psmooth.denoise import find_denoiser
-    from psmooth.learning import Course, learn_bank
+    from psmooth.learning import LADDER, MIXED_NOISE, Course, learn_bank
     from psmooth.models import folder_of
 
     crops, labels = _lesson_scans(model, method, folders, task)
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    course = Course(method, front, shots=shots, steps=steps or 300, seed=seed)
+    course = Course(method, front, LADDER if options["closed_form"] else MIXED_NOISE, **options)
     _, bank = _last_of(learn_bank(model, task, course, crops, labels, model.spec.licence))
     saved = bank.save(out)
     told = {"method": method, "task": task.id, "denoiser": front.id, "scans": saved.facts.pool}

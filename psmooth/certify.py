@@ -25,7 +25,7 @@ from torch import Tensor
 
 from psmooth import __version__
 from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude
-from psmooth.denoise import Denoiser, find_denoiser
+from psmooth.denoise import Denoiser, find_denoiser, without_mirror
 from psmooth.errors import BankError, CertificateError, ModelError, PlanError
 from psmooth.learning import tune
 from psmooth.models import MedVLM, folder_of, load_model
@@ -143,7 +143,8 @@ def certify(
         task: a task id, or a ``Task`` from ``own_task``.
         methods: contenders, fed from one stream of noise.
         noise_level: σ, on pixels scaled to [0, 1].
-        denoiser: one of ``psmooth.denoise.DENOISERS``, or a file from ``psmooth learn denoiser``.
+        denoiser: one of ``psmooth.denoise.DENOISERS``, or a file from ``psmooth learn denoiser``; with ``-mirror`` at
+            its end, each vote is cast on the mean embedding of a copy and its mirror image, for twice the time.
         banks: prompt banks by the methods that need one; those that ship are found by themselves.
         plan: votes and failure probability; the live plan by default.
         seed: None draws 128 fresh bits from the operating system. A given seed (a number, or 32 hexadecimal digits)
@@ -173,7 +174,7 @@ def certify(
         )
     origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    contenders = _contenders(model, found, methods, front, banks)
+    contenders = _contenders(model, found, methods, front, noise_level, banks)
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
@@ -222,7 +223,7 @@ def replay(
     front = find_denoiser(run.denoiser, folder_of(model.spec), model.revision)
     if front.sha256 != run.denoiser_sha256:
         raise CertificateError("denoiser_sha256: the denoiser here is not that of the certificate. Fetch its file.")
-    contender = _contenders(model, task, (run.method,), front, banks)[run.method]
+    contender = _contenders(model, task, (run.method,), front, run.noise_level, banks)[run.method]
     if (contender.bank or {}).get("sha256") != (run.bank or {}).get("sha256"):
         raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
     order = _Order(
@@ -303,7 +304,8 @@ def _embeddings(order: _Order, phase: Phase, count: int) -> Iterator[Tensor]:
         phase=phase,
         count=count,
         batch_size=order.batch_size,
-        denoise=None if order.denoiser.id == "none" else order.denoiser,
+        denoise=None if without_mirror(order.denoiser.id) == "none" else order.denoiser,
+        mirrored=order.denoiser.mirrored,
     )
 
 
@@ -380,7 +382,12 @@ class _Clock:
 
 
 def _contenders(
-    model: MedVLM, task: Task, methods: Sequence[str], denoiser: Denoiser, banks: Sequence[PromptBank]
+    model: MedVLM,
+    task: Task,
+    methods: Sequence[str],
+    denoiser: Denoiser,
+    noise_level: float,
+    banks: Sequence[PromptBank],
 ) -> dict[str, Contender]:
     if not methods:
         raise PlanError("No method was given; name at least one, such as 'template'.")
@@ -389,10 +396,12 @@ def _contenders(
             raise PlanError(
                 "There is no method '{method}'; it must be one of {known}.", method=method, known=", ".join(GUARANTEES)
             )
-    return {method: _contender(model, task, method, denoiser, banks) for method in methods}
+    return {method: _contender(model, task, method, denoiser, noise_level, banks) for method in methods}
 
 
-def _contender(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks: Sequence[PromptBank]) -> Contender:
+def _contender(
+    model: MedVLM, task: Task, method: str, denoiser: Denoiser, noise_level: float, banks: Sequence[PromptBank]
+) -> Contender:
     if method in ("template", "zero_shot"):
         vectors = model.embed_prompts(task.templates, task.class_names)
         return Contender(method, vectors, None, model.context_of(task.templates[0]) if method == "zero_shot" else None)
@@ -407,7 +416,7 @@ def _contender(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks
             denoiser=denoiser.id,
         )
     start = bank.vectors.to(model.device) if method == "combined" else None
-    return Contender(method, bank.class_vectors(model), bank.origin, start)
+    return Contender(method, bank.class_vectors(model, noise_level), bank.origin, start)
 
 
 def _clean_answers(order: _Order) -> dict[str, str]:

@@ -5,6 +5,7 @@ It knows nothing about models, prompts or votes.
 A denoiser is a function of one noisy copy and σ alone, fixed before the first vote, so model and denoiser together are
 an ordinary classifier and its certificate stays unconditional (Salman et al. 2020, arXiv 2003.01908). Three are closed
 forms; ``learned`` is a small network with σ as an input. All expect the noise unclipped, as `psmooth.sampling` adds it.
+An id that ends with ``-mirror`` also shows the model each copy's mirror image and averages both embeddings.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from psmooth.errors import DenoiserError, PlanError
 from psmooth.files import write_whole
 
 DENOISERS = ("none", "gaussian", "wiener", "wavelet", "learned")
+MIRROR = "-mirror"  # after an id: a copy and its mirror image are both looked at
 FILE_NAME = "denoisers.safetensors"
 _LARGEST_FILE = 64 * 2**20
 _LEAST_WEIGHT = 1e-12  # of a pixel in a Gaussian blur
@@ -38,11 +40,15 @@ Apply = Callable[[Tensor, float], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Denoiser:
-    """A denoiser ready to use: its id, the sha256 of the file it was fitted into (None for a closed form), itself."""
+    """A denoiser ready to use: its id, the sha256 of the file it was fitted into (None for a closed form), itself.
+
+    ``mirrored``: the embedding of a copy is the mean over the copy and its mirror image, each denoised by itself.
+    """
 
     id: str
     sha256: str | None
     apply: Apply
+    mirrored: bool = False
 
     def __call__(self, copies: Tensor, noise_level: float) -> Tensor:
         """``(copies, 3, size, size)`` float32, unclipped → the same shape; row i depends on copy i alone."""
@@ -78,11 +84,17 @@ class LearnedDenoiser(nn.Module):
         return pixel_shuffle(blurred + self.layers[-1](hidden), 4) + 0.5
 
 
+def without_mirror(name: str) -> str:
+    """The denoiser that an id names, whether or not it averages over mirror images."""
+    return name.removesuffix(MIRROR)
+
+
 def find_denoiser(name: str, beside: Path | None = None, model_revision: str | None = None) -> Denoiser:
     """The denoiser of that id; what was fitted is read from ``denoisers.safetensors`` in the model's folder.
 
     Args:
-        name: one of ``DENOISERS``, or the path of a file made by ``psmooth learn denoiser`` for ``learned``.
+        name: one of ``DENOISERS``, or the path of a file made by ``psmooth learn denoiser`` for ``learned``; each also
+            with ``MIRROR`` at its end.
         beside: the folder of the model's weights.
         model_revision: refuses a learned denoiser that was trained through another model.
 
@@ -90,6 +102,11 @@ def find_denoiser(name: str, beside: Path | None = None, model_revision: str | N
         PlanError: no such denoiser.
         DenoiserError: its file is missing, damaged or another model's.
     """
+    found = _plain(without_mirror(name), beside, model_revision)
+    return replace(found, id=found.id + MIRROR, mirrored=True) if name.endswith(MIRROR) else found
+
+
+def _plain(name: str, beside: Path | None, model_revision: str | None) -> Denoiser:
     if name in ("none", "gaussian", "wavelet"):
         return Denoiser(name, None, {"none": _untouched, "gaussian": gaussian, "wavelet": wavelet}[name])
     path = Path(name) if name.endswith(".safetensors") else (beside or Path()) / FILE_NAME

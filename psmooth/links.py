@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from psmooth.language import Voice, preferred
-from psmooth.views import DENOISER_NAMES, METHOD_NAMES, PRECISIONS
+from psmooth.views import DENOISERS_OFFERED, METHOD_NAMES, PRECISIONS
 
 KEYS = ("model", "task", "classes", "sentence", "noise", "votes", "target", "prompts", "denoiser")
 _LONGEST = 2_000
@@ -30,7 +30,7 @@ def read_link(query: Mapping[str, str], models: Collection[str], tasks: Collecti
         models, tasks: what the menus hold.
         examples: how many there are.
     """
-    choices = {"model": models, "task": tasks, "prompts": METHOD_NAMES, "denoiser": DENOISER_NAMES}
+    choices = {"model": models, "task": tasks, "prompts": METHOD_NAMES, "denoiser": DENOISERS_OFFERED}
     settings: dict[str, str | float | int] = {
         key: query[key] for key, known in choices.items() if query.get(key) in known
     }

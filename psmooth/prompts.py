@@ -12,17 +12,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import NoneType
 from typing import Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from psmooth.denoise import without_mirror
 from psmooth.errors import BankError, TaskError
 from psmooth.files import write_whole
 from psmooth.models import MedVLM
@@ -44,7 +47,8 @@ class BankFacts:
 
     ``shots`` are labelled scans a class (None: no label was used), ``pool`` the scans seen, ``sharpness`` the factor
     on the logit scale while learning, ``scores`` figures on the split it was chosen on, ``denoiser_sha256`` the file of
-    a fitted denoiser.
+    a fitted denoiser. Class vectors that were fitted in closed form took no ``steps``, and there is one set of them for
+    each of the ``noise_levels``.
     """
 
     method: str
@@ -73,7 +77,8 @@ class PromptBank:
     """Learned ``vectors`` with their facts; ``name`` and ``sha256`` are those of the file, ``repo`` and ``revision``
     those of the Hub where it came from there.
 
-    ``vectors`` is a context ``(tokens, width)`` for prompts, and class vectors ``(classes, dim)`` for probes.
+    ``vectors`` is a context ``(tokens, width)`` for prompts; for probes it is class vectors ``(classes, dim)``, or
+    ``(noise levels, classes, dim)`` with the levels in rising order.
     """
 
     facts: BankFacts
@@ -89,16 +94,19 @@ class PromptBank:
         name = f"{self.repo}/{self.name}" if self.repo else self.name
         return {"id": name, "revision": self.revision, "sha256": self.sha256, "licence": self.facts.licence}
 
-    def class_vectors(self, model: MedVLM) -> Tensor:
-        """Unit vectors ``(classes, dim)`` on the model's device."""
+    def class_vectors(self, model: MedVLM, noise_level: float) -> Tensor:
+        """Vectors ``(classes, dim)`` on the model's device, for votes at that noise level."""
+        vectors = self.vectors.to(model.device)
+        if vectors.ndim == 3:
+            return _between(self.facts.noise_levels, vectors, noise_level)
         if self.facts.method in PROBE_METHODS:
-            return normalize(self.vectors.to(model.device), dim=-1)
+            return normalize(vectors, dim=-1)
         with torch.no_grad():
-            return model.embed_context(self.vectors.to(model.device), self.facts.template, self.facts.class_names)
+            return model.embed_context(vectors, self.facts.template, self.facts.class_names)
 
     def check(self, model: MedVLM, task: Task, denoiser: str) -> None:
         """Raise BankError unless the bank was learned for this model, task and denoiser."""
-        facts = self.facts
+        facts, denoiser = self.facts, without_mirror(denoiser)
         if facts.model_revision != model.revision:
             raise BankError(
                 "The bank '{bank}' was learned for the model '{model}', not for this one.",
@@ -134,6 +142,13 @@ class PromptBank:
         data = save({name: tensor}, {"psmooth": json.dumps({"schema": SCHEMA, **asdict(self.facts)})})
         write_whole(path, data, bank_unwritable)
         return load_bank(path)
+
+
+def _between(levels: Sequence[float], vectors: Tensor, noise_level: float) -> Tensor:
+    """Those of a fitted level; between two of them a mixture by the logarithm of σ; beyond all the nearest."""
+    place = float(np.interp(math.log(noise_level), [math.log(level) for level in levels], range(len(levels))))
+    below = min(int(place), len(levels) - 2) if len(levels) > 1 else 0
+    return torch.lerp(vectors[below], vectors[min(below + 1, len(levels) - 1)], place - below)
 
 
 _widths: WeakKeyDictionary[MedVLM, int] = WeakKeyDictionary()
@@ -174,12 +189,19 @@ def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:
             wanted=wanted,
         )
     vectors = tensors[wanted]
-    sized = vectors.ndim == 2 and (wanted == "context" or len(vectors) == len(facts.class_ids))
-    if not sized or vectors.dtype != torch.float32 or not vectors.isfinite().all():
+    if not _has_its_shape(vectors, facts) or vectors.dtype != torch.float32 or not vectors.isfinite().all():
         raise BankError(
             "The bank '{bank}' holds a tensor of the wrong shape or type, or one that is not finite.", bank=path.stem
         )
     return PromptBank(facts, vectors, path.stem, found)
+
+
+def _has_its_shape(vectors: Tensor, facts: BankFacts) -> bool:
+    if facts.method in CONTEXT_METHODS or vectors.ndim == 2:
+        return vectors.ndim == 2 and (facts.method in CONTEXT_METHODS or len(vectors) == len(facts.class_ids))
+    levels = facts.noise_levels
+    rising = all(low < high for low, high in pairwise((0.0, *levels)))
+    return rising and vectors.shape[:-1] == (len(levels), len(facts.class_ids))
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -301,7 +323,8 @@ def manifest_unwritable(path: Path, reason: str) -> BankError:
 
 def shipped_bank(model: MedVLM, task: Task, method: str, denoiser: str) -> PromptBank:
     """The bank that ships for them; raises BankError where none does."""
-    wanted = {"method": method, "model_revision": model.revision, "task": task.id, "denoiser": denoiser}
+    wanted = {"method": method, "model_revision": model.revision, "task": task.id}
+    wanted["denoiser"] = without_mirror(denoiser)
     for row in list_banks():
         if all(row[name] == value for name, value in wanted.items()):
             return _shipped(row["file"], row["sha256"])

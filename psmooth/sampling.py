@@ -147,23 +147,28 @@ def noisy_embeddings(
     count: int,
     batch_size: int,
     denoise: Callable[[Tensor, float], Tensor] | None = None,
+    mirrored: bool = False,
 ) -> Iterator[Tensor]:
     """Embeddings of copies 0 to ``count − 1`` of a phase, in order, a batch at a time.
 
     On the CPU a few workers draw and encode whole batches side by side, each on its share of the cores: no core waits
     for another, so exact noise costs next to nothing. Elsewhere they draw the coming batches while the device works.
     Every batch has the same shape, because an encoder's last bits may depend on it; of the last one, the copies past
-    ``count`` are thrown away.
+    ``count`` are thrown away. ``mirrored`` embeds each copy and its mirror image: their mean is a function of the copy.
 
     Yields:
-        ``(copies, dim)`` unit vectors on the model's device, ``copies`` = ``batch_size`` but for the last.
+        ``(copies, dim)`` unit vectors, or means of two, on the model's device; ``copies`` = ``batch_size`` but for the
+        last.
     """
 
     def draw(first: int) -> Tensor:
         return batch_copies(crop, noise_level, seed, phase, first, batch_size)
 
-    def embed(copies: Tensor) -> Tensor:
+    def look(copies: Tensor) -> Tensor:
         return model.embed_images(denoise(copies, noise_level) if denoise else copies)
+
+    def embed(copies: Tensor) -> Tensor:
+        return look(copies).lerp(look(copies.flip(3)), 0.5) if mirrored else look(copies)
 
     starts = range(0, count, batch_size)
     if model.device.type == "cpu":

@@ -20,6 +20,7 @@ from psmooth.banks_hub import pull
 from psmooth.certificate import Abstention, Certificate, Plan
 from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
+from psmooth.denoise import without_mirror
 from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
@@ -162,7 +163,9 @@ class Order:
         bank = self.bank()
         if bank is None:
             return self.method, self.denoiser, ()
-        return bank.facts.method, bank.facts.denoiser, (bank,)
+        learned_behind = bank.facts.denoiser
+        fits = without_mirror(self.denoiser) == learned_behind
+        return bank.facts.method, self.denoiser if fits else learned_behind, (bank,)
 
     def read_task(self) -> Task:
         """The task of the menu, or the visitor's own."""

@@ -190,6 +190,7 @@ DENOISER_NAMES: Final[dict[str, str]] = {
     "wavelet": "wavelet threshold",
     "learned": "learned",
 }
+DENOISERS_OFFERED: Final = (*DENOISER_NAMES, "none-mirror", "learned-mirror")
 
 PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "standard": 10_000, "publication": 100_000}
 NOISE_TICKS: Final = (0.1, 0.25, 0.5, 1.0)
@@ -810,7 +811,7 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
     """What the printed page adds to what is on screen: all that lets the certificate be checked."""
     run, votes = result.run, result.votes
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
-    front = f"{say(DENOISER_NAMES[run.denoiser])} {run.denoiser_sha256 or ''}"
+    front = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
     rows = [
         [say("Guarantee"), " – ".join(guarantee_words(run.guarantee))],
         [say("Votes"), f"{counts}; {_drawn(result)}"],
@@ -867,9 +868,16 @@ def precision_choices() -> list[tuple[str, int]]:
     return [(f"{say(name)}\n{count_text(count)}", count) for name, count in PRECISIONS.items()]
 
 
+def denoiser_words(denoiser: str) -> str:
+    """What a denoiser is called, by its id."""
+    plain, _, mirror = denoiser.partition("-")
+    name = say(DENOISER_NAMES[plain])
+    return say("{denoiser} + mirror image", denoiser=name) if mirror else name
+
+
 def denoiser_choices() -> list[tuple[str, str]]:
     """(words, denoiser id) as the menu shows them."""
-    return [(say(words), denoiser) for denoiser, words in DENOISER_NAMES.items()]
+    return [(denoiser_words(denoiser), denoiser) for denoiser in DENOISERS_OFFERED]
 
 
 def badge_of(guarantee: str) -> dict[str, str]:

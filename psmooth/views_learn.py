@@ -133,7 +133,7 @@ def _learned(step: "Lessons", bank: "PromptBank") -> dict[str, Any]:
                 [say("Model"), facts.model],
                 [say("Task"), facts.task],
                 [say("Classes"), ", ".join(facts.class_names)],
-                [say("Denoiser"), say(views.DENOISER_NAMES[facts.denoiser])],
+                [say("Denoiser"), views.denoiser_words(facts.denoiser)],
                 [say("Scans"), str(facts.pool)],
                 [say("Labels used"), _labels_used(facts.shots)],
                 [say("Noise levels"), ", ".join(f"{level:g}" for level in facts.noise_levels)],

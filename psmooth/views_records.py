@@ -41,7 +41,7 @@ def _row(result: Result) -> list[str]:
     return [
         str(run.model["id"]),
         say(views.METHOD_NAMES[run.method]),
-        say(views.DENOISER_NAMES[run.denoiser]),
+        views.denoiser_words(run.denoiser),
         f"{run.noise_level:g}",
         views.count_text(result.votes.total),
         views.name_of(run, result.leader) if certified else say("Abstained"),

@@ -7,6 +7,7 @@ import torch
 
 from psmooth.denoise import (
     DENOISERS,
+    MIRROR,
     LearnedDenoiser,
     _blur,
     find_denoiser,
@@ -39,6 +40,18 @@ def test_a_copy_is_denoised_by_itself(name: str, fitted: Path) -> None:
     others[2] = copies[2]
     assert torch.equal(denoiser(copies, 0.5)[2], denoiser(others, 0.5)[2])
     assert denoiser(copies, 0.5).shape == copies.shape
+
+
+@pytest.mark.parametrize("name", DENOISERS)
+def test_an_id_says_whether_mirror_images_are_averaged(name: str, fitted: Path) -> None:
+    plain, mirrored = (find_denoiser(each, fitted.parent) for each in (name, name + MIRROR))
+    assert (plain.id, plain.mirrored, mirrored.id, mirrored.mirrored) == (name, False, name + "-mirror", True)
+    assert plain.sha256 == mirrored.sha256
+    copies = torch.rand(2, 3, 32, 32)
+    assert torch.equal(plain(copies, 0.5), mirrored(copies, 0.5))
+    assert find_denoiser(str(fitted) + MIRROR).id == "learned-mirror"
+    with pytest.raises(PlanError, match="no denoiser"):
+        find_denoiser("none-mirror-mirror")
 
 
 @pytest.mark.parametrize("name", ["gaussian", "wiener", "wavelet"])

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from psmooth.certificate import Plan
+from psmooth.certificate import Plan, verify
 from psmooth.certify import certify, replay
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError
 from psmooth.evaluate import Study, evaluate, whole_records, write_summary
-from psmooth.learning import Course, learn_bank, noisy_lesson, tune
+from psmooth.learning import Course, Lesson, fit_discriminants, learn_bank, noisy_lesson, tune
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, load_bank, write_manifest
 from psmooth.scans import Crop
@@ -98,6 +98,76 @@ def test_a_saved_bank_votes_bit_equally(
     assert results[0].votes == results[1].votes
     assert results[0].run.bank == {"id": "bank", "revision": None, "sha256": bank.sha256, "licence": "Apache-2.0"}
     assert results[0].guarantee == "unconditional"
+
+
+def test_discriminants_decide_as_gaussians_of_one_covariance_do() -> None:
+    """Clouds on a cap, as noisy embeddings are: the likeliest class is named, biases included."""
+    generator = torch.Generator().manual_seed(0)
+    centers = torch.tensor([[8.0, 0, 0, 0], [8, 1, 0, 0], [8, 2.5, 1, 0]]).double()
+    labels = torch.arange(3).repeat(4_000)
+    spread = torch.tensor([0.1, 0.4, 0.5, 0.6]).double()
+    points = centers[labels] + spread * torch.randn(len(labels), 4, generator=generator).double()
+    points = (points / points.norm(dim=1, keepdim=True)).float()
+    (vectors,), loss = fit_discriminants(Lesson(points, torch.eye(3)[labels]), 1)
+    found = (points @ vectors.T).argmax(1)
+    means = torch.stack([points[labels == number].mean(0) for number in range(3)])
+    spread = torch.cov((points - means[labels]).T, correction=0)
+    spread = 0.95 * spread + 0.05 * spread.diagonal().mean() * torch.eye(4)
+    distances = [((points - mean) @ torch.linalg.inv(spread) * (points - mean)).sum(1) for mean in means]
+    expected = torch.stack(distances).argmin(0)
+    assert (found == expected).float().mean() > 0.98
+    assert (found == labels).float().mean() > 0.85
+    assert loss < 0.5
+    assert float(vectors.norm(dim=1).mean()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("method", ["linear_probe", "label_free_probe"])
+def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, method: str, tmp_path: Path
+) -> None:
+    course = Course(method, find_denoiser("none-mirror"), (0.25, 0.5), copies=3, shots=4, closed_form=True)
+    (step, learned_bank), *more = learn_bank(tiny_model, task, course, crops, torch.arange(24) % 3)
+    assert not more
+    assert (step.done, step.planned) == (1, 1)
+    assert learned_bank is not None
+    bank = learned_bank.save(tmp_path / "bank.safetensors")
+    assert (bank.facts.steps, bank.facts.denoiser) == (0, "none")
+    assert bank.facts.pool == (12 if method == "linear_probe" else 24)
+    low, high = bank.vectors
+    for level, expected in ((0.25, low), (0.5, high), (0.1, low), (1.0, high), (0.125**0.5, (low + high) / 2)):
+        assert torch.allclose(bank.class_vectors(tiny_model, level), expected, atol=1e-6)
+    assert torch.equal(bank.class_vectors(tiny_model, 0.5), high)
+    found = []
+    for denoiser in ("none", "none-mirror"):  # one bank serves both
+        options = {"banks": [bank], "plan": Plan(max_votes=100), "seed": 1, "batch_size": 8, "denoiser": denoiser}
+        *_, last = certify(tiny_model, crop, task=task, methods=[method], noise_level=0.3, **options)  # type: ignore[arg-type]
+        found.append(last.results[method])
+        assert (found[-1].run.denoiser, found[-1].guarantee) == (denoiser, "unconditional")
+        assert verify(found[-1].to_dict()).ok
+        assert replay(found[-1], crop, banks=[bank]).differing == 0
+    assert found[0].votes != found[1].votes
+    assert replay(replace(found[1], run=found[0].run), crop, banks=[bank]).differing > 0
+
+
+def test_prompts_have_no_closed_form_and_odd_sets_of_vectors_are_refused(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, tmp_path: Path
+) -> None:
+    with pytest.raises(BankError, match="only probes have a closed form"):
+        next(learn_bank(tiny_model, task, Course("label_free", find_denoiser("none"), closed_form=True), crops, None))
+    course = Course("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
+    ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
+    assert bank is not None
+    assert bank.save(tmp_path / "whole.safetensors").vectors.shape == (2, 3, bank.vectors.shape[-1])
+    changes = [
+        replace(bank, vectors=bank.vectors[:1]),
+        replace(bank, vectors=bank.vectors[:, :2]),
+        replace(bank, facts=replace(bank.facts, noise_levels=(0.5, 0.25))),
+        replace(bank, facts=replace(bank.facts, noise_levels=(0.0, 0.25))),
+        replace(bank, facts=replace(bank.facts, method="label_free")),
+    ]
+    for number, changed in enumerate(changes):
+        with pytest.raises(BankError, match="wrong"):
+            changed.save(tmp_path / f"{number}.safetensors")
 
 
 def test_per_scan_prompts_are_frozen_ones_and_can_be_replayed(

@@ -20,6 +20,11 @@ def test_everything_on_the_list_is_read() -> None:
     }  # fmt: skip
 
 
+def test_a_mirrored_denoiser_of_the_menu_is_read_and_others_are_not() -> None:
+    assert read_link({"denoiser": "learned-mirror"}, **MENUS).settings == {"denoiser": "learned-mirror"}  # type: ignore[arg-type]
+    assert read_link({"denoiser": "mirror"}, **MENUS).settings == {}  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -142,6 +142,21 @@ def test_the_stream_is_bit_equal_whatever_the_threads_and_keeps_one_batch_shape(
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_mirrored_stream_is_the_mean_of_both_views_of_each_copy_bit_for_bit(crop, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        options = {"seed": SEED, "phase": "estimate", "count": 70, "batch_size": 32, "denoise": lambda x, s: x * s}
+        found = torch.cat(list(noisy_embeddings(Recorder(), crop, 0.5, mirrored=True, **options)))
+        copies = batch_copies(crop, 0.5, SEED, "estimate", 0, 70) * 0.5
+        views = [view.flatten(1)[:, :5] for view in (copies, copies.flip(3))]
+        assert torch.equal(found, views[0].lerp(views[1], 0.5))
+        assert not torch.equal(found, views[0])
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_pixel_and_noise_are_added_as_integers_and_not_clipped(crop):
     noise = noise_block(1.0, SEED, crop, "estimate", 0)
     copies = noisy_copies(crop, noise)

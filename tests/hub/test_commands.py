@@ -94,7 +94,7 @@ def test_what_is_learned_is_a_bank_of_this_model(bank: Path, loaded: MedVLM) -> 
     assert (learned.facts.model_revision, learned.facts.steps, learned.facts.pool) == (loaded.revision, 3, 2 * EACH)
     assert learned.vectors.shape == start.shape
     assert (learned.vectors - start).abs().max() > 1e-4, "three steps have moved the context"
-    assert learned.class_vectors(loaded).norm(dim=-1).tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert learned.class_vectors(loaded, 0.25).norm(dim=-1).tolist() == pytest.approx([1, 1], abs=1e-5)
 
 
 @pytest.mark.parametrize("method", ["linear_probe", "label_free", "label_free_probe"])
@@ -108,6 +108,18 @@ def test_every_other_bank_is_learned_and_certifies(
     load_bank(path).check(loaded, TASKS[TASK], "none")
     record = certified(run, scans, "--method", method, "--bank", path)
     assert record["bank"]["sha256"] == facts["sha256"]
+
+
+def test_a_probe_in_closed_form_is_learned_and_certifies_behind_both_views(
+    run: Command, scans: Path, tmp_path: Path, loaded: MedVLM
+) -> None:
+    path = tmp_path / "learned.safetensors"
+    facts = run("learn", "label-free-probe", scans, "--task", TASK, "--out", path, "--closed-form")
+    bank = load_bank(path, facts["sha256"])
+    assert len(bank.vectors) == len(bank.facts.noise_levels) > 5
+    bank.check(loaded, TASKS[TASK], "none")
+    record = certified(run, scans, "--method", "label_free_probe", "--bank", path, "--denoiser", "none-mirror")
+    assert (record["denoiser"], record["guarantee"]) == ("none-mirror", "unconditional")
 
 
 def certified(run: Command, scans: Path, *words: object) -> Any:
