@@ -34,6 +34,8 @@ _LEAST_WEIGHT = 1e-12  # of a pixel in a Gaussian blur
 _NEGLIGIBLE = 0.003  # Wiener gains below this are taken as none: their rows need not be computed
 _SHIFTS = ((0, 0), (1, 1), (2, 3), (3, 2))  # of the wavelet's grid, averaged
 _LEVELS = 3
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a block of 2 × 2 pixels
+_IN_CACHE = 4  # copies whose wavelets are taken at a time
 
 Apply = Callable[[Tensor, float], Tensor]
 
@@ -256,6 +258,10 @@ def wavelet(copies: Tensor, noise_level: float) -> Tensor:
 
     Chang, Yu & Vetterli 2000: the threshold of a band is σ²/σ_x with σ_x² = max(mean square − σ², 0).
     """
+    return torch.cat([_shift_averaged(part.contiguous(), noise_level) for part in copies.split(_IN_CACHE)])
+
+
+def _shift_averaged(copies: Tensor, noise_level: float) -> Tensor:
     total = torch.zeros_like(copies)
     for down, right in _SHIFTS:
         moved = torch.roll(copies, (down, right), (-2, -1))
@@ -266,23 +272,21 @@ def wavelet(copies: Tensor, noise_level: float) -> Tensor:
 def _shrink(image: Tensor, noise_level: float, levels: int) -> Tensor:
     if levels == 0 or image.shape[-1] % 2:
         return image
-    a, b = image[..., ::2, ::2], image[..., ::2, 1::2]
-    c, d = image[..., 1::2, ::2], image[..., 1::2, 1::2]
-    low = _shrink((a + b + c + d) / 2, noise_level, levels - 1)
-    across, along, cross = (
-        _soft(band, noise_level) for band in ((a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2)
-    )
+    low, *bands = _haar(*(image[..., down::2, right::2] for down, right in _CORNERS))
+    kept = [_shrink(low, noise_level, levels - 1), *(_soft(band, noise_level) for band in bands)]
     result = torch.empty_like(image)
-    result[..., ::2, ::2], result[..., ::2, 1::2] = (
-        (low + across + along + cross) / 2,
-        (low - across + along - cross) / 2,
-    )
-    result[..., 1::2, ::2] = (low + across - along - cross) / 2
-    result[..., 1::2, 1::2] = (low - across - along + cross) / 2
+    for (down, right), corner in zip(_CORNERS, _haar(*kept), strict=True):
+        result[..., down::2, right::2] = corner
     return result
+
+
+def _haar(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The orthonormal Haar transform of 2 × 2 pixels or bands; it is its own inverse."""
+    top, bottom, left, right = (a + b) / 2, (c + d) / 2, (a - b) / 2, (c - d) / 2
+    return top + bottom, left + right, top - bottom, left - right
 
 
 def _soft(band: Tensor, noise_level: float) -> Tensor:
     signal = (band.square().mean((-2, -1), keepdim=True) - noise_level**2).clamp_min(1e-12).sqrt()
     threshold = noise_level**2 / signal
-    return band.sign() * (band.abs() - threshold).clamp_min(0)
+    return band - band.clamp(-threshold, threshold)

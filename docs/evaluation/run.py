@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from psmooth.certificate import GUARANTEES, Plan
+from psmooth.denoise import without_mirror
 from psmooth.evaluate import Study, evaluate, labelled_files, write_summary
 from psmooth.models import load_model
 from psmooth.runtime import settle
@@ -18,18 +19,19 @@ HERE = Path(__file__).resolve().parent
 FRONTS = (
     ("pocket", ("none", "learned"), (0.5, 0.25)),
     ("pocket-noisy", ("none",), (0.5, 0.25)),
+    ("pocket", ("learned-mirror",), (0.5, 0.25)),
     ("pocket", ("gaussian", "wiener"), (0.5, 0.25)),
     ("pocket", ("none", "learned"), (0.1, 1.0)),
-    ("pocket-noisy", ("none",), (0.1, 1.0)),
     ("pocket", ("wavelet",), (0.5, 0.25)),
+    ("pocket-noisy", ("none",), (0.1, 1.0)),
 )
 DEFAULTS = (1_000, 50)  # votes, scans a task
 FITTED = ("none", "learned")  # denoisers that banks were learned behind
 
 
 def study(task_id: str, model: str, denoiser: str, noise_level: float, votes: int) -> Study:
-    """All methods where banks exist, hand-written and per-scan prompts elsewhere, for the yardstick one."""
-    methods = tuple(GUARANTEES) if denoiser in FITTED else ("template", "zero_shot")
+    """All methods where banks exist, hand-written and per-scan prompts elsewhere; one for the yardstick."""
+    methods = tuple(GUARANTEES) if without_mirror(denoiser) in FITTED else ("template", "zero_shot")
     methods = ("template",) if model == "pocket-noisy" else methods
     return Study(TASKS[task_id], methods, (denoiser,), (noise_level,), Plan(max_votes=votes))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from psmooth.denoise import DENOISERS
 from psmooth.evaluate import RADII, summarise, whole_records
 
 HERE = Path(__file__).resolve().parent
@@ -34,8 +35,7 @@ def collect() -> Rows:
 
 def _place(item: tuple[Key, object]) -> tuple[float, bool, bool, int]:
     level, kind, denoiser, _ = item[0]
-    order = ("none", "gaussian", "wiener", "wavelet", "learned")
-    return level, "frozen" in kind, "retrained" in kind, order.index(denoiser)
+    return level, "frozen" in kind, "retrained" in kind, [*DENOISERS, "learned-mirror"].index(denoiser)
 
 
 def certified(rows: list[dict[str, Any]]) -> str:
@@ -99,6 +99,7 @@ Class-balanced certified accuracy on real `test` scans, 1,000 votes, α = .001; 
 and certified beyond r. *Clean* is the accuracy of the unsmoothed model, *abstained* the share of scans without a
 radius, *largest share* how often the class predicted most often is predicted: 1 is a constant predictor. Rows marked
 **frozen prompt** are of another kind: their prompt was tuned on the scan, and the radius holds for that prompt frozen.
+Behind *learned-mirror* a vote is cast on the mean embedding of a noisy copy and its mirror image, for twice the time.
 `run.py FOLDER` makes the records, `run.py FOLDER 10000 0` those of every scan with ten times the votes; `tables.py`
 makes this page.
 """
