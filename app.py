@@ -105,21 +105,29 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         with closing(scenes(order)) as steps:
             for scene in steps:
                 if session.wanted != number:
-                    if session.view != "certify" and isinstance(scene, Scene):
-                        yield session.show("certify", scene.stopped), gr.skip()
+                    yield from _overtaken(session, scene)
                     return
                 if isinstance(scene, Download):
                     yield session.told(views.downloading, _name(order.model), scene.done, scene.total), gr.skip()
                     continue
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
-                if (ending and scene.progress.phase == "estimation") or scene.progress.phase == "done":
-                    session.results.append(scene.outcome())
+                if ending or scene.progress.phase == "done":
+                    session.keep(scene)
                 yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
     except Exception as error:
         yield session.show("certify", views.failed, known(error)), gr.skip()
+
+
+def _overtaken(session: Session, scene: Scene | Download) -> Iterator[tuple[Any, Any]]:
+    """Another run is wanted: what this one has come to is listed, and shown if the other one is another view's."""
+    if isinstance(scene, Download):
+        return
+    session.keep(scene)
+    if session.view != "certify":
+        yield session.show("certify", scene.stopped), gr.skip()
 
 
 def known(error: Exception) -> PsmoothError | None:

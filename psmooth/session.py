@@ -373,6 +373,11 @@ class Session:
         """Another scan, or none; the box of the one before and its results go with it."""
         self.specimen, self.box, self.results = specimen, None, []
 
+    def keep(self, scene: Scene) -> None:
+        """List what a run on this scan has come to, ended by itself or not; one that has named no class yet is none."""
+        if scene.order.specimen is self.specimen and scene.progress.phase != "selection":
+            self.results.append(scene.outcome())
+
     def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without an order, end the one that is on."""
         self.order, self.stopping, self.view = order, False, view

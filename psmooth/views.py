@@ -474,11 +474,12 @@ _DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
 
 
 def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
-    """Short pairs beside the verdict: the unsmoothed model's answer, what the scan shows, and all origins."""
+    """Short pairs beside the verdict: the unsmoothed model's answer, what the scan shows, the denoiser, all origins."""
     run, clean = result.run, progress.clean.get(contender)
     answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
     drawn = run.gallery is None or run.gallery["source"] == _DRAWN
     pairs = _facts(name_of(run, clean) if clean else None, truth, answer, drawn)
+    pairs += [[say("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
     origins = ((say("Model"), run.model), (say("Bank"), run.bank), (say("Gallery"), run.gallery))
     return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
 

@@ -32,8 +32,8 @@ def order() -> app.Order:
 class FakeScene:
     """A step that shows its number, and whether it was stopped."""
 
-    def __init__(self, number: int, last: bool) -> None:
-        self.number = number
+    def __init__(self, order: app.Order, number: int, last: bool) -> None:
+        self.order, self.number = order, number
         self.progress = SimpleNamespace(phase="done" if last else "estimation")
 
     def stage(self) -> str:
@@ -54,10 +54,10 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(_: app.Order) -> Iterator[FakeScene]:
+    def scenes(order: app.Order) -> Iterator[FakeScene]:
         try:
             for number in range(4):
-                yield FakeScene(number, number == 3)
+                yield FakeScene(order, number, number == 3)
         finally:
             ended.append("closed")
 
@@ -165,6 +165,25 @@ def test_a_run_leaves_its_outcome_and_another_scan_begins_anew(order: app.Order)
     list(app.run(visitor))
     assert visitor.results == ["outcome 3"]
     visitor.bring(order.specimen)
+    assert visitor.results == []
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize(("view", "shown"), [("compare", ["stopped at 1"]), ("certify", [])])
+def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: app.Order, view: str, shown: list) -> None:
+    visitor = app.Session(order.specimen)
+    visitor.want(order)
+    steps = app.run(visitor)
+    next(steps)
+    visitor.want(order, view)
+    assert [stage for stage, _ in steps] == shown
+    assert visitor.results == ["outcome 1"]
+    visitor.want(order)
+    steps = app.run(visitor)
+    next(steps)
+    visitor.bring(app.Specimen(order.specimen.scan))
+    visitor.want(order)
+    assert list(steps) == []
     assert visitor.results == []
 
 

@@ -177,6 +177,9 @@ def test_model_bank_and_gallery_stand_there_with_revision_and_licence() -> None:
 def test_a_gallery_without_a_licence_says_so_and_a_visitor_s_own_scan_has_no_gallery() -> None:
     gallery = {"id": "slides", "revision": None, "licence": None, "source": None}
     result = a_result((900, 60, 40), "complete", a_run(gallery=gallery))
+    assert "Denoiser" not in dict(views.facts(result, a_progress(result), "template", None))
+    both = replace(result, run=replace(result.run, denoiser="learned-mirror"))
+    assert dict(views.facts(both, a_progress(both), "template", None))["Denoiser"] == "learned + mirror image"
     assert dict(views.facts(result, a_progress(result), "template", None))["Gallery"] == "slides · no licence stated"
     own = a_result((900, 60, 40), "complete")
     assert "Gallery" not in dict(views.facts(own, a_progress(own), "template", None))
