@@ -79,15 +79,17 @@ class Replay:
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """One way to turn embeddings into votes: unit class vectors ``(classes, dim)`` and what they are called.
+    """One way to turn embeddings into votes: class vectors ``(classes, dim)`` and what they are called.
 
     ``start`` is the context from which a prompt is tuned on the scan; its vectors are filled in after the tune phase.
+    ``clean`` are the vectors for the scan without noise where they are others than those that vote.
     """
 
     method: str
     vectors: Tensor
     bank: dict[str, Any] | None = None
     start: Tensor | None = None
+    clean: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -416,7 +418,8 @@ def _contender(
             denoiser=denoiser.id,
         )
     start = bank.vectors.to(model.device) if method == "combined" else None
-    return Contender(method, bank.class_vectors(model, noise_level), bank.origin, start)
+    clean = bank.class_vectors(model, 0) if bank.vectors.ndim == 3 else None
+    return Contender(method, bank.class_vectors(model, noise_level), bank.origin, start, clean)
 
 
 def _clean_answers(order: _Order) -> dict[str, str]:
@@ -425,7 +428,8 @@ def _clean_answers(order: _Order) -> dict[str, str]:
     silent = torch.zeros(order.batch_size, size, size, 3, dtype=torch.int16).numpy()
     embedding = order.model.embed_images(noisy_copies(order.crop, silent))[:1]
     names = (*order.task.class_ids, "")
-    return {key: names[int(_answers(embedding, one.vectors)[0])] for key, one in order.contenders.items()}
+    vectors = {key: one.vectors if one.clean is None else one.clean for key, one in order.contenders.items()}
+    return {key: names[int(_answers(embedding, each)[0])] for key, each in vectors.items()}
 
 
 def _runs(order: _Order) -> dict[str, Run]:

@@ -95,7 +95,7 @@ class PromptBank:
         return {"id": name, "revision": self.revision, "sha256": self.sha256, "licence": self.facts.licence}
 
     def class_vectors(self, model: MedVLM, noise_level: float) -> Tensor:
-        """Vectors ``(classes, dim)`` on the model's device, for votes at that noise level."""
+        """Vectors ``(classes, dim)`` on the model's device, for copies at that noise level; 0 is the clean scan."""
         vectors = self.vectors.to(model.device)
         if vectors.ndim == 3:
             return _between(self.facts.noise_levels, vectors, noise_level)
@@ -146,7 +146,8 @@ class PromptBank:
 
 def _between(levels: Sequence[float], vectors: Tensor, noise_level: float) -> Tensor:
     """Those of a fitted level; between two of them a mixture by the logarithm of σ; beyond all the nearest."""
-    place = float(np.interp(math.log(noise_level), [math.log(level) for level in levels], range(len(levels))))
+    sought = math.log(max(noise_level, levels[0]))
+    place = float(np.interp(sought, [math.log(level) for level in levels], range(len(levels))))
     below = min(int(place), len(levels) - 2) if len(levels) > 1 else 0
     return torch.lerp(vectors[below], vectors[min(below + 1, len(levels) - 1)], place - below)
 

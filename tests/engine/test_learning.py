@@ -134,7 +134,7 @@ def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
     assert (bank.facts.steps, bank.facts.denoiser) == (0, "none")
     assert bank.facts.pool == (12 if method == "linear_probe" else 24)
     low, high = bank.vectors
-    for level, expected in ((0.25, low), (0.5, high), (0.1, low), (1.0, high), (0.125**0.5, (low + high) / 2)):
+    for level, expected in ((0.25, low), (0.5, high), (0, low), (1.0, high), (0.125**0.5, (low + high) / 2)):
         assert torch.allclose(bank.class_vectors(tiny_model, level), expected, atol=1e-6)
     assert torch.equal(bank.class_vectors(tiny_model, 0.5), high)
     found = []
@@ -147,6 +147,22 @@ def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
         assert replay(found[-1], crop, banks=[bank]).differing == 0
     assert found[0].votes != found[1].votes
     assert replay(replace(found[1], run=found[0].run), crop, banks=[bank]).differing > 0
+
+
+def test_vectors_of_much_noise_do_not_speak_for_the_clean_scan(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop
+) -> None:
+    course = Course("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
+    ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
+    assert bank is not None
+    opposite = replace(bank, vectors=torch.stack([bank.vectors[0], -bank.vectors[0]]))
+    said = []
+    for level in (0.25, 0.5):
+        options = {"banks": [opposite], "plan": Plan(max_votes=32), "batch_size": 8, "noise_level": level}
+        *_, last = certify(tiny_model, crop, task=task, methods=["label_free_probe"], **options)  # type: ignore[arg-type]
+        said.append(last)
+    assert said[0].clean == said[1].clean
+    assert said[0].results["label_free_probe"].votes != said[1].results["label_free_probe"].votes
 
 
 def test_prompts_have_no_closed_form_and_odd_sets_of_vectors_are_refused(
