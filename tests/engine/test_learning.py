@@ -150,12 +150,13 @@ def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
 
 
 def test_vectors_of_much_noise_do_not_speak_for_the_clean_scan(
-    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, tmp_path: Path
 ) -> None:
     course = Course("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
     ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
     assert bank is not None
     opposite = replace(bank, vectors=torch.stack([bank.vectors[0], -bank.vectors[0]]))
+    opposite = opposite.save(tmp_path / "opposite.safetensors")
     said = []
     for level in (0.25, 0.5):
         options = {"banks": [opposite], "plan": Plan(max_votes=32), "batch_size": 8, "noise_level": level}
