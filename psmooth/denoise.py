@@ -35,7 +35,7 @@ _NEGLIGIBLE = 0.003  # Wiener gains below this are taken as none: their rows nee
 _SHIFTS = ((0, 0), (1, 1), (2, 3), (3, 2))  # of the wavelet's grid, averaged
 _LEVELS = 3
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a block of 2 × 2 pixels
-_IN_CACHE = 4  # copies whose wavelets are taken at a time
+_IN_CACHE = 16  # copies whose wavelets are taken at a time
 
 Apply = Callable[[Tensor, float], Tensor]
 
