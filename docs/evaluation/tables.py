@@ -63,18 +63,20 @@ def mean_tables(rows: Rows) -> str:
     parts = []
     for title, wanted in (("four tasks", FOUR), ("the other three tasks", None)):
         parts.append(f"\n## Mean of {title}\n")
-        parts.extend(head("σ", "method", "denoiser", "guarantee", "clean", "abstained", "largest share"))
+        parts.extend(head("σ", "method", "denoiser", "guarantee", "scans a task", *_FACT_NAMES))
         for (level, kind, denoiser, method), tasks in rows.items():
             names = wanted or sorted(set(tasks) - set(FOUR))
             if len(names) < 3 or not set(names) <= set(tasks):
                 continue
             chosen = [tasks[name] for name in names]
             facts = " | ".join(f"{mean(row[name] for row in chosen):.2f}" for name in _FACTS)
-            parts.append(f"| {level:g} | {method} | {denoiser} | {kind} | {facts} | {certified(chosen)} |")
+            scans = " – ".join(str(pick(row["scans"] for row in chosen)) for pick in (min, max))
+            parts.append(f"| {level:g} | {method} | {denoiser} | {kind} | {scans} | {facts} | {certified(chosen)} |")
     return "\n".join(parts)
 
 
 _FACTS = ("clean", "abstained", "largest_share")
+_FACT_NAMES = [name.replace("_", " ") for name in _FACTS]
 
 
 def task_tables(rows: Rows) -> str:
@@ -83,7 +85,7 @@ def task_tables(rows: Rows) -> str:
     for task in sorted({task for tasks in rows.values() for task in tasks}):
         scans = max(tasks[task]["scans"] for tasks in rows.values() if task in tasks)
         parts.append(f"\n## {task}, {scans} scans at most\n")
-        parts.extend(head("σ", "method", "denoiser", "guarantee", "scans", "clean", "abstained", "largest share"))
+        parts.extend(head("σ", "method", "denoiser", "guarantee", "scans", *_FACT_NAMES))
         for (level, kind, denoiser, method), tasks in rows.items():
             if (row := tasks.get(task)) is None:
                 continue
