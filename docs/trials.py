@@ -13,7 +13,7 @@ from torch import Tensor
 
 from psmooth.denoise import find_denoiser
 from psmooth.evaluate import pictures_in, read_crops
-from psmooth.learning import noisy_lesson, teacher_targets
+from psmooth.learning import fit_discriminants, noisy_lesson, teacher_targets
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.runtime import settle
 from psmooth.tasks import TASKS, Task
@@ -21,7 +21,6 @@ from psmooth.tasks import TASKS, Task
 FOUR = ("blood_cells", "chest_xray", "lung_colon_histology", "brain_mri")
 SHARES = {0.25: 0.875, 0.5: 0.74}  # of 1,000 votes: what certifies r = .25 at that noise level
 POOL, VAL, SHOTS = 512, 64, 16
-SHRINK = 0.05
 
 
 def read(folder: Path, task: Task, most: int, model: MedVLM) -> tuple[Tensor, Tensor]:
@@ -46,19 +45,6 @@ def embed(model: MedVLM, front: str, crops: Tensor, level: float, copies: int, s
     return torch.stack(views).unflatten(0, (copies, 2)).transpose(0, 1).clone()
 
 
-def discriminant(embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Fisher's linear discriminant from soft labels: class vectors ``(classes, dim)`` and biases.
-
-    One Gaussian a class, one covariance for all, shrunk towards a multiple of the identity.
-    """
-    means = targets.T @ embeddings / targets.sum(0)[:, None]
-    spread = embeddings.T @ embeddings - (targets.sum(0)[:, None] * means).T @ means
-    covariance = spread / len(embeddings)
-    ridge = SHRINK * covariance.diagonal().mean() * torch.eye(len(covariance))
-    vectors = torch.linalg.solve((1 - SHRINK) * covariance + ridge, means.T).T
-    return vectors, -0.5 * (vectors * means).sum(1)
-
-
 def certified(votes: Tensor, labels: Tensor, level: float) -> float:
     """Class-balanced share of scans whose right votes ``(copies, scans)`` suffice for r = .25."""
     hits = ((votes == labels).float().mean(0) >= SHARES[level]).float()
@@ -76,15 +62,15 @@ def rows(model: MedVLM, folder: Path, task: Task, front: str, level: float) -> d
         "label-free discriminant": (pool, teacher_targets(model, pool, task), 2),
         "discriminant, 16 labels a class": (pool[few], eye[answers[few]], 24),
     }
-    learned = {"hand-written": (model.embed_prompts(task.templates, task.class_names), torch.zeros(len(eye)))}
+    learned = {"hand-written": model.embed_prompts(task.templates, task.class_names)}
     for name, (taught, targets, copies) in lessons.items():
         denoiser = find_denoiser(front, folder_of(model.spec), model.revision)
         lesson = noisy_lesson(model, taught, targets, denoiser, copies=copies, noise_levels=(level,), seed=2)
-        learned[name] = discriminant(lesson.embeddings, lesson.targets)
+        learned[name] = fit_discriminants(lesson, 1)[0][0]
     views = {"": single, ", mean with the mirrored copy": (single + mirrored) / 2}
     return {
-        name + view: certified((embeddings @ vectors.T + bias).argmax(2), labels, level)
-        for name, (vectors, bias) in learned.items()
+        name + view: certified((embeddings @ vectors.T).argmax(2), labels, level)
+        for name, vectors in learned.items()
         for view, embeddings in views.items()
     }
 
