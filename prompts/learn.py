@@ -91,12 +91,12 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     """The four banks of a task behind a denoiser."""
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
-    more = scans(folder / "train", task, CLOSED_FORM_POOL, model)
     noisy, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
         course, tried = Course(method, front), []
         found = candidates(model, task, course, crops, labels)
         if method in PROBE_METHODS and (model.spec.id, denoiser) == FRONTS[0]:
+            more = scans(folder / "train", task, CLOSED_FORM_POOL, model)
             pool = (crops, labels) if course.supervised else more
             found = chain(found, [discriminant(model, task, course, *pool)])
         for bank in found:

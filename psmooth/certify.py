@@ -25,7 +25,7 @@ from torch import Tensor
 
 from psmooth import __version__
 from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude
-from psmooth.denoise import Denoiser, find_denoiser, without_mirror
+from psmooth.denoise import Denoiser, find_denoiser
 from psmooth.errors import BankError, CertificateError, ModelError, PlanError
 from psmooth.learning import tune
 from psmooth.models import MedVLM, folder_of, load_model
@@ -306,7 +306,7 @@ def _embeddings(order: _Order, phase: Phase, count: int) -> Iterator[Tensor]:
         phase=phase,
         count=count,
         batch_size=order.batch_size,
-        denoise=None if without_mirror(order.denoiser.id) == "none" else order.denoiser,
+        denoise=order.denoiser,
         mirrored=order.denoiser.mirrored,
     )
 

@@ -198,11 +198,11 @@ def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:
 
 
 def _has_its_shape(vectors: Tensor, facts: BankFacts) -> bool:
-    if facts.method in CONTEXT_METHODS or vectors.ndim == 2:
-        return vectors.ndim == 2 and (facts.method in CONTEXT_METHODS or len(vectors) == len(facts.class_ids))
-    levels = facts.noise_levels
+    if facts.method in CONTEXT_METHODS:
+        return vectors.ndim == 2
+    levels, classes = facts.noise_levels, len(facts.class_ids)
     rising = all(low < high for low, high in pairwise((0.0, *levels)))
-    return rising and vectors.shape[:-1] == (len(levels), len(facts.class_ids))
+    return vectors.shape[:-1] == (classes,) or (vectors.shape[:-1] == (len(levels), classes) and rising)
 
 
 def _bytes_of(path: Path) -> bytes:

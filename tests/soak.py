@@ -2,8 +2,7 @@
 
 It knows nothing about what is on the page. A row a minute goes into a CSV file: certificates issued since the start,
 megabytes of the server and of the browser (anonymous memory, from /proc, so on Linux), and of the page's scripts. It
-ends with an error where one of them has grown over the second half: the medians of its quarters are
-compared.
+ends with an error where one of them has grown over the second half: the medians of its quarters are compared.
 """
 
 import csv

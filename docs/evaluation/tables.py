@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from psmooth.denoise import DENOISERS
+from psmooth.denoise import DENOISERS, without_mirror
 from psmooth.evaluate import RADII, summarise, whole_records
 
 HERE = Path(__file__).resolve().parent
@@ -33,9 +33,10 @@ def collect() -> Rows:
     return dict(sorted(found.items(), key=_place))
 
 
-def _place(item: tuple[Key, object]) -> tuple[float, bool, bool, int]:
+def _place(item: tuple[Key, object]) -> tuple[float, bool, bool, int, bool]:
     level, kind, denoiser, _ = item[0]
-    return level, "frozen" in kind, "retrained" in kind, [*DENOISERS, "learned-mirror"].index(denoiser)
+    plain = without_mirror(denoiser)
+    return level, "frozen" in kind, "retrained" in kind, DENOISERS.index(plain), denoiser != plain
 
 
 def certified(rows: list[dict[str, Any]]) -> str:
