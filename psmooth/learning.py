@@ -332,9 +332,17 @@ def lesson_targets(
 def learn_from(
     model: MedVLM, task: Task, course: Course, lesson: Lesson, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
-    """Learn a bank from a lesson that is already encoded; the last step carries it."""
+    """Learn a bank from a lesson that is already encoded; the last step carries it.
+
+    Raises:
+        BankError: a closed form finds a class without any example.
+    """
     pool = len(lesson.embeddings) // (course.copies * len(course.noise_levels))
     if course.closed_form:
+        if not lesson.targets.sum(0).min() > 0:
+            raise BankError(
+                "A closed form needs examples of every class, and a class has none; add scans of it, or learn by steps."
+            )
         vectors, loss = fit_discriminants(lesson, len(course.noise_levels))
         yield Step(1, 1, loss), _bank(model, task, course, Step(0, 0, loss), vectors, pool, licence)
         return

@@ -121,6 +121,14 @@ def test_discriminants_decide_as_gaussians_of_one_covariance_do() -> None:
     assert float(vectors.norm(dim=1).mean()) == pytest.approx(1)
 
 
+def test_a_closed_form_without_examples_of_a_class_is_refused(
+    tiny_model: MedVLM, task: Task, crops: torch.Tensor
+) -> None:
+    course = Course("linear_probe", find_denoiser("none"), (0.5,), copies=1, shots=4, closed_form=True)
+    with pytest.raises(BankError, match="examples of every class"):
+        list(learn_bank(tiny_model, task, course, crops, torch.arange(24) % 2))
+
+
 @pytest.mark.parametrize("method", ["linear_probe", "label_free_probe"])
 def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, method: str, tmp_path: Path
