@@ -19,11 +19,10 @@ HERE = Path(__file__).resolve().parent
 FRONTS = (
     ("pocket", ("none", "learned"), (0.5, 0.25)),
     ("pocket-noisy", ("none",), (0.5, 0.25)),
-    ("pocket", ("learned-mirror",), (0.5, 0.25)),
+    ("pocket", ("learned-mirror",), (0.5,)),
     ("pocket", ("gaussian", "wiener"), (0.5, 0.25)),
     ("pocket", ("none", "learned"), (0.1, 1.0)),
     ("pocket", ("wavelet",), (0.5, 0.25)),
-    ("pocket-noisy", ("none",), (0.1, 1.0)),
 )
 DEFAULTS = (1_000, 50)  # votes, scans a task
 FITTED = ("none", "learned")  # denoisers that banks were learned behind
