@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from psmooth.certificate import GUARANTEES
 from psmooth.denoise import DENOISERS, without_mirror
 from psmooth.evaluate import RADII, summarise, whole_records
 
@@ -33,10 +34,10 @@ def collect() -> Rows:
     return dict(sorted(found.items(), key=_place))
 
 
-def _place(item: tuple[Key, object]) -> tuple[float, bool, bool, int, bool]:
-    level, kind, denoiser, _ = item[0]
-    plain = without_mirror(denoiser)
-    return level, "frozen" in kind, "retrained" in kind, DENOISERS.index(plain), denoiser != plain
+def _place(item: tuple[Key, object]) -> tuple[float, bool, bool, int, bool, int]:
+    level, kind, denoiser, method = item[0]
+    plain, order = without_mirror(denoiser), list(GUARANTEES).index(method)
+    return level, "frozen" in kind, "retrained" in kind, DENOISERS.index(plain), denoiser != plain, order
 
 
 def certified(rows: list[dict[str, Any]]) -> str:
