@@ -299,7 +299,7 @@ def learn_bank(
         labels: ``(n,)`` class numbers, needed by ``few_shot`` and ``linear_probe``, unused by the others.
 
     Raises:
-        BankError: labels are missing, or the method learns nothing.
+        BankError: labels are missing, the method learns nothing, or a closed form lacks examples of a class.
     """
     yield from learn_from(model, task, course, lesson_of(model, task, course, crops, labels), licence)
 
@@ -321,10 +321,19 @@ def lesson_targets(
         )
     if course.closed_form and course.method not in PROBE_METHODS:
         raise BankError("'{method}' is learned by steps; only probes have a closed form.", method=course.method)
-    if not course.supervised:
-        return crops, teacher_targets(model, crops, task)
-    if labels is None:
+    if course.supervised and labels is None:
         raise BankError("'{method}' needs labels: one sub-folder of scans for every class.", method=course.method)
+    crops, targets = _taught(model, task, course, crops, labels)
+    if course.closed_form and not targets.sum(0).min() > 0:
+        raise BankError(
+            "A closed form needs examples of every class, and a class has none; add scans of it, or learn by steps."
+        )
+    return crops, targets
+
+
+def _taught(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    if labels is None or not course.supervised:
+        return crops, teacher_targets(model, crops, task)
     chosen = _few(labels, course)
     return crops[chosen], torch.eye(len(task.class_ids))[labels[chosen]]
 
@@ -332,17 +341,9 @@ def lesson_targets(
 def learn_from(
     model: MedVLM, task: Task, course: Course, lesson: Lesson, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
-    """Learn a bank from a lesson that is already encoded; the last step carries it.
-
-    Raises:
-        BankError: a closed form finds a class without any example.
-    """
+    """Learn a bank from a lesson that is already encoded; the last step carries it."""
     pool = len(lesson.embeddings) // (course.copies * len(course.noise_levels))
     if course.closed_form:
-        if not lesson.targets.sum(0).min() > 0:
-            raise BankError(
-                "A closed form needs examples of every class, and a class has none; add scans of it, or learn by steps."
-            )
         vectors, loss = fit_discriminants(lesson, len(course.noise_levels))
         yield Step(1, 1, loss), _bank(model, task, course, Step(0, 0, loss), vectors, pool, licence)
         return
