@@ -94,7 +94,10 @@ class PromptBank:
     pool: frozenset[str] | None = None
 
     def learned_on(self, crop_sha256: str) -> bool | None:
-        """Whether this crop was in the pool, so that the prompt depends on the scan; None where nobody knows."""
+        """Whether this crop was in the pool, so that the prompt depends on the scan; None where nobody knows.
+
+        Pixel for pixel: the same scan cut otherwise, or saved anew with losses, is another crop.
+        """
         return None if self.pool is None else crop_sha256 in self.pool
 
     @property
