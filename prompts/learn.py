@@ -2,11 +2,12 @@
 
 It knows nothing about test scans. For every task, way and denoiser the candidates below are learned on ``train``; the
 one that certifies most of ``val`` is kept, with its score among its facts and the crops of both splits in its pool.
+Label-free ways are chosen without labels as well: by the val scans on which enough noisy copies are called what the
+untouched model calls the clean scan. What they certify by the labels stands among their facts, and chose nothing.
 Seeds are fixed. Without a denoiser, probes of the plain model are also tried in closed form; behind one, descent does
 as well (docs/tried.md).
 
-Label-free ways learn from no label, but two choices around them took some: pools are drawn evenly over the classes, and
-the candidate is chosen on ``val`` with its labels.
+Labels stand behind the label-free ways in one place: pools, and the val scans, are drawn evenly over the classes.
 """
 
 import random
@@ -21,7 +22,17 @@ from torch import Tensor
 
 from psmooth.denoise import find_denoiser
 from psmooth.evaluate import pictures_in, read_crops
-from psmooth.learning import LADDER, MIXED_NOISE, Course, Lesson, learn_bank, learn_from, lesson_of, noisy_lesson
+from psmooth.learning import (
+    LADDER,
+    MIXED_NOISE,
+    Course,
+    Lesson,
+    learn_bank,
+    learn_from,
+    lesson_of,
+    noisy_lesson,
+    teacher_targets,
+)
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.pools import pool_of
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, write_manifest
@@ -50,30 +61,27 @@ def scans(folder: Path, task: Task, most: int, model: MedVLM) -> tuple[Tensor, T
     return read_crops(model, files), torch.tensor(labels)
 
 
-def val_copies(
-    model: MedVLM, task: Task, course: Course, folder: Path
-) -> tuple[dict[float, Tensor], Tensor, frozenset[str]]:
-    """Noisy embeddings ``(copies, scans, dim)`` of ``val`` by noise level, class numbers, and the crops' sha256."""
-    crops, labels = scans(folder, task, VAL, model)
+def val_copies(model: MedVLM, crops: Tensor, task: Task, course: Course) -> dict[float, Tensor]:
+    """Noisy embeddings ``(copies, scans, dim)`` by noise level."""
     blank = torch.zeros(len(crops), len(task.class_ids))
     found = {}
     for level in SHARES:
         options = {"copies": VAL_COPIES, "noise_levels": (level,), "seed": 1}
         lesson = noisy_lesson(model, crops, blank, course.denoiser, **options)  # type: ignore[arg-type]
         found[level] = lesson.embeddings.view(VAL_COPIES, len(crops), -1)
-    return found, labels, pool_of(crops)
+    return found
 
 
-def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], labels: Tensor) -> dict[str, float]:
-    """Class-balanced share of val scans whose right votes suffice for r = .25, by noise level."""
+def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], named: Tensor, what: str) -> dict[str, float]:
+    """Share of val scans, balanced over ``named`` classes, with votes enough for those at r = .25, by noise level."""
     found = {}
     for level, embeddings in noisy.items():
         vectors = bank.class_vectors(model, level)
-        right = ((embeddings @ vectors.T).argmax(2) == labels).float().mean(0)
-        hits = (right >= SHARES[level]).float()
-        balanced = torch.stack([hits[labels == number].mean() for number in labels.unique()]).mean()
-        found[f"val_certified_at_0.25_noise_{level:g}"] = round(float(balanced), 3)
-    return {**found, "val_scans": len(labels)}
+        share = ((embeddings @ vectors.T).argmax(2) == named).float().mean(0)
+        hits = (share >= SHARES[level]).float()
+        balanced = torch.stack([hits[named == number].mean() for number in named.unique()]).mean()
+        found[f"{what}_at_0.25_noise_{level:g}"] = round(float(balanced), 3)
+    return found
 
 
 def candidates(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor) -> Iterator[PromptBank]:
@@ -98,19 +106,23 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     """The four banks of a task behind a denoiser."""
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
-    noisy, truth, chosen_on = val_copies(model, task, Course("few_shot", front), folder / "val")
+    val, truth = scans(folder / "val", task, VAL, model)
+    noisy = val_copies(model, val, task, Course("few_shot", front))
+    taught = teacher_targets(model, val, task).argmax(1)
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
-        course, tried = Course(method, front), []
+        course, tried = Course(method, front), []  # with how good each is
         found = candidates(model, task, course, crops, labels)
         if method in PROBE_METHODS and (model.spec.id, denoiser) == FRONTS[0]:
             more = scans(folder / "train", task, CLOSED_FORM_POOL, model)
             pool = (crops, labels) if course.supervised else more
             found = chain(found, [discriminant(model, task, course, *pool)])
         for bank in found:
-            facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
+            right = scored(bank, model, noisy, truth, "val_certified")
+            agreed = {} if course.supervised else scored(bank, model, noisy, taught, "val_agreement")
+            facts = replace(bank.facts, scores={**agreed, **right, "val_scans": len(val)})
             assert bank.pool is not None
-            tried.append(replace(bank, facts=facts, pool=bank.pool | chosen_on))
-        best = max(tried, key=lambda bank: sum(bank.facts.scores.values()))
+            tried.append((sum((agreed or right).values()), replace(bank, facts=facts, pool=bank.pool | pool_of(val))))
+        best = max(tried, key=lambda pair: pair[0])[1]
         best.save(HERE / f"{model.spec.id}-{task.id}-{method}-{denoiser}.safetensors")
         facts = best.facts
         print(task.id, denoiser, method, facts.noise_levels, facts.sharpness, facts.scores, flush=True)
