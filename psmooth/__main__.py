@@ -25,10 +25,12 @@ from psmooth.resources import resource
 from psmooth.runtime import settle
 
 if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command imports what it needs
+    from psmooth._certificate_file import Problem
     from psmooth.certificate import Abstention, Certificate, Plan, Verification
-    from psmooth.certify import Progress, Replay
+    from psmooth.certify import Progress
     from psmooth.learning import Step
     from psmooth.models import MedVLM
+    from psmooth.replaying import Replay
     from psmooth.scans import Scan, Window
     from psmooth.tasks import Task
 
@@ -137,7 +139,7 @@ def verify(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute a certificate from its counts and, with the scan, run its votes again."""
+    """Recompute a certificate from its counts and, with the scan, run its votes again and conclude from those."""
     from psmooth.certificate import verify as check
 
     found = check(certificate)
@@ -598,11 +600,12 @@ def _watch(stream: "Iterator[Progress]") -> "Progress":
     from psmooth.certify import stopped
 
     last: Progress | None = None
+    told: int | None = None
     try:
         for last in stream:
-            if last.notice is not None:
-                _clear_line()
-                _say(last.notice)
+            if last.restarted != told:
+                told = last.restarted
+                _tell_restart(last)
             _show_progress(last)
     except KeyboardInterrupt:
         if last is None:
@@ -612,6 +615,14 @@ def _watch(stream: "Iterator[Progress]") -> "Progress":
     if last is None:
         raise PlanError("The run gave no votes, so there is no certificate. Start it again.")
     return last
+
+
+def _tell_restart(progress: "Progress") -> None:
+    from psmooth.views import restart_notice
+
+    if progress.restarted is not None:
+        _clear_line()
+        _say(restart_notice(progress.restarted))
 
 
 def _line_start() -> str:
@@ -656,7 +667,7 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
     yield views.verdict_sentence(result)
     yield views.sentence(result)
     if result.verdict == "certified":
-        yield ": ".join(views.guarantee_words(result.guarantee))
+        yield ": ".join(views.guarantee_words_of(result))
     yield from (f"{name}: {words}" for name, words in views.facts(result, progress, contender, None))
     chart = views.chart_data(result)
     yield from (
@@ -670,43 +681,84 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
 
 def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None) -> "Replay":
     opened = _open(scan)
-    from psmooth.certify import replay
+    from psmooth.replaying import replay
 
     with _telling_download(record.run.model["id"]) as download:
         return replay(record, opened, device=device, banks=_banks(bank), download=download)
 
 
 def _verification_facts(found: "Verification", replayed: "Replay | None") -> dict[str, Any]:
-    record = found.certificate
-    facts: dict[str, Any] = {
+    return {
         "ok": found.ok and (replayed is None or replayed.ok),
-        "problems": [{"field": field, "sentence": sentence} for field, sentence in found.problems],
-        "verdict": None if record is None else record.verdict,
-        "predicted": None if record is None else record.predicted,
-        "radius": getattr(record, "radius", None),
-        "replay": None,
+        "problems": _problem_rows(found.problems),
+        **_conclusion_facts(found.certificate),
+        "replay": None if replayed is None else _replay_facts(replayed),
+        "not_shown": list(_not_shown(replayed)),
     }
-    if replayed is not None:
-        facts["replay"] = {
-            "ok": replayed.ok,
-            "counts": dict(zip(record.run.class_ids if record else (), replayed.counts, strict=True)),
-            "differing": replayed.differing,
-            "sentence": replayed.sentence,
-        }
-    return facts
+
+
+def _conclusion_facts(record: "Certificate | Abstention | None") -> dict[str, Any]:
+    """What a record concludes; its kind of guarantee stands beside its radius."""
+    names = ("verdict", "predicted", "radius", "guarantee")
+    return {name: getattr(record, name, None) for name in names}
+
+
+def _replay_facts(replayed: "Replay") -> dict[str, Any]:
+    return {
+        "ok": replayed.ok,
+        "problems": _problem_rows(replayed.problems),
+        **_conclusion_facts(replayed.confirmed),
+        "counts": dict(zip(replayed.confirmed.run.class_ids, replayed.counts, strict=True)),
+        "compared": replayed.compared,
+        "differing": replayed.differing,
+    }
+
+
+def _problem_rows(problems: "Iterable[Problem]") -> list[dict[str, str]]:
+    return [{"field": field, "sentence": sentence} for field, sentence in problems]
+
+
+def _not_shown(replayed: "Replay | None") -> Iterator[str]:
+    """What the check leaves open."""
+    from psmooth.certificate import NOT_SHOWN
+
+    if replayed is None:
+        yield "that these votes were cast on this scan by this model with these prompts: --scan draws them again"
+    yield from (words for words, _ in NOT_SHOWN)
 
 
 def _verification_lines(found: "Verification", replayed: "Replay | None") -> Iterator[str]:
     if found.certificate is None:
         yield from (sentence for _, sentence in found.problems)
         return
+    yield "The certificate agrees with itself: bounds and radius follow from its counts."
+    if replayed is None:
+        yield from _conclusion_lines(found.certificate)
+    else:
+        yield from _replay_lines(replayed)
+    yield f"Not shown by this check: {'; '.join(_not_shown(replayed))}."
+
+
+def _replay_lines(replayed: "Replay") -> Iterator[str]:
+    yield f"{replayed.differing:,} of {replayed.compared:,} votes drawn again differ from the record."
+    if replayed.ok:
+        yield "The votes drawn again confirm it:"
+        yield from _conclusion_lines(replayed.confirmed)
+        return
+    yield "The record is not confirmed:"
+    yield from (sentence for _, sentence in replayed.problems)
+    yield "What the votes drawn here say instead, if everything else in the record is right:"
+    yield from _conclusion_lines(replayed.confirmed)
+
+
+def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:
+    """Verdict, sentence, and the kind of guarantee wherever there is a radius."""
     from psmooth import views
 
-    yield "The certificate agrees with itself: bounds and radius follow from its counts."
-    yield views.verdict_sentence(found.certificate)
-    yield views.sentence(found.certificate)
-    if replayed is not None:
-        yield replayed.sentence
+    yield views.verdict_sentence(record)
+    yield views.sentence(record)
+    if record.verdict == "certified":
+        yield ": ".join(views.guarantee_words_of(record))
 
 
 # --- small things

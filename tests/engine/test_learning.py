@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from psmooth.certificate import Plan, verify
-from psmooth.certify import certify, replay
+from psmooth.certify import certify
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError
 from psmooth.evaluate import Study, evaluate, whole_records, write_summary
 from psmooth.learning import Course, Lesson, fit_discriminants, learn_bank, noisy_lesson, tune
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, load_bank, write_manifest
+from psmooth.replaying import replay
 from psmooth.scans import Crop
 from psmooth.tasks import Task, own_task
 
