@@ -1,8 +1,9 @@
 """Learns every bank that ships: ``python prompts/learn.py FOLDER [MODEL…]`` (data sets with train and val inside).
 
 It knows nothing about test scans. For every task, way and denoiser the candidates below are learned on ``train``; the
-one that certifies most of ``val`` is kept, with its score among its facts. Seeds are fixed. Without a denoiser, probes
-of the plain model are also tried in closed form; behind one, descent does as well (docs/tried.md).
+one that certifies most of ``val`` is kept, with its score among its facts and the crops of both splits in its pool.
+Seeds are fixed. Without a denoiser, probes of the plain model are also tried in closed form; behind one, descent does
+as well (docs/tried.md).
 """
 
 import random
@@ -19,6 +20,7 @@ from psmooth.denoise import find_denoiser
 from psmooth.evaluate import pictures_in, read_crops
 from psmooth.learning import LADDER, MIXED_NOISE, Course, Lesson, learn_bank, learn_from, lesson_of, noisy_lesson
 from psmooth.models import MedVLM, folder_of, load_model
+from psmooth.pools import pool_of
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, write_manifest
 from psmooth.runtime import settle
 from psmooth.tasks import TASKS, Task
@@ -45,8 +47,10 @@ def scans(folder: Path, task: Task, most: int, model: MedVLM) -> tuple[Tensor, T
     return read_crops(model, files), torch.tensor(labels)
 
 
-def val_copies(model: MedVLM, task: Task, course: Course, folder: Path) -> tuple[dict[float, Tensor], Tensor]:
-    """Noisy embeddings ``(copies, scans, dim)`` of ``val`` by noise level, and class numbers."""
+def val_copies(
+    model: MedVLM, task: Task, course: Course, folder: Path
+) -> tuple[dict[float, Tensor], Tensor, frozenset[str]]:
+    """Noisy embeddings ``(copies, scans, dim)`` of ``val`` by noise level, class numbers, and the crops' sha256."""
     crops, labels = scans(folder, task, VAL, model)
     blank = torch.zeros(len(crops), len(task.class_ids))
     found = {}
@@ -54,7 +58,7 @@ def val_copies(model: MedVLM, task: Task, course: Course, folder: Path) -> tuple
         options = {"copies": VAL_COPIES, "noise_levels": (level,), "seed": 1}
         lesson = noisy_lesson(model, crops, blank, course.denoiser, **options)  # type: ignore[arg-type]
         found[level] = lesson.embeddings.view(VAL_COPIES, len(crops), -1)
-    return found, labels
+    return found, labels, pool_of(crops)
 
 
 def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], labels: Tensor) -> dict[str, float]:
@@ -91,7 +95,7 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     """The four banks of a task behind a denoiser."""
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
-    noisy, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
+    noisy, truth, chosen_on = val_copies(model, task, Course("few_shot", front), folder / "val")
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
         course, tried = Course(method, front), []
         found = candidates(model, task, course, crops, labels)
@@ -101,7 +105,8 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
             found = chain(found, [discriminant(model, task, course, *pool)])
         for bank in found:
             facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
-            tried.append(replace(bank, facts=facts))
+            assert bank.pool is not None
+            tried.append(replace(bank, facts=facts, pool=bank.pool | chosen_on))
         best = max(tried, key=lambda bank: sum(bank.facts.scores.values()))
         best.save(HERE / f"{model.spec.id}-{task.id}-{method}-{denoiser}.safetensors")
         facts = best.facts

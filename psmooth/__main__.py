@@ -374,13 +374,14 @@ def _learn_denoiser(model: "MedVLM", folders: list[Path], out: Path, steps: int,
     from psmooth.denoise import save_denoisers
     from psmooth.evaluate import read_crops
     from psmooth.learning import learn_denoiser, wiener_spectrum
+    from psmooth.pools import pool_of
 
     files = _scans_in(folders)
     crops = read_crops(model, files)
     step, network = _last_of(learn_denoiser(model, crops, steps=steps, seed=seed))
     facts = {"model": model.spec.id, "model_revision": model.revision, "scans": len(files), "steps": steps}
     facts |= {"seed": seed, "final_loss": round(step.loss, 4)}
-    save_denoisers(out, wiener_spectrum(crops), network, facts)
+    save_denoisers(out, wiener_spectrum(crops), network, facts, pool_of(crops))
     return {"written": str(out), **facts}
 
 

@@ -192,7 +192,8 @@ def publish(folder: Path, repo: str, *, private: bool = False, hub: Hub = DEFAUL
     """Check every bank of a folder, create the repository and upload them with a manifest and a card.
 
     They are copied aside first, so that nothing but banks that were checked, their manifest and their card leaves the
-    machine, and nothing in the folder is changed.
+    machine, and nothing in the folder is changed. With a bank goes the sha256 of each crop it was learned on: it shows
+    nothing of a scan, but lets whoever has the same crop recognise it.
 
     Args:
         hub: its ``token`` must be allowed to write; None takes HF_TOKEN, or that of ``hf auth login``.
@@ -262,6 +263,8 @@ def card(repo: str, banks: Sequence[PromptBank]) -> str:
         f"# {repo.split('/')[-1]}",
         f"Prompt banks for psmooth, {len(banks)} in all, learned for frozen models, whose weights are not in here. "
         "They certify nothing by themselves and are not for clinical use.",
+        "Where a bank tells its pool, it lists the sha256 of each crop it was learned or chosen on: a hash shows "
+        "nothing of a scan, but lets whoever has the same crop recognise it.",
         f"    psmooth banks pull {repo}",
     ]
     columns = ("bank", "method", "model", "task", "denoiser", "noise levels", "labels a class", "licence")

@@ -25,6 +25,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
 
 from psmooth.errors import DenoiserError, PlanError
 from psmooth.files import write_whole
+from psmooth.pools import pool_tensors, read_pool
 
 DENOISERS = ("none", "gaussian", "wiener", "wavelet", "learned")
 MIRROR = "-mirror"  # after an id: a copy and its mirror image are both looked at
@@ -45,12 +46,14 @@ class Denoiser:
     """A denoiser ready to use: its id, the sha256 of the file it was fitted into (None for a closed form), itself.
 
     ``mirrored``: the embedding of a copy is the mean over the copy and its mirror image, each denoised by itself.
+    ``pool``: the sha256 of the crops it was fitted on: none for a closed form, None where its file does not say.
     """
 
     id: str
     sha256: str | None
     apply: Apply
     mirrored: bool = False
+    pool: frozenset[str] | None = frozenset()
 
     def __call__(self, copies: Tensor, noise_level: float) -> Tensor:
         """``(copies, 3, size, size)`` float32, unclipped → the same shape; row i depends on copy i alone."""
@@ -124,19 +127,38 @@ def _plain(name: str, beside: Path | None, model_revision: str | None) -> Denois
             name=name,
         )
     tensors, facts, sha256 = read_denoisers(path)
+    pool = _pool(tensors, path)
     if name == "wiener":
-        return Denoiser(name, sha256, lambda copies, level: wiener(copies, level, tensors["spectrum"]))
+        return Denoiser(name, sha256, lambda copies, level: wiener(copies, level, tensors["spectrum"]), pool=pool)
     if model_revision is not None and facts.get("model_revision") != model_revision:
         raise DenoiserError(
             "The learned denoiser was trained through the model '{model}', not this one.", model=str(facts.get("model"))
         )
-    return Denoiser("learned", sha256, _ready(tensors))
+    return Denoiser("learned", sha256, _ready(tensors), pool=pool)
 
 
-def save_denoisers(path: Path, spectrum: Tensor, network: LearnedDenoiser, facts: dict[str, object]) -> None:
-    """Write what was fitted for one model, whole or not at all; raises DenoiserError if it cannot be written."""
+def _pool(tensors: dict[str, Tensor], path: Path) -> frozenset[str] | None:
+    try:
+        return read_pool(tensors)
+    except ValueError as error:
+        raise _damaged(path) from error
+
+
+def save_denoisers(
+    path: Path,
+    spectrum: Tensor,
+    network: LearnedDenoiser,
+    facts: dict[str, object],
+    pool: frozenset[str] | None = None,
+) -> None:
+    """Write what was fitted for one model, whole or not at all; raises DenoiserError if it cannot be written.
+
+    Args:
+        pool: the sha256 of the crops it was fitted on.
+    """
     tensors = {f"learned.{name}": value.half().contiguous() for name, value in network.state_dict().items()}
-    data = save({"spectrum": spectrum.contiguous(), **tensors}, {"psmooth": json.dumps({"schema": 1, **facts})})
+    tensors |= {"spectrum": spectrum.contiguous(), **pool_tensors(pool)}
+    data = save(tensors, {"psmooth": json.dumps({"schema": 1, **facts})})
     write_whole(path, data, _unwritable)
 
 
@@ -158,9 +180,11 @@ def read_denoisers(path: Path) -> tuple[dict[str, Tensor], dict[str, object], st
             facts = json.loads((file.metadata() or {})["psmooth"])
         return load(data), facts, hashlib.sha256(data).hexdigest()
     except (SafetensorError, KeyError, ValueError) as error:
-        raise DenoiserError(
-            "{file} is not a file of denoisers, or it is damaged. Fit it again.", file=path.name
-        ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> DenoiserError:
+    return DenoiserError("{file} is not a file of denoisers, or it is damaged. Fit it again.", file=path.name)
 
 
 def _ready(tensors: dict[str, Tensor]) -> Apply:

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize
 from psmooth.denoise import Denoiser, LearnedDenoiser, spectrum_of, without_mirror
 from psmooth.errors import BankError
 from psmooth.models import MedVLM
+from psmooth.pools import pool_of
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, BankFacts, PromptBank
 from psmooth.tasks import Task
 
@@ -103,10 +104,14 @@ def wiener_spectrum(crops: Tensor, most: int = 2_000) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What is learned from: noisy embeddings ``(n, dim)`` and for each a distribution over classes ``(n, classes)``."""
+    """What is learned from: noisy embeddings ``(n, dim)`` and for each a distribution over classes ``(n, classes)``.
+
+    ``pool``: the sha256 of the crops that were encoded; None if nobody knows.
+    """
 
     embeddings: Tensor
     targets: Tensor
+    pool: frozenset[str] | None = None
 
 
 def noisy_lesson(
@@ -151,7 +156,8 @@ def encode_lesson(
         noisy = clean + level * torch.randn(clean.shape, generator=generator)
         found.append(model.embed_images(denoiser(noisy.contiguous(memory_format=torch.channels_last), level)))
         yield min(planned, 32 * len(found)), planned
-    return Lesson(torch.cat(found).clone(), targets.to(model.device).repeat(len(noise_levels) * copies, 1))
+    repeated = targets.to(model.device).repeat(len(noise_levels) * copies, 1)
+    return Lesson(torch.cat(found).clone(), repeated, pool_of(crops))
 
 
 def teacher_targets(model: MedVLM, crops: Tensor, task: Task) -> Tensor:
@@ -342,15 +348,14 @@ def learn_from(
     model: MedVLM, task: Task, course: Course, lesson: Lesson, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
     """Learn a bank from a lesson that is already encoded; the last step carries it."""
-    pool = len(lesson.embeddings) // (course.copies * len(course.noise_levels))
     if course.closed_form:
         vectors, loss = fit_discriminants(lesson, len(course.noise_levels))
-        yield Step(1, 1, loss), _bank(model, task, course, Step(0, 0, loss), vectors, pool, licence)
+        yield Step(1, 1, loss), _bank(model, task, course, Step(0, 0, loss), vectors, lesson, licence)
         return
     learn = learn_context if course.method in CONTEXT_METHODS else learn_class_vectors
     for step, vectors in learn(model, task, lesson, steps=course.steps, sharpness=course.sharpness, seed=course.seed):
         done = step.done == step.planned
-        yield step, _bank(model, task, course, step, vectors, pool, licence) if done else None
+        yield step, _bank(model, task, course, step, vectors, lesson, licence) if done else None
 
 
 def _few(labels: Tensor, course: Course) -> Tensor:
@@ -361,7 +366,7 @@ def _few(labels: Tensor, course: Course) -> Tensor:
 
 
 def _bank(
-    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, pool: int, licence: str
+    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, lesson: Lesson, licence: str
 ) -> PromptBank:
     facts = BankFacts(
         method=course.method,
@@ -375,7 +380,7 @@ def _bank(
         denoiser_sha256=course.denoiser.sha256,
         noise_levels=course.noise_levels,
         shots=course.shots if course.supervised else None,
-        pool=pool,
+        pool=len(lesson.embeddings) // (course.copies * len(course.noise_levels)),
         seed=course.seed,
         steps=step.planned,
         sharpness=course.sharpness,
@@ -384,4 +389,4 @@ def _bank(
         licence=licence,
         created=datetime.now(UTC).date().isoformat(),
     )
-    return PromptBank(facts, vectors)
+    return PromptBank(facts, vectors, pool=lesson.pool)

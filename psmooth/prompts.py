@@ -2,8 +2,9 @@
 
 It knows nothing about noise, votes or how anything was learned.
 
-A bank is a safetensors file with one tensor, ``context`` or ``class_vectors``, and its facts as JSON; a folder of banks
-has a ``manifest.json`` with the sha256 of each.
+A bank is a safetensors file with one tensor, ``context`` or ``class_vectors``, and its facts as JSON; beside it
+``pool_sha256`` lists the crops it was learned and chosen on (`psmooth.pools`). A folder of banks has a
+``manifest.json`` with the sha256 of each.
 """
 
 import hashlib
@@ -29,6 +30,7 @@ from psmooth.denoise import without_mirror
 from psmooth.errors import BankError, TaskError
 from psmooth.files import write_whole
 from psmooth.models import MedVLM
+from psmooth.pools import POOL, pool_tensors, read_pool
 from psmooth.resources import resource
 from psmooth.tasks import Task
 
@@ -78,7 +80,8 @@ class PromptBank:
     those of the Hub where it came from there.
 
     ``vectors`` is a context ``(tokens, width)`` for prompts; for probes it is class vectors ``(classes, dim)``, or
-    ``(noise levels, classes, dim)`` with the levels in rising order.
+    ``(noise levels, classes, dim)`` with the levels in rising order. ``pool`` holds the sha256 of every crop that the
+    bank was learned or chosen on; None where its file does not say.
     """
 
     facts: BankFacts
@@ -87,6 +90,11 @@ class PromptBank:
     sha256: str = ""
     repo: str | None = None
     revision: str | None = None
+    pool: frozenset[str] | None = None
+
+    def learned_on(self, crop_sha256: str) -> bool | None:
+        """Whether this crop was in the pool, so that the prompt depends on the scan; None where nobody knows."""
+        return None if self.pool is None else crop_sha256 in self.pool
 
     @property
     def origin(self) -> dict[str, str | None]:
@@ -139,7 +147,9 @@ class PromptBank:
         """Write the file whole or not at all; gives the bank as it would be loaded. Raises BankError."""
         name = "class_vectors" if self.facts.method in PROBE_METHODS else "context"
         tensor = self.vectors.detach().float().cpu().contiguous()
-        data = save({name: tensor}, {"psmooth": json.dumps({"schema": SCHEMA, **asdict(self.facts)})})
+        data = save(
+            {name: tensor, **pool_tensors(self.pool)}, {"psmooth": json.dumps({"schema": SCHEMA, **asdict(self.facts)})}
+        )
         write_whole(path, data, bank_unwritable)
         return load_bank(path)
 
@@ -183,18 +193,30 @@ def load_bank(path: str | Path, sha256: str | None = None) -> PromptBank:
             "{file} is not a prompt bank: it needs a safetensors file with psmooth's facts.", file=path.name
         ) from error
     wanted = "class_vectors" if facts.method in PROBE_METHODS else "context"
-    if facts.method not in (*CONTEXT_METHODS, *PROBE_METHODS) or set(tensors) != {wanted}:
+    if facts.method not in (*CONTEXT_METHODS, *PROBE_METHODS) or set(tensors) - {POOL} != {wanted}:
         raise BankError(
-            "The bank '{bank}' has the wrong tensors for its method; it needs '{wanted}' alone.",
+            "The bank '{bank}' has the wrong tensors for its method; it needs '{wanted}' and may have '{pool}'.",
             bank=path.stem,
             wanted=wanted,
+            pool=POOL,
         )
     vectors = tensors[wanted]
     if not _has_its_shape(vectors, facts) or vectors.dtype != torch.float32 or not vectors.isfinite().all():
         raise BankError(
             "The bank '{bank}' holds a tensor of the wrong shape or type, or one that is not finite.", bank=path.stem
         )
-    return PromptBank(facts, vectors, path.stem, found)
+    return PromptBank(facts, vectors, path.stem, found, pool=_pool(tensors, path.stem))
+
+
+def _pool(tensors: dict[str, Tensor], name: str) -> frozenset[str] | None:
+    try:
+        return read_pool(tensors)
+    except ValueError as error:
+        raise BankError(
+            "The bank '{bank}' has no sound list of the crops it was learned on: expected are sorted sha256, each "
+            "once. Fetch or learn it again.",
+            bank=name,
+        ) from error
 
 
 def _has_its_shape(vectors: Tensor, facts: BankFacts) -> bool:

@@ -1,8 +1,10 @@
 """The banks and denoisers that ship, and the commands that make, list and measure them."""
 
 import gc
+import hashlib
 import json
 import weakref
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from safetensors.torch import save_file
 import psmooth.__main__ as command_line
 from psmooth.certificate import Plan, read_certificate
 from psmooth.certify import certify
-from psmooth.denoise import LearnedDenoiser, find_denoiser, save_denoisers
+from psmooth.denoise import MIRROR, LearnedDenoiser, find_denoiser, save_denoisers
 from psmooth.errors import BankError, DenoiserError
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.phantoms import draw_phantom
@@ -55,6 +57,8 @@ def test_every_bank_of_the_manifest_is_whole_and_fits_its_model(pocket: MedVLM) 
         bank = load_bank(resource("prompts", row["file"]), row["sha256"])
         bank.check(models[row["model"]], TASKS[row["task"]], row["denoiser"])
         assert bank.facts.scores["val_scans"] > 40
+        assert bank.pool is not None
+        assert len(bank.pool) == bank.facts.pool + bank.facts.scores["val_scans"]  # learned on, and chosen on
         assert (bank.facts.shots is None) == row["method"].startswith("label_free")
 
 
@@ -89,6 +93,58 @@ def test_facts_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any]
     save_file({"context": bank.vectors}, file, {"psmooth": json.dumps(facts | change)})
     with pytest.raises(BankError, match="is not a prompt bank"):
         load_bank(file)
+
+
+def test_a_bank_keeps_its_pool_and_one_without_does_not_claim_to_know(tmp_path: Path) -> None:
+    digests = [hashlib.sha256(bytes([number])).hexdigest() for number in range(40)]
+    bank = load_bank(resource("prompts", list_banks()[0]["file"]))
+    pool = frozenset(digests[:30])
+    saved = replace(bank, pool=pool).save(tmp_path / "known.safetensors")
+    assert (saved.pool, load_bank(tmp_path / "known.safetensors").pool) == (pool, pool)
+    assert [saved.learned_on(digest) for digest in digests] == [True] * 30 + [False] * 10
+    assert replace(bank, pool=frozenset()).save(tmp_path / "empty.safetensors").learned_on(digests[0]) is False
+    unknown = replace(bank, pool=None).save(tmp_path / "unknown.safetensors")
+    assert (unknown.pool, unknown.learned_on(digests[0])) == (None, None)
+    assert saved.origin.keys() == unknown.origin.keys() == {"id", "revision", "sha256", "licence"}
+
+
+def numbered(rows: int) -> torch.Tensor:
+    """Rows of 32 bytes in rising order."""
+    numbers = torch.arange(rows)
+    return torch.stack([numbers >> shift & 255 for shift in (24, 16, 8, 0)], 1).to(torch.uint8).repeat(1, 8)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda rows: rows.float(),
+        lambda rows: rows.to(torch.int8),
+        lambda rows: rows[:, :31].contiguous(),
+        lambda rows: rows.flatten(),
+        lambda rows: rows[None],
+        lambda rows: rows.flip(0).contiguous(),
+        lambda rows: rows[[0, 0, 1]],
+        lambda _: numbered(2**18 + 1),
+    ],
+    ids=["floats", "signed", "narrow", "flat", "deep", "unsorted", "twice", "too many"],
+)
+def test_a_pool_that_is_none_is_refused(tmp_path: Path, damage: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    bank = load_bank(resource("prompts", list_banks()[0]["file"]))
+    told = json.dumps(asdict(bank.facts) | {"schema": 1})
+    file, fitted = tmp_path / "bank.safetensors", tmp_path / "denoisers.safetensors"
+
+    def write(rows: torch.Tensor) -> None:
+        save_file({"context": bank.vectors, "pool_sha256": rows}, file, {"psmooth": told})
+        save_file({"spectrum": torch.zeros(3, 8, 8), "pool_sha256": rows}, fitted, {"psmooth": "{}"})
+
+    write(numbered(5))
+    expected = {f"{number:08x}" * 8 for number in range(5)}
+    assert load_bank(file).pool == find_denoiser("wiener", tmp_path).pool == expected
+    write(damage(numbered(5)))
+    with pytest.raises(BankError, match="no sound list of the crops"):
+        load_bank(file)
+    with pytest.raises(DenoiserError, match="damaged"):
+        find_denoiser("wiener", tmp_path)
 
 
 def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -167,6 +223,22 @@ def test_a_bank_is_learned_used_and_verified(
     assert code == 0, out
 
 
+@pytest.mark.parametrize(("way", "used"), [("few-shot", 4), ("linear-probe", 4), ("label-free", 6)])
+def test_a_scan_that_a_bank_was_learned_on_is_recognised(
+    tiny_model_folder: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str, used: int
+) -> None:
+    """Supervised ways use the shots they draw alone; the others see every scan of the folder."""
+    file, model = tmp_path / "bank.safetensors", f"local-dir:{tiny_model_folder}"
+    words = ["--model", model, "--class-names", "round; long", "--shots", "2", "--steps", "2", "--out", str(file)]
+    assert said(["learn", way, str(folder), *words], capsys)[0] == 0
+    bank, rule = load_bank(file), load_model(model, "cpu").crop_rule
+    known = [bank.learned_on(crop_scan(open_scan(scan), rule).sha256) for scan in sorted(folder.rglob("*.png"))]
+    assert known.count(True) == len(bank.pool or ()) == bank.facts.pool == used
+    assert known.count(False) == 6 - used
+    other = open_scan(draw_phantom("blood_cells", "monocyte", 9).pixels)
+    assert bank.learned_on(crop_scan(other, rule).sha256) is False
+
+
 def test_a_denoiser_is_learned_and_used(
     tiny_model_folder: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +249,18 @@ def test_a_denoiser_is_learned_and_used(
     code, out, _ = said(["certify", str(folder / "long" / "1.png"), *options], capsys)
     assert code in (0, 3)
     assert json.loads(out)["denoiser"] == "learned"
+    rule = load_model(model, "cpu").crop_rule
+    crops = {crop_scan(open_scan(scan), rule).sha256 for scan in folder.rglob("*.png")}
+    assert find_denoiser(file).pool == find_denoiser("wiener", tmp_path).pool == crops
+    assert {
+        find_denoiser(name + ending).pool for name in ("none", "gaussian", "wavelet") for ending in ("", MIRROR)
+    } == {frozenset()}
+
+
+def test_denoisers_of_a_file_that_does_not_say_have_no_known_pool(pocket: MedVLM) -> None:
+    assert {find_denoiser(name, folder_of(pocket.spec)).pool for name in ("wiener", "learned", "learned-mirror")} == {
+        None
+    }
 
 
 def test_evaluate_and_banks_list_print_their_tables(

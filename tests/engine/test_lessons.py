@@ -15,7 +15,8 @@ from psmooth.certify import certify
 from psmooth.errors import PsmoothError, ScanError, TaskError
 from psmooth.lessons import drawn_scans, study
 from psmooth.models import MedVLM
-from psmooth.scans import Crop
+from psmooth.prompts import load_bank
+from psmooth.scans import Crop, crop_scan
 from psmooth.tasks import own_task
 
 TASK = own_task("dark disc; bright disc", "a picture of a {}.")
@@ -72,6 +73,12 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
     bank = steps[-1].bank
     assert bank is not None
     assert bank.facts.pool == (4 if method in ("few_shot", "linear_probe") else 6)
+    scans = [scan for _, scan in read_archive(tmp_path / "a.zip")]
+    known = [bank.learned_on(crop_scan(scan, tiny_model.crop_rule).sha256) for scan in scans]
+    assert (known.count(True), known.count(False)) == (bank.facts.pool, 6 - bank.facts.pool)
+    (tmp_path / "mine.safetensors").write_bytes(steps[-1].file)
+    assert load_bank(tmp_path / "mine.safetensors").pool == bank.pool
+    assert bank.learned_on(crop.sha256) is False
     assert len(steps[-1].losses) == bank.facts.steps
     *_, last = certify(tiny_model, crop, task=TASK, methods=(method,), banks=(bank,), plan=Plan(max_votes=50))
     assert last.results[method].run.bank == {

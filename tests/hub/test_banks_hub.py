@@ -34,6 +34,8 @@ from tests.hub.bank_server import BankHub, bank_hub
 
 TASK = own_task("disc; ring", "a picture of a {}.")
 REPO = "somebody/banks"
+CROPS = torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+POOL = {hashlib.sha256(b"3x32x32:" + bytes(crop.flatten().tolist())).hexdigest() for crop in CROPS}
 
 
 def listing(file: str) -> bytes:
@@ -58,10 +60,9 @@ def folder(tiny_model: MedVLM, tmp_path: Path) -> Path:
     """Two banks learned in a moment, and a file that is none of the Hub's business."""
     folder = tmp_path / "banks"
     folder.mkdir()
-    crops = torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for method in ("label_free", "label_free_probe"):
         course = Course(method, find_denoiser("none"), steps=3, copies=1)
-        *_, (_, bank) = learn_bank(tiny_model, TASK, course, crops, None)
+        *_, (_, bank) = learn_bank(tiny_model, TASK, course, CROPS, None)
         assert bank is not None
         bank.save(folder / f"{method}.safetensors")
     (folder / "patients.csv").write_text("a secret")
@@ -91,7 +92,9 @@ def test_a_bank_that_was_published_is_pulled_back_and_certifies_bit_equally(
     assert "disc; ring" in card
     pulled = pull(REPO, model=tiny_model, task=TASK, hub=hub)
     assert [bank.facts.method for bank in pulled] == ["label_free", "label_free_probe"]
+    assert "lets whoever has the same crop recognise it" in card
     for bank in pulled:
+        assert bank.pool == load_bank(folder / f"{bank.name}.safetensors").pool == POOL
         before, _ = votes(tiny_model, crop, load_bank(folder / f"{bank.name}.safetensors"))
         after, recorded = votes(tiny_model, crop, bank)
         assert after == before
@@ -269,6 +272,7 @@ def test_a_checkpoint_of_the_reference_implementation_becomes_a_bank(
     bank = import_coop(tmp_path / "model.pth.tar-50", tiny_model, TASK)
     assert bank.facts.steps == 50
     saved = bank.save(tmp_path / "coop.safetensors")
+    assert (bank.pool, saved.pool, saved.learned_on(crop.sha256)) == (None, None, None)
     assert torch.equal(saved.vectors, context)
     counts, _ = votes(tiny_model, crop, saved)
     assert sum(counts) == 200
