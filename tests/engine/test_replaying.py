@@ -42,7 +42,7 @@ from psmooth.tasks import TASKS
 
 Facts = dict[str, Any]
 Record = Certificate | Abstention
-TASK = TASKS["blood_cells"]
+TASK = TASKS["kather_colon"]
 FIRST, SECOND, *_ = TASK.class_ids
 LISTED = {field for _, fields in NOT_SHOWN for field in fields}
 
@@ -67,11 +67,11 @@ def _bank_methods() -> tuple[str, ...]:
 def learned(model: MedVLM, method: str, *more: np.ndarray) -> PromptBank:
     """A bank of a few random crops, and of those given."""
     generator = torch.Generator().manual_seed(1)
-    size, count = model.input_size, 8 - len(more)
+    size, count = model.input_size, len(TASK.class_ids) - len(more)
     crops = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
     crops = torch.cat([torch.from_numpy(np.stack(more)), crops]) if more else crops
-    course = Course(method, find_denoiser("none"), copies=2, steps=30, shots=8, sharpness=8.0)
-    *_, (_, bank) = learn_bank(model, TASK, course, crops, torch.arange(8))
+    course = Course(method, find_denoiser("none"), copies=2, steps=15, shots=8)
+    *_, (_, bank) = learn_bank(model, TASK, course, crops, torch.arange(len(TASK.class_ids)))
     assert bank is not None
     return bank
 
@@ -216,9 +216,7 @@ FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("denoiser_learned_on_scan", lambda _: {"denoiser_learned_on_scan": False}),
     ("denoiser_learned_on_scan", lambda _: {"denoiser_learned_on_scan": True, "guarantee": "frozen_prompt"}),
     ("noise_level", lambda _: {"noise_level": 1.0}),
-    ("noise_level", lambda _: {"noise_level": 0.51}),
     ("task", lambda _: {"task": "chest_xray"}),
-    ("task", lambda _: {"task": "own"}),
     ("class_ids", lambda facts: {"class_ids": [SECOND, FIRST, *facts["class_ids"][2:]]}),
     ("class_ids", to_the_front),
     ("class_names", lambda facts: {"class_names": facts["class_names"][::-1]}),
@@ -320,7 +318,8 @@ def test_what_is_listed_as_not_shown_is_not(
     helped = rebuilt({**facts, **change(facts)}).to_dict()
     assert helped != facts
     assert verify(helped).ok
-    assert replay(read_certificate(helped), film, device="cpu", banks=banks).ok
+    named_by_the_bank = field == "class_ids" and facts["bank"] is not None
+    assert _is_refused(helped, film, banks) == named_by_the_bank
 
 
 def test_every_field_is_forged_or_listed(records: dict[str, Record]) -> None:
