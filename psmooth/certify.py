@@ -284,16 +284,17 @@ def tuned(order: Order) -> Order:
         return order
     copies = torch.cat(list(_embeddings(order, "tune", _TUNE_COPIES)))
     contenders = {
-        key: one if one.start is None else replace(one, vectors=_tune(order, one.start, copies))
+        key: one if one.start is None else replace(one, vectors=_tune(order, one, one.start, copies))
         for key, one in order.contenders.items()
     }
     return replace(order, contenders=contenders)
 
 
-def _tune(order: Order, start: Tensor, copies: Tensor) -> Tensor:
-    context = tune(order.model, order.task, start, copies)
+def _tune(order: Order, contender: Contender, start: Tensor, copies: Tensor) -> Tensor:
+    task = replace(order.task, templates=contender.templates)
+    context = tune(order.model, task, start, copies)
     with torch.no_grad():
-        return order.model.embed_context(context, order.task.templates[0], order.task.class_names)
+        return order.model.embed_context(context, task.templates[0], task.class_names)
 
 
 def _answers(embeddings: Tensor, vectors: Tensor, batch_size: int) -> Tensor:
@@ -385,10 +386,9 @@ def _contender(
     bank = _find_bank(model, task, "few_shot" if method == "combined" else method, denoiser, banks)
     origin = {**bank.origin, "learned_on_scan": bank.learned_on(crop.sha256)}
     vectors = bank.class_vectors(model, noise_level)
-    if method == "combined":
-        return Contender(method, vectors, task.templates[:1], origin, bank.vectors.to(model.device))
+    start = bank.vectors.to(model.device) if method == "combined" else None
     clean = bank.class_vectors(model, 0) if bank.vectors.ndim == 3 else None
-    return Contender(method, vectors, (bank.facts.template,), origin, clean=clean)
+    return Contender(method, vectors, (bank.facts.template,), origin, start, clean)
 
 
 def _find_bank(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks: Sequence[PromptBank]) -> PromptBank:

@@ -218,7 +218,7 @@ FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("noise_level", lambda _: {"noise_level": 1.0}),
     ("task", lambda _: {"task": "chest_xray"}),
     ("class_ids", lambda facts: {"class_ids": [SECOND, FIRST, *facts["class_ids"][2:]]}),
-    ("class_ids", to_the_front),
+    ("class_ids", lambda facts: {name: facts[name][::-1] for name in ("class_ids", "class_names")}),
     ("class_names", lambda facts: {"class_names": facts["class_names"][::-1]}),
     ("class_names", lambda facts: {"class_names": ["a cat", *facts["class_names"][1:]]}),
     ("templates", lambda _: {"templates": ["a photograph of {}."]}),
