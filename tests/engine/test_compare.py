@@ -1,5 +1,7 @@
 """Every method on one scan: shared noise, missing banks, other noise levels, two kinds of guarantee."""
 
+from dataclasses import replace
+
 import torch
 
 from psmooth import views, views_compare
@@ -63,7 +65,9 @@ def test_the_two_kinds_of_guarantee_never_share_a_group(tiny_model: MedVLM, crop
 def test_methods_that_reach_equally_far_are_all_named() -> None:
     result = a_result((1000, 0, 0), "complete")
     assert isinstance(result, Certificate)
-    found = views_compare._finding({"template": result, "few_shot": result, "combined": result})
+    few = replace(result, run=replace(result.run, method="few_shot"))
+    frozen = replace(result, run=replace(result.run, method="combined", guarantee="frozen_prompt"))
+    found = views_compare._finding({"template": result, "few_shot": few, "combined": frozen})
     assert (
         found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {views.radius_text(result.radius)}."
     )
