@@ -25,12 +25,11 @@
     return order;
   }
 
-  // Floored where it is covered and rounded up where it is not, so that beside the radius neither looks like the other.
+  // Floored where it is covered, as the radius is: nothing covered looks larger than what is certified.
   function sizeText(cost, covered) {
-    const digits = cost < 1 ? 3 : 1;
+    const digits = cost < 1 || covered ? 3 : 1;
     const near = cost.toFixed(digits);
-    const fits = covered ? Number(near) <= cost : Number(near) >= cost;
-    return fits ? near : (Number(near) + (covered ? -1 : 1) * 10 ** -digits).toFixed(digits);
+    return covered && Number(near) > cost ? (Number(near) - 10 ** -digits).toFixed(digits) : near;
   }
 
   const l2 = (change) => Math.sqrt(change.reduce((sum, value) => sum + value * value, 0)) / 255;

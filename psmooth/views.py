@@ -296,12 +296,10 @@ def joint_alpha_text(results: Sequence[Result]) -> str:
 def size_text(size: float, covered: bool = False) -> str:
     """A distance to about two digits: "0.27", "4.0", "55".
 
-    It is floored where a certificate covers it and rounded up where none does: beside the radius no distance looks
-    covered that is not, and none that is covered looks larger than what is certified.
+    What a certificate covers is floored as its radius is: nothing covered looks larger than what is certified.
     """
     digits = 2 if size < 1 else 1 if size < 10 else 0
-    rounding = ROUND_FLOOR if covered else ROUND_CEILING
-    return str(Decimal(size).quantize(Decimal(1).scaleb(-digits), rounding=rounding))
+    return radius_text(size, digits) if covered else f"{size:.{digits}f}"
 
 
 def duration_text(seconds: float) -> str:
