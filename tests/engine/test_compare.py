@@ -11,7 +11,7 @@ from psmooth.compare import SWEEP, available, compare
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop
 from psmooth.tasks import TASKS, own_task
-from tests.engine.test_views import a_result
+from tests.engine.test_views import a_result, certified
 
 TASK = own_task("disc; ring; dot", "a picture of a {}.")
 
@@ -104,12 +104,9 @@ def test_a_point_of_the_curve_is_floored() -> None:
         assert f"σ = 0.25: {'0.300' if radius > 0.3 else '0.299'} ·" in told
 
 
-def test_methods_that_reach_equally_far_are_all_named() -> None:
-    result = a_result((1000, 0, 0), "complete")
-    assert isinstance(result, Certificate)
-    few = replace(result, run=replace(result.run, method="few_shot"))
-    frozen = replace(result, run=replace(result.run, method="combined", guarantee="frozen_prompt"))
-    found = views_compare._finding({"template": result, "few_shot": few, "combined": frozen})
-    assert (
-        found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {views.radius_text(result.radius)}."
-    )
+def test_methods_that_reach_equally_far_are_all_named_and_no_frozen_one() -> None:
+    plain, few = certified(), certified(method="few_shot")
+    frozen = certified(method="combined", guarantee="frozen_prompt")
+    found = views_compare._finding({"template": plain, "few_shot": few, "combined": frozen})
+    radius = views.radius_text(plain.radius)
+    assert found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {radius}."
