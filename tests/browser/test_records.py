@@ -36,12 +36,12 @@ def test_runs_on_one_scan_are_listed_with_their_joint_alpha_and_are_there_when_i
 
 
 # Mounts the stage a second time, on a copy, and keeps what shows a step.
-MOUNT = """(step) => {
+MOUNT = """([step, words, budget]) => {
   const copy = document.createElement("div");
   copy.id = "again";
   copy.append(document.querySelector("#ps-stage-column .ps-stage").cloneNode(true));
   document.querySelector("#ps-stage-column").append(copy);
-  const props = { value: step, words: {}, budget: {} };
+  const props = { value: step, words, budget };
   psmooth.stage(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
 }"""
 
@@ -53,7 +53,7 @@ def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:
     ]
     notice = page.locator("#again .ps-verdict .ps-restart")
     said = views.restart_notice(16)
-    page.evaluate(MOUNT, {**steps[0], "notice": said})
+    page.evaluate(MOUNT, [{**steps[0], "notice": said}, views.PAGE_WORDS, views.BUDGET_WORDS])
     expect(notice).to_be_visible()
     for step in steps:
         page.evaluate("(step) => window.next(step)", {**step, "notice": said})
