@@ -113,7 +113,7 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
                 if ending or scene.progress.phase == "done":
-                    session.keep(scene)
+                    session.keep(scene, order.specimen)
                 yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
@@ -125,7 +125,7 @@ def _overtaken(session: Session, scene: Scene | Download) -> Iterator[tuple[Any,
     """Another run is wanted: what this one has come to is listed, and shown if the other one is another view's."""
     if isinstance(scene, Download):
         return
-    session.keep(scene)
+    session.keep(scene, scene.order.specimen)
     if session.view != "certify":
         yield session.show("certify", scene.stopped), gr.skip()
 
@@ -139,7 +139,7 @@ def known(error: Exception) -> PsmoothError | None:
 
 
 def run_compare(session: Session) -> Generator[Any, None, None]:
-    """The wanted comparison of a session; errors become sentences."""
+    """The wanted comparison of a session, whose runs join those on its scan; errors become sentences."""
     order, number, shown = session.order, session.begin("compare"), None
     if number is None or not isinstance(order, Order):
         yield gr.skip() if session.view == "compare" else session.show("compare", views_compare.ended, None)
@@ -157,6 +157,14 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
                 yield session.show("compare", views_compare.comparison, step)
     except Exception as error:
         yield session.show("compare", views_compare.failed, known(error))
+    finally:
+        if shown is not None:
+            session.keep(shown, order.specimen)
+
+
+def list_runs(session: Session) -> Any:
+    """What *Certify* shows, with the list of runs as it is now."""
+    return session.told(session.shown["certify"]) if "certify" in session.shown else gr.skip()
 
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
@@ -214,8 +222,9 @@ def certify_file(
 ) -> Iterator[dict[str, Any]]:
     """Certify a scan and stream what its votes certify so far.
 
-    Each step is {state, line, sentence, votes, planned, radius, certificate}: the certificate is valid as it stands,
-    whenever the stream is ended, and the last one is the result. The radius is None while nothing is certified.
+    Each step is {state, line, sentence, votes, planned, radius, guarantee, certificate}: the certificate is valid as it
+    stands, whenever the stream is ended, and the last one is the result. The radius is None while nothing is certified;
+    with the guarantee "frozen_prompt" it holds for the prompt kept as it is alone.
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
     votes; a window_width of 0 takes a 16-bit scan's full range.
     """
@@ -251,7 +260,8 @@ def answer(scene: Scene) -> dict[str, Any]:
     record = None if progress.phase == "selection" else progress.results[scene.order.contender()[0]].to_dict()
     said = picked_from(stage, ("state", "line", "sentence"))
     counted = {"votes": progress.votes, "planned": progress.planned}
-    return {**said, **counted, "radius": record and record["radius"], "certificate": record}
+    found = {name: record and record[name] for name in ("radius", "guarantee")}
+    return {**said, **counted, **found, "certificate": record}
 
 
 def compare_file(
@@ -454,7 +464,7 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
 def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
     session.want(None)
-    session.bring(None)
+    session.forget()
     return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None)
 
 
@@ -716,7 +726,8 @@ def wire(demo: gr.Blocks, page: Page) -> None:
 def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
     """Compare and its Stop."""
     begun = page.start_compare.click(begin_compare, [page.session, *page.settings], page.comparison, **at_once)
-    begun.then(run_compare, page.session, page.comparison, trigger_mode="multiple", **DEVICE, **PRIVATE)
+    ran = begun.then(run_compare, page.session, page.comparison, trigger_mode="multiple", **DEVICE, **PRIVATE)
+    ran.then(list_runs, page.session, page.stage, **at_once)
     page.comparison.stop(halt_compare, page.session, page.comparison, **at_once)
 
 

@@ -97,8 +97,8 @@
         legendgrouptitle: place ? undefined : { text: frozen ? curve.frozen : curve.plain },
         x: curve.levels, y: series.radii.map((radius) => radius || 0),
         line: { color: ink, width: frozen ? 1.5 : 2, dash: frozen ? "dot" : DASHES[place % 3] },
-        marker: { color: ink, symbol: MARKS[place % 5] + (frozen ? "-open" : ""), size: 8 },
-        hovertemplate: "σ = %{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
+        marker: { color: ink, symbol: MARKS[place % 5] + (frozen ? "-open" : ""), size: curve.other.map((other) => (other ? 5 : 10)) },
+        text: series.hovers, hovertemplate: "%{text}<extra>%{fullData.name}</extra>",
       };
     });
   }
@@ -125,17 +125,26 @@
     return true;
   }
 
-  function fillCurveTable(card, curve, words) {
-    const [head, body] = [one(card, "thead tr"), one(card, "tbody")];
-    const titles = [words.compare_method, ...curve.levels.map((level) => `σ = ${level}`)];
+  function fillCurveTable(card, { curve, groups }, words) {
+    const head = one(card, "thead tr");
+    const titles = [words.compare_method, ...curve.heads];
     head.replaceChildren(...titles.map((title) => Object.assign(make("th", "", title), { scope: "col" })));
-    body.replaceChildren(
-      ...curve.series.map((series) => {
-        const row = make("tr");
-        row.append(make("th", "", series.name), ...series.texts.map((text) => make("td", "", text)));
-        return row;
-      }),
-    );
+    card.querySelectorAll("tbody").forEach((body) => body.remove());
+    one(card, "table").append(...groups.filter((group) => group.cards.length).map((group) => curveRows(group, curve)));
+  }
+
+  // A body of its own for each kind of guarantee: a frozen radius never stands among the others.
+  function curveRows(group, curve) {
+    const body = make("tbody");
+    const head = Object.assign(make("th", "", group.title), { scope: "rowgroup", colSpan: curve.heads.length + 1 });
+    body.append(make("tr"));
+    body.firstChild.append(head);
+    for (const series of curve.series.filter((one) => one.kind === group.kind)) {
+      const row = make("tr");
+      row.append(Object.assign(make("th", "", series.name), { scope: "row" }), ...series.texts.map((text) => make("td", "", text)));
+      body.append(row);
+    }
+    return body;
   }
 
   // ---- the view
@@ -166,6 +175,7 @@
       value = step.groups ? step : { ...kept, ...step };
       root.dataset.state = value.state;
       setText(one(root, ".ps-sentence"), value.sentence);
+      setText(one(root, ".ps-restart"), value.notice || "");
       setText(one(root, ".ps-line"), value.line);
       setText(one(root, "[role=status]"), value.announce);
       one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
@@ -175,7 +185,8 @@
       if (!value.groups) return;
       showGroups(one(root, ".ps-groups"), value);
       draw();
-      fillCurveTable(card, value.curve, words);
+      setText(one(card, ".ps-curve-note"), value.curve.note);
+      fillCurveTable(card, value, words);
     }
 
     one(root, ".ps-stop").addEventListener("click", (event) => {

@@ -311,6 +311,7 @@
   function drawRuler(root, value, words) {
     const box = one(root, ".ps-ruler");
     setText(one(root, ".ps-ruler-title span"), value.radius === null ? words.ruler_open : words.ruler.replace("{radius}", value.radius));
+    setText(one(root, ".ps-ruler-title small"), value.covered);
     if (box.children.length !== value.rows.length + 1) {
       box.replaceChildren();
       for (let i = 0; i < value.rows.length; i += 1) {
@@ -335,7 +336,7 @@
       row.classList.toggle("ps-covered", covered);
       setText(one(row, ".ps-mark-words"), text);
       setText(one(row, "b"), size);
-      setText(one(row, ".ps-hidden"), covered ? words.covered : words.outside);
+      setText(one(row, ".ps-hidden"), covered ? value.covered : words.outside);
       one(row, ".ps-dot").style.left = one(row, "b").style.left = `${place * 100}%`;
       one(row, ".ps-reach").style.width = `${(value.place || 0) * 100}%`;
     });
@@ -423,6 +424,7 @@
     setText(one(root, ".ps-unit"), radius.unit);
     setText(one(root, ".ps-status"), radius.status);
     setText(one(root, ".ps-line"), value.line);
+    setText(one(root, ".ps-restart"), value.notice || "");
     setText(one(root, "[role=status]"), value.announce || "");
   }
 
@@ -536,7 +538,7 @@
       one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
       showReport(one(root, ".ps-report"), value.report);
       showRuns(one(root, ".ps-runs"), value.runs);
-      if (!BUSY.includes(value.state)) spend((radius = value.reach || null), pictures);
+      if (!BUSY.includes(value.state)) spend((radius = value.reach ? { size: value.reach, text: value.radius.text, frozen: value.frozen } : null), pictures);
       one(root, ".ps-how").disabled = BUSY.includes(value.state) || !value.reach;
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
       drawn = performance.now() + 3 * (performance.now() - started);

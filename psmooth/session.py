@@ -3,6 +3,7 @@
 It knows nothing about Gradio or how a page looks; the page and the endpoints are both made from it.
 """
 
+import hashlib
 import logging
 import os
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ Shown = TypeVar("Shown")
 OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
+MOST_LISTS = 100  # scans whose runs one tab remembers
 
 shelf = ModelShelf(home_device())
 log = logging.getLogger("psmooth.session")
@@ -51,6 +53,13 @@ class Specimen:
     scan: Scan
     truth: str | None = None
     gallery: dict[str, str | None] | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """The sha256 of the scan's values: the same scan is known again, and nothing of it is kept."""
+        values = self.scan.values
+        about = f"{values.dtype.str} {values.shape} ".encode()
+        return hashlib.sha256(about + values.tobytes()).hexdigest()
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -352,7 +361,15 @@ class Session:
     box: tuple[int, int, int, int] | None = None
     voice: Voice = IN_WORDS
     shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
-    results: list[Certificate | Abstention] = field(default_factory=list)
+    lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bring(self.specimen)
+
+    @property
+    def results(self) -> list[Certificate | Abstention]:
+        """What the runs on this scan have come to, those before it was left included."""
+        return self.lists[self.specimen.identity] if self.specimen else []
 
     def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
         """What a function of the views says, in the visitor's voice."""
@@ -370,13 +387,23 @@ class Session:
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()
 
     def bring(self, specimen: Specimen | None) -> None:
-        """Another scan, or none; the box of the one before and its results go with it."""
-        self.specimen, self.box, self.results = specimen, None, []
+        """Another scan, or none; the box of the one before goes, the list of its runs stays under its identity."""
+        self.specimen, self.box = specimen, None
+        if specimen is not None:
+            self.lists[specimen.identity] = self.lists.pop(specimen.identity, [])
+            while len(self.lists) > MOST_LISTS:
+                del self.lists[next(iter(self.lists))]
 
-    def keep(self, scene: Scene) -> None:
-        """List what a run on this scan has come to, ended by itself or not; one that has named no class yet is none."""
-        if scene.order.specimen is self.specimen and scene.progress.phase != "selection":
-            self.results.append(scene.outcome())
+    def forget(self) -> None:
+        """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
+        self.bring(None)
+        self.lists.clear()
+
+    def keep(self, ended: Scene | Comparison, specimen: Specimen) -> None:
+        """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
+        if specimen.identity in self.lists:
+            outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
+            self.lists[specimen.identity] += [one for one in outcomes if one.votes.total]
 
     def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without an order, end the one that is on."""

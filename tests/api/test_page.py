@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import app
-from psmooth import session, views
+from psmooth import session as session_module
+from psmooth import views
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
@@ -45,8 +46,8 @@ class FakeScene:
     def strip(self) -> str:
         return "strip"
 
-    def outcome(self) -> str:
-        return f"outcome {self.number}"
+    def outcome(self) -> Any:
+        return a_result((90 + self.number, 0, 0))
 
 
 @pytest.fixture
@@ -66,6 +67,61 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 # --- a session and its runs
+
+
+def kept(session: app.Session, count: int) -> None:
+    """Runs on the scan that the session holds."""
+    assert session.specimen is not None
+    ended = SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete"))
+    for _ in range(count):
+        session.keep(ended, session.specimen)  # type: ignore[arg-type]
+
+
+def a_specimen(level: int) -> app.Specimen:
+    return app.Specimen(open_scan(np.full((40, 40, 3), level, np.uint8)))
+
+
+def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
+    session = app.Session(a_specimen(1))
+    kept(session, 2)
+    session.bring(None)
+    assert session.results == []
+    session.bring(a_specimen(2))
+    assert session.results == []
+    kept(session, 1)
+    session.bring(a_specimen(1))
+    assert len(session.results) == 2, "the same values, opened anew, are the same scan"
+    assert not [one for one in vars(session)["lists"] if not isinstance(one, str)], "a scan is known by its sha256"
+
+
+def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> None:
+    session = app.Session(a_specimen(1))
+    kept(session, 2)
+    before = session.specimen
+    assert before is not None
+    app.clear(session)
+    session.keep(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
+    session.bring(a_specimen(1))
+    assert session.results == []
+
+
+def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "MOST_LISTS", 2)
+    session = app.Session()
+    for level in (1, 2, 1, 3):
+        session.bring(a_specimen(level))
+        kept(session, 1)
+    session.bring(a_specimen(1))
+    assert len(session.results) == 2, "visited again, it was not the one left longest ago"
+    session.bring(a_specimen(2))
+    assert session.results == []
+
+
+def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
+    session = app.Session(a_specimen(1))
+    assert session.specimen is not None
+    session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.specimen)  # type: ignore[arg-type]
+    assert session.results == []
 
 
 def test_a_wanted_run_is_run_once(order: app.Order, ended: list[str]) -> None:
@@ -136,14 +192,14 @@ def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
     order: app.Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(session, "fetch_model", lambda _: iter(()))
-    monkeypatch.setattr(session, "_scenes", lambda _: iter([ran.append("here")]))
-    monkeypatch.setattr(session, "_on_card", lambda _: lambda _: iter([ran.append("card")]))
+    monkeypatch.setattr(session_module, "fetch_model", lambda _: iter(()))
+    monkeypatch.setattr(session_module, "_scenes", lambda _: iter([ran.append("here")]))
+    monkeypatch.setattr(session_module, "_on_card", lambda _: lambda _: iter([ran.append("card")]))
     visitor, settings = app.Session(order.specimen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
     app.begin_first(visitor, *settings)
-    list(session.scenes(visitor.order))  # type: ignore[arg-type]
+    list(session_module.scenes(visitor.order))  # type: ignore[arg-type]
     app.begin(visitor, *settings)
-    list(session.scenes(visitor.order))  # type: ignore[arg-type]
+    list(session_module.scenes(visitor.order))  # type: ignore[arg-type]
     assert ran == ["here", "card"]
 
 
@@ -159,12 +215,12 @@ def test_another_voice_says_what_is_shown_again() -> None:
 
 
 @pytest.mark.usefixtures("ended")
-def test_a_run_leaves_its_outcome_and_another_scan_begins_anew(order: app.Order) -> None:
+def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: app.Order) -> None:
     visitor = app.Session(order.specimen)
     visitor.want(order)
     list(app.run(visitor))
-    assert visitor.results == ["outcome 3"]
-    visitor.bring(order.specimen)
+    assert [one.votes.total for one in visitor.results] == [93]
+    visitor.bring(a_specimen(1))
     assert visitor.results == []
 
 
@@ -177,14 +233,16 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: app.O
     next(steps)
     visitor.want(order, view)
     assert [stage for stage, _ in steps] == shown
-    assert visitor.results == ["outcome 1"]
+    assert [one.votes.total for one in visitor.results] == [91]
     visitor.want(order)
     steps = app.run(visitor)
     next(steps)
-    visitor.bring(app.Specimen(order.specimen.scan))
+    visitor.bring(a_specimen(1))
     visitor.want(order)
     assert list(steps) == []
     assert visitor.results == []
+    visitor.bring(app.Specimen(order.specimen.scan))
+    assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
 def test_a_certificate_is_checked_and_its_file_removed(tmp_path: Path) -> None:
