@@ -113,7 +113,7 @@ def compare(
                 sweep.results[level] = step.results
                 sweep.drawn[level] = 0 if step.phase == "selection" else step.votes
                 first = step if level == noise_level or first is None else first
-                restarted = getattr(step, "restarted", None) or restarted
+                restarted = step.restarted or restarted
                 over = level == levels[-1] and step.phase == "done"
                 share = 1.0 if over else sweep.share
                 yield Comparison(level, first, dict(sweep.results), share, missing, over, restarted)

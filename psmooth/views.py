@@ -362,22 +362,25 @@ _STATEMENTS: Final[dict[tuple[str, bool], str]] = {
     "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
     "this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program again there is not "
     "covered: it tunes a new prompt and may name another class.",
-    ("bank", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes "
-    "would give with this bank kept is {name} for every 8-bit crop closer than {radius}. Learning or choosing a bank "
-    "again on an altered scan is not covered: with another bank the program may name another class.",
-    ("bank", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    (
+        "learned",
+        False,
+    ): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes "
+    "would give with this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning or "
+    "choosing them again on an altered scan is not covered: with others the program may name another class.",
+    ("learned", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
     "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
-    "this bank kept is {name} for every 8-bit crop closer than {radius}. Learning or choosing a bank again on an "
-    "altered scan is not covered: with another bank the program may name another class.",
+    "this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning or choosing them again "
+    "on an altered scan is not covered: with others the program may name another class.",
 }
 _TUNED_ON_THE_SCAN: Final = ("zero_shot", "combined")
 
 
 def _frozen_part(run: Run) -> str:
-    """What a certificate takes as it is: nothing, the prompt tuned on the scan, or the bank learned on it."""
+    """What a certificate takes as it is: nothing, the prompt tuned on the scan, or what was learned on it."""
     if run.guarantee != "frozen_prompt":
         return "nothing"
-    return "prompt" if run.method in _TUNED_ON_THE_SCAN else "bank"
+    return "prompt" if run.method in _TUNED_ON_THE_SCAN else "learned"
 
 
 def guarantee_sentence(result: Certificate) -> str:
@@ -444,10 +447,10 @@ GUARANTEES: Final[dict[str, tuple[str, str]]] = {
         "With this prompt frozen",
         "The prompt was tuned on this scan: the certificate holds for that prompt kept as it is, not for tuning again.",
     ),
-    "frozen_bank": (
+    "frozen_learned": (
         "With this prompt frozen",
-        "The bank was learned or chosen on this very scan: the certificate holds for that bank kept as it is, not for "
-        "learning again on an altered scan.",
+        "The bank or the denoiser was learned or chosen on this very scan: the certificate holds for both kept as they "
+        "are, not for learning again on an altered scan.",
     ),
 }
 
@@ -466,7 +469,7 @@ def guarantee_words_of(result: Result) -> tuple[str, str]:
 def _reason(run: Run) -> str:
     """The row of ``GUARANTEES``; an older file does not say what its bank was learned on."""
     if run.guarantee == "frozen_prompt":
-        return "frozen_bank" if _frozen_part(run) == "bank" else "frozen_prompt"
+        return "frozen_learned" if _frozen_part(run) == "learned" else "frozen_prompt"
     known = run.bank is None or run.bank.get("learned_on_scan") is not None
     return "unconditional" if known else "unknown_bank"
 
@@ -617,9 +620,9 @@ def chart_data(result: Result) -> dict[str, Any]:
     so no bar changes its place while votes pour in.
     """
     run, votes = result.run, result.votes
-    chosen = sum(votes.selection) >= (run.plan.selection_votes or 0)
+    chosen = votes.selected >= (run.plan.selection_votes or 0)
     order = sorted(range(len(run.class_ids)), key=lambda index: (-votes.selection[index] * chosen, index))
-    selected, counted = max(1, sum(votes.selection)), max(1, votes.total)
+    selected, counted = max(1, votes.selected), max(1, votes.total)
     return {
         "labels": [run.class_names[index] for index in order],
         "counts": [votes.counts[index] for index in order],
@@ -628,7 +631,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         "selection_shares": [votes.selection[index] / selected for index in order],
         "total": votes.total,
         "most": run.plan.max_votes,
-        "selection_total": sum(votes.selection),
+        "selection_total": votes.selected,
         "invalid": votes.invalid,
         "chosen": chosen,
         "certified": isinstance(result, Certificate),
@@ -638,7 +641,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         "at_most": say("rivals at most {share}", share=at_most_text(result.rival_upper_bound)),
         "caption": say(
             "· {chose} chose the class (outlines), {counted} counted",
-            chose=sum(votes.selection),
+            chose=votes.selected,
             counted=count_text(votes.total),
         ),
     }
@@ -894,8 +897,7 @@ def stage(
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
     run, state = result.run, state_of(progress, result)
-    restarted = getattr(progress, "restarted", None)
-    notice = "" if restarted is None else restart_notice(restarted)
+    notice = "" if progress.restarted is None else restart_notice(progress.restarted)
     selecting = state == "selecting"
     return {
         "state": state,

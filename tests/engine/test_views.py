@@ -53,7 +53,7 @@ def a_result(
 def a_progress(result: Certificate | Abstention, phase: Any = "estimation", **changes: Any) -> Progress:
     facts: dict[str, Any] = {
         "votes": result.votes.total, "planned": 1_000, "seconds": 1.77, "votes_per_second": 362.4, "seconds_left": 0.9,
-        "results": {"template": result}, "clean": {"template": result.run.class_ids[1]}, "notice": None,
+        "results": {"template": result}, "clean": {"template": result.run.class_ids[1]}, "restarted": None,
     }  # fmt: skip
     return Progress(phase, **(facts | changes))
 
@@ -271,8 +271,8 @@ def test_a_tuned_prompt_and_a_bank_learned_on_the_scan_say_what_is_kept_and_what
                       ("tuned", "learned on the scan"))  # fmt: skip
     assert "with this prompt kept" in tuned
     assert "tunes a new prompt and may name another class" in tuned
-    assert "with this bank kept" in learned
-    assert "with another bank the program may name another class" in learned
+    assert "with this bank and denoiser kept" in learned
+    assert "with others the program may name another class" in learned
     for told in (tuned, learned):
         assert "is not covered" in told
         assert ("only one tried" in told) == (origin == "given")
