@@ -187,7 +187,7 @@ def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptB
     results = next(stream).results
     stream.close()
     return {
-        method: _facts(result.run, _bank_sha256(model, result.run, study.task, banks), study)
+        method: _facts(result.run, _bank_of(model, result.run, study.task, banks), study)
         for method, result in results.items()
     }
 
@@ -216,16 +216,19 @@ def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
     }
 
 
-def _bank_sha256(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> str | None:
-    """Of what a vote depends on; None without a bank. What else its file tells, such as scores, may change."""
+def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> str | None:
     if run.bank is None:
         return None
     source = "few_shot" if run.method == "combined" else run.method
     given = next((bank for bank in banks if bank.sha256 == run.bank["sha256"]), None)
-    bank = given or shipped_bank(model, task, source, run.denoiser)
-    values = bank.vectors.float().cpu().contiguous().numpy()
-    told = [list(values.shape), bank.facts.template, list(bank.facts.noise_levels)]
-    return hashlib.sha256(json.dumps(told).encode() + values.astype("<f4").tobytes()).hexdigest()
+    return bank_sha256(given or shipped_bank(model, task, source, run.denoiser))
+
+
+def bank_sha256(bank: PromptBank) -> str:
+    """Of what votes depend on: the vectors, their shape, template and noise levels; scores beside them may change."""
+    told = [list(bank.vectors.shape), bank.facts.template, list(bank.facts.noise_levels)]
+    values = bank.vectors.detach().float().cpu().contiguous().numpy().astype("<f4")
+    return hashlib.sha256(json.dumps(told).encode() + values.tobytes()).hexdigest()
 
 
 def fingerprint(facts: Facts) -> str:
