@@ -48,7 +48,7 @@ def coverage(task_sizes: Sizes, chances: Sequence[np.ndarray], generator: np.ran
     draws = [(generator.binomial(sizes, chance, (2_000, len(sizes))) / sizes).mean(1) for sizes, chance in pairs]
     size = effective_size([effective_size(sizes) for sizes in task_sizes])
     true = np.mean([chance.mean() for chance in chances])
-    values = np.sort(np.mean(draws, axis=0))
+    values: list[float] = np.sort(np.mean(draws, axis=0)).tolist()
     first = bisect_left(values, True, key=lambda value: interval(value, size)[1] >= true)  # both ends rise with value
     last = bisect_left(values, True, key=lambda value: interval(value, size)[0] > true)
     return (last - first) / len(values)
@@ -104,7 +104,8 @@ def test_resampling_which_it_replaces_covers_far_less() -> None:
     """What the enumeration above would say of percentiles of resampled scans; it sees a bad interval."""
 
     def percentiles(hits: int, total: int) -> tuple[float, float]:
-        return tuple(binom.ppf((0.025, 0.975), total, hits / total) / total)
+        low, high = binom.ppf((0.025, 0.975), total, hits / total) / total
+        return float(low), float(high)
 
     found = [exact_coverage(np.full(5, share), 10, percentiles) for share in (0.02, 0.97)]
     assert all(coverage < 0.85 for coverage in found)
