@@ -79,7 +79,7 @@ def start(folder: Path, model: Path, out: Path) -> subprocess.Popen[bytes]:
 def test_killed_at_random_moments_it_ends_with_the_undisturbed_table(
     folder: Path, tiny_model_folder: Path, tmp_path: Path
 ) -> None:
-    assert start(folder, tiny_model_folder, tmp_path / "whole").wait(120) == 0
+    assert start(folder, tiny_model_folder, tmp_path / "whole").wait(600) == 0
     generator, killed = random.Random(7), 0
     lines = tmp_path / "cut" / "records.jsonl"
     for _ in range(2):
@@ -89,7 +89,7 @@ def test_killed_at_random_moments_it_ends_with_the_undisturbed_table(
         process.send_signal(signal.SIGKILL)
         killed += process.wait(60) == -signal.SIGKILL
     assert killed == 2
-    assert start(folder, tiny_model_folder, tmp_path / "cut").wait(120) == 0
+    assert start(folder, tiny_model_folder, tmp_path / "cut").wait(600) == 0
     whole, cut = ((tmp_path / name / "summary.json").read_text() for name in ("whole", "cut"))
     assert whole == cut
     assert len(whole_records(lines)) == 8 * 3 * 2
