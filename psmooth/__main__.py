@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command im
     from psmooth._certificate_file import Problem
     from psmooth.certificate import Abstention, Certificate, Plan, Verification
     from psmooth.certify import Progress
+    from psmooth.evaluate import Readable
     from psmooth.learning import Step
     from psmooth.models import MedVLM
     from psmooth.replaying import Replay
@@ -202,23 +203,28 @@ def evaluate(
     denoisers: Annotated[str, typer.Option(help="Commas between.")] = "none",
     noise: Annotated[str, typer.Option(help="Noise levels, commas between.")] = "0.25",
     votes: Annotated[int, typer.Option(help="Votes announced.")] = 1_000,
-    limit: Annotated[int | None, typer.Option(min=1, help="Scans in all, evenly over classes.")] = None,
-    seed: Annotated[int, typer.Option(help="One for all scans; their noise still differs.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Scans in all, as many of each class, shuffled by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="One for all scans; their noise still differs.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
     bank: Bank = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.evaluate import Study, labelled_files, write_summary
+    from psmooth.evaluate import Study, labelled_files, look_over, write_summary
     from psmooth.evaluate import evaluate as run
     from psmooth.tasks import find_task
 
     question = find_task(task)
     levels = tuple(_number(level, "--noise") for level in noise.split(","))
     study = Study(question, _words(methods), _words(denoisers), levels, Plan(max_votes=votes), seed)
-    files = labelled_files(folder, question, limit)
-    for done, planned in run(_load(model, device), files, study, out, _banks(bank)):
+    files = labelled_files(folder, question, limit, seed)
+    med_vlm = _load(model, device)
+    found = look_over(med_vlm, folder, files, strict)
+    for done, planned in run(med_vlm, found.files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)
     _draw_curves(out)
@@ -226,6 +232,8 @@ def evaluate(
         typer.echo(_json_text(rows))
     else:
         _show(_evaluation_lines(rows))
+    for line in _left_out_lines(found):
+        _say(line)
 
 
 banks = typer.Typer(help="Prompt banks.", no_args_is_help=True)
@@ -441,30 +449,57 @@ def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
 
 
 def _draw_curves(out: Path) -> None:
-    """Certified accuracy against radius as ``curves.html``, one curve a method, denoiser and noise level."""
-    from psmooth.evaluate import certified_curve, whole_records
-    from psmooth.views import METHOD_NAMES, curves_figure
+    """Certified accuracy against radius as ``curves.html``, one curve a run and kind of guarantee."""
+    from psmooth.evaluate import RECORDS, by_run, certified_curve, read_runs, whole_records
+    from psmooth.views import curves_figure
 
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for record in whole_records(out / "records.jsonl"):
-        name = f"{METHOD_NAMES[record['method']]}, {record['denoiser']}, σ = {record['noise_level']:g}"
-        groups.setdefault(name, []).append(record)
-    curves = {name: (found[0]["guarantee"], *certified_curve(found)) for name, found in groups.items()}
+    curves: dict[str, tuple[str, list[float], list[float]]] = {}
+    runs = read_runs(out)
+    for (run, guarantee), found in by_run(whole_records(out / RECORDS)).items():
+        name = _curve_name(runs[run])
+        curves[f"{name}, run {run}" if name in curves else name] = (guarantee, *certified_curve(found))
     curves_figure(curves).write_html(out / "curves.html", include_plotlyjs="directory")
 
 
+def _curve_name(facts: dict[str, Any]) -> str:
+    from psmooth.views import METHOD_NAMES
+
+    way = f"{METHOD_NAMES[facts['method']]}, {facts['denoiser']}, σ = {facts['noise_level']:g}"
+    return f"{way}, {facts['model']}, n = {facts['max_votes']:,}"
+
+
 def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The table: certified accuracy at each radius, unconditional rows first, then those of a frozen prompt."""
+    """The table: certified accuracy at each radius, unconditional rows first, then those of a frozen prompt.
+
+    Rows that were made with other votes, seeds or models stand under a head of their own.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["guarantee"] == "frozen_prompt"):
+        groups.setdefault((row["guarantee"].replace("_", " "), _made_with(row)), []).append(row)
     lines = []
-    for guarantee in ("unconditional", "frozen_prompt"):
-        chosen = [row for row in rows if row["guarantee"] == guarantee]
-        if chosen:
-            radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
-            lines.append(f"{guarantee.replace('_', ' '):40} {radii}")
+    for (guarantee, facts), chosen in groups.items():
+        radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
+        lines += [facts, f"{guarantee:40} {radii}"]
         for row in chosen:
             name = f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
             lines.append(f"{name:40} " + "  ".join(f"{value[0]:<7.3f}" for value in row["certified"].values()))
     return lines
+
+
+def _made_with(row: dict[str, Any]) -> str:
+    votes = f"n = {row['max_votes']:,} votes after {row['selection_votes']:,} that choose the class"
+    seed = f"seed {int(row['seed'], 16)}, scans {row['drawn']}"
+    return f"{votes}, α = {row['failure_probability']:g}, {seed}, {row['model']} @ {row['model_revision'][:8]}"
+
+
+def _left_out_lines(found: "Readable") -> Iterator[str]:
+    """What of the folder does not count, by name."""
+    if found.unreadable:
+        yield f"Passed over, for they cannot be read: {len(found.unreadable):,}."
+        yield from (f"  {name}: {error}" for name, error in found.unreadable)
+    if found.repeated:
+        yield f"Counted once, for the same picture came before: {len(found.repeated):,}."
+        yield from (f"  {name}" for name in found.repeated)
 
 
 def _banks(place: str | None) -> tuple[Any, ...]:
