@@ -4,6 +4,9 @@ It knows nothing about test scans. For every task, way and denoiser the candidat
 one that certifies most of ``val`` is kept, with its score among its facts and the crops of both splits in its pool.
 Seeds are fixed. Without a denoiser, probes of the plain model are also tried in closed form; behind one, descent does
 as well (docs/tried.md).
+
+Label-free ways learn from no label, but two choices around them took some: pools are drawn evenly over the classes, and
+the candidate is chosen on ``val`` with its labels.
 """
 
 import random

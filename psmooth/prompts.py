@@ -47,9 +47,10 @@ _ROW = ("method", "model", "model_revision", "task", "denoiser")  # of a manifes
 class BankFacts:
     """What a bank was learned for and how; everything a certificate or a menu needs to know of it.
 
-    ``shots`` are labelled scans a class (None: no label was used), ``pool`` the scans seen, ``sharpness`` the factor
-    on the logit scale while learning, ``scores`` figures on the split it was chosen on, ``denoiser_sha256`` the file of
-    a fitted denoiser. Class vectors that were fitted in closed form took no ``steps``, and there is one set of them for
+    ``shots`` are labelled scans a class (None: learned without a label), ``pool`` the scans learned on, ``sharpness``
+    the factor on the logit scale while learning, ``scores`` figures on the split it was chosen on (``val_certified…``
+    are measured with that split's labels, also where none was learned from), ``denoiser_sha256`` the file of a fitted
+    denoiser. Class vectors that were fitted in closed form took no ``steps``, and there is one set of them for
     each of the ``noise_levels``.
     """
 
@@ -93,7 +94,10 @@ class PromptBank:
     pool: frozenset[str] | None = None
 
     def learned_on(self, crop_sha256: str) -> bool | None:
-        """Whether this crop was in the pool, so that the prompt depends on the scan; None where nobody knows."""
+        """Whether this crop was in the pool, so that the prompt depends on the scan; None where nobody knows.
+
+        Pixel for pixel: the same scan cut otherwise, or saved anew with losses, is another crop.
+        """
         return None if self.pool is None else crop_sha256 in self.pool
 
     @property

@@ -146,6 +146,7 @@ def test_the_card_has_the_figures_of_a_bank(server: BankHub, hub: Hub, folder: P
     publish(folder, REPO, hub=hub)
     card = server.repos[REPO]["README.md"].decode()
     assert "license: other" in card
+    assert "certified accuracy takes its labels" in card
     assert "| label_free | val_certified | 0.703 |" in card
     assert "CC-BY-4.0 \\| mine |" in card
 
