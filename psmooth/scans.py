@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Final, Literal
 
@@ -581,6 +582,7 @@ def _scan_of_array(array: np.ndarray) -> Scan:
 
 
 def _check_rule(rule: CropRule) -> None:
+    _check_numbers(rule)
     if not 1 <= rule.size <= MAX_CROP_SIZE:
         raise ScanError(
             "A crop of {size:,} pixels a side is not possible. Expected is 1 to {most:,}: choose the size that the "
@@ -590,13 +592,38 @@ def _check_rule(rule: CropRule) -> None:
         )
     if rule.fit not in ("crop", "pad"):
         raise ScanError(
-            '"{fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.', fit=rule.fit
+            '"{fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.',
+            fit=_shown(rule.fit),
         )
-    if rule.interpolation not in _FILTERS:
+    if rule.interpolation not in tuple(_FILTERS):  # which, unlike the table itself, may be asked for a list
         raise ScanError(
             '"{interpolation}" is not an interpolation. Expected is "bicubic" or "bilinear": choose one of these.',
-            interpolation=rule.interpolation,
+            interpolation=_shown(rule.interpolation),
         )
+
+
+def _check_numbers(rule: CropRule) -> None:
+    """Annotations bind nobody who calls from a notebook or over the network."""
+    box = rule.box if isinstance(rule.box, tuple | list) else () if rule.box is None else (rule.box,)
+    window = () if rule.window is None else (getattr(rule.window, name, None) for name in ("center", "width"))
+    wrong = [value for value in (rule.size, *box) if not isinstance(value, Integral) or isinstance(value, bool)]
+    wrong += [value for value in window if not isinstance(value, Real) or isinstance(value, bool) or _is_huge(value)]
+    if wrong or (rule.box is not None and len(box) != 4):
+        raise ScanError(
+            "A crop cannot be made with {given}. Expected are whole pixels for its size and for the four sides of a "
+            "box, and numbers for a window: give such.",
+            given=ascii(wrong[0] if wrong else rule.box)[:40],
+        )
+
+
+def _shown(value: object) -> str:
+    """A value as a short piece of a sentence that can be written anywhere."""
+    return str(value)[:40].encode(errors="replace").decode()
+
+
+def _is_huge(number: Real) -> bool:
+    """Whether it is a whole number that no float can hold."""
+    return isinstance(number, Integral) and abs(int(number)) > 2**53
 
 
 def _resolve_window(scan: Scan, window: Window | None) -> Window | None:

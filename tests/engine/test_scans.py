@@ -709,6 +709,38 @@ def test_an_impossible_rule_is_refused(wrong: dict[str, Any]) -> None:
         crop_scan(open_scan(_noise(60, 90, 3)), CropRule(**wrong))
 
 
+_ODD = [None, True, float("nan"), float("inf"), -1, 0, 10**400, 1.5, "8", "\ud800", [], [1], {}, (), b"x", 3j, object()]
+
+
+@pytest.mark.parametrize("wrong", _ODD, ids=lambda value: ascii(value)[:12])
+def test_a_crop_of_anything_is_made_or_refused_in_a_sentence(wrong: Any) -> None:
+    scan = open_scan(_ramp())
+    parts: list[dict[str, Any]] = [
+        {"size": wrong},
+        {"fit": wrong},
+        {"interpolation": wrong},
+        {"box": wrong},
+        {"box": (0, 0, wrong, 20)},
+        {"window": wrong},
+        {"window": Window(wrong, 5)},
+        {"window": Window(5, wrong)},
+    ]
+    for part in parts:
+        try:
+            rule = crop_scan(scan, CropRule(**part)).rule
+        except ScanError as error:
+            str(error).encode()
+        else:
+            assert CropRule(**part) in (CropRule(), CropRule(window=rule.window)), "only what is a rule makes a crop"
+
+
+@pytest.mark.parametrize("wrong", [*_ODD, Path("\ud800"), np.array(None), np.zeros((0, 40), np.uint8)], ids=ascii)
+def test_what_is_no_scan_is_refused_in_a_sentence(wrong: Any) -> None:
+    with pytest.raises(ScanError) as caught:
+        open_scan(wrong)
+    str(caught.value).encode()
+
+
 def test_pictures_for_showing() -> None:
     pixels = _noise(HEIGHT, WIDTH, 3)
     scan = open_scan(pixels)
