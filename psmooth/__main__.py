@@ -6,6 +6,7 @@ Exit codes: 0 done or certified, 3 abstained, 1 a check failed, 2 refused input.
 """
 
 import importlib.util
+import io
 import json
 import shutil
 import sys
@@ -61,6 +62,7 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default t
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; an error of psmooth's is printed as its sentence."""
     settle()  # before torch allocates anything
+    _let_every_letter_be_printed()
     try:
         cli(args=None if arguments is None else list(arguments), prog_name="psmooth")
     except PsmoothError as error:
@@ -150,7 +152,7 @@ def verify(
     replayed = _replay(found.certificate, scan, device, bank) if found.certificate and scan else None
     passed = found.ok and (replayed is None or replayed.ok)
     if as_json:
-        typer.echo(_json_text(_verification_facts(found, replayed)))
+        _show_json(_json_text(_verification_facts(found, replayed)))
     else:
         _show(_verification_lines(found, replayed))
     raise typer.Exit(0 if passed else CHECK_FAILED)
@@ -188,7 +190,7 @@ def learn(
         course = {"shots": shots, "steps": steps or 300, "seed": seed, "closed_form": closed_form}
         facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, course)
     if as_json:
-        typer.echo(_json_text(facts))
+        _show_json(_json_text(facts))
     else:
         _show([f"{name}: {value}" for name, value in facts.items()])
 
@@ -229,7 +231,7 @@ def evaluate(
     rows = write_summary(out)
     _draw_curves(out)
     if as_json:
-        typer.echo(_json_text(rows))
+        _show_json(_json_text(rows))
     else:
         _show(_evaluation_lines(rows))
     for line in _left_out_lines(found):
@@ -286,7 +288,10 @@ def publish(
     from psmooth.banks_hub import publish as upload
 
     address = upload(folder, repo, private=private)
-    typer.echo(_json_text({"repo": repo, "address": address}) if as_json else address)
+    if as_json:
+        _show_json(_json_text({"repo": repo, "address": address}))
+    else:
+        typer.echo(address)
 
 
 @banks.command("import")
@@ -313,7 +318,7 @@ def _bank_row(bank: Any) -> dict[str, Any]:
 
 def _tell_banks(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        typer.echo(_json_text(rows))
+        _show_json(_json_text(rows))
         return
     if not rows:
         _say("No bank is listed for that model and task.")
@@ -338,7 +343,7 @@ def models(as_json: Json = False) -> None:
         for spec in MODELS.values()
     ]
     if as_json:
-        typer.echo(_json_text(rows))
+        _show_json(_json_text(rows))
         return
     for row in rows:
         typer.echo(f"{row['id']}: {row['about']}\n    tasks: {', '.join(row['tasks'])}\n    licence: {row['licence']}")
@@ -359,7 +364,7 @@ def phantom(
     _save_picture(drawn.pixels, out)
     facts = {"task": drawn.task, "class": drawn.class_id, "seed": drawn.seed, "parameters": drawn.parameters}
     if as_json:
-        typer.echo(_json_text(facts))
+        _show_json(_json_text(facts))
         return
     height, width = drawn.pixels.shape[:2]
     typer.echo(f"{drawn.class_id} of {drawn.task}, seed {drawn.seed}, {width} × {height} pixels")
@@ -685,12 +690,13 @@ def _conclude(progress: "Progress", out: Path | None, as_json: bool) -> int:
     from psmooth.views import NOTICE
 
     result = next(iter(progress.results.values()))
+    if out is not None:  # before anything is printed, which may fail
+        result.save(out)
     if as_json:
-        typer.echo(result.to_json(), nl=False)
+        _show_json(result.to_json())
     else:
         _show(_result_lines(progress))
     if out is not None:
-        result.save(out)
         _say(f"Certificate written to {out}.")
     _say(NOTICE)
     return CERTIFIED if result.verdict == "certified" else ABSTAINED
@@ -814,7 +820,23 @@ def _plain(text: str) -> str:
 
 
 def _json_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _show_json(text: str) -> None:
+    """On a console that lacks a letter all of them are escaped, which JSON allows within its texts alone: there."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        text = "".join(letter if letter.isascii() else json.dumps(letter)[1:-1] for letter in text)
+    typer.echo(text, nl=False)
+
+
+def _let_every_letter_be_printed() -> None:
+    """What a console of few letters, such as that of Windows, cannot show is printed as its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _save_picture(pixels: Any, path: Path) -> None:

@@ -319,6 +319,76 @@ def test_progress_is_for_terminals_and_notices_come_once(
     assert "\r" not in out
 
 
+# --- consoles of few letters
+
+NAMES = ("肺炎", "正常", "\N{MICROSCOPE} é")
+ON_A_CONSOLE = """
+import sys
+from pathlib import Path
+import psmooth.__main__ as line
+from tests.engine.test_command_line import conclude_in_names
+if sys.argv[1] == "conclude":
+    line._let_every_letter_be_printed()
+    sys.exit(line._conclude(conclude_in_names(), Path(sys.argv[2]), "--json" in sys.argv))
+line.main(sys.argv[1:])
+"""
+
+
+def conclude_in_names() -> Any:
+    """The end of a run whose classes are named in several scripts."""
+    run = replace(_run(Plan()), class_names=NAMES)
+    votes = replace(advance(Votes((64, 0, 0), (0, 0, 0)), (950, 50, 0), 0, run), ended="complete")
+    return _progress(run, votes, "done")
+
+
+def _on_console(encoding: str, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_CONSOLE, *arguments],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=120,
+    )
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)  # what is printed is of that encoding
+    assert "Traceback" not in err
+    return done.returncode, out, err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437"])
+def test_no_letter_costs_a_certificate(encoding: str, tmp_path: Path) -> None:
+    code, out, err = _on_console(encoding, "conclude", str(tmp_path / "正常.json"))
+    record = read_certificate(tmp_path / "正常.json")
+    assert (code, record.run.class_names) == (0, NAMES)
+    assert "\\u80ba\\u708e" in out
+    assert "Certificate written to" in err
+
+
+def test_json_stays_json_on_a_console_of_few_letters(tmp_path: Path) -> None:
+    for encoding in ("cp1252", "utf-8"):
+        code, out, _ = _on_console(encoding, "conclude", str(tmp_path / "c.json"), "--json")
+        assert (code, tuple(json.loads(out)["class_names"])) == (0, NAMES)
+
+
+def test_help_and_refusals_are_printed_on_any_console() -> None:
+    assert _on_console("cp1252", "certify", "--help")[0] == 0
+    assert "\\u03c3" in _on_console("cp1252", "certify", "--help")[1]
+    code, _, err = _on_console("cp1252", "certify", "x.png", "--task", "肺炎")
+    assert (code, "\\u80ba\\u708e" in err) == (2, True)
+
+
+def test_a_certificate_is_written_before_it_is_printed(
+    tmp_path: Path, fake: Fake, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise PlanError("The console is gone.")
+
+    monkeypatch.setattr(command_line, "_show", fail)
+    psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", tmp_path / "c.json")
+    assert read_certificate(tmp_path / "c.json").verdict == "certified"
+
+
 # --- verify
 
 

@@ -50,7 +50,7 @@ def test_every_scan_comes_with_its_folder_and_nothing_else_is_read(tmp_path: Pat
     ("entries", "words"),
     [
         ({"readme.txt": b"hello"}, "no scan in the zip"),
-        ({"a/1.png": b"not a picture"}, "Scan 1 of the zip"),
+        ({"a/1.png": b"not a picture"}, "'a/1.png' in the zip"),
         ({f"a/{n}.png": b"" for n in range(MOST_SCANS + 1)}, "at most 2,000"),
     ],
     ids=["no picture", "a broken picture", "too many"],
