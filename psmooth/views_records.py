@@ -71,8 +71,9 @@ def checked(found: Verification) -> dict[str, Any]:
                 "were drawn is shown by “psmooth verify --scan” alone, which draws them again."
             ),
             say(
-                "Neither shows the time, the device or the licence, that the seed was fresh, or that the plan was "
-                "fixed before the first vote."
+                "Neither shows that the seed was fresh or that the plan was announced before the first vote; nor when, "
+                "on which device and with which versions it ran, what the licences are and where a bank or a scan was "
+                "published."
             ),
         ]
     )
