@@ -616,6 +616,13 @@
 
   // ---- controls
 
+  // A sentence of the server, which may hold a stranger's words: as text, whatever stands in it.
+  psmooth.told = (element, props, watch) => {
+    const show = () => setText(one(element, "p"), props.value || "");
+    show();
+    watch("value", show);
+  };
+
   psmooth.ticks = (element) => {
     for (const button of element.querySelectorAll("button")) {
       button.addEventListener("click", () => {

@@ -6,6 +6,7 @@ It knows nothing about models or tasks.
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from psmooth.errors import ScanError
 from psmooth.scans import MAX_FILE_BYTES, PICTURES, Scan, open_scan
@@ -14,7 +15,7 @@ MOST_SCANS = 2_000
 MOST_BYTES = 512 * 2**20
 
 
-def read_archive(path: Path) -> Iterator[tuple[str, Scan]]:
+def read_archive(path: Path | IO[bytes]) -> Iterator[tuple[str, Scan]]:
     """Folder name and scan of every picture of a zip, in the order of their names; the folder is "" at the top.
 
     Raises:
