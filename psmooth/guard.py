@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -178,10 +177,10 @@ class Guard:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The server's answer to a request that is not too large; a tool may bring a file in base64."""
         most = 2 * self.most_bytes if path_of(scope).startswith(MCP) else MOST_BYTES
-        if int(Headers(scope=scope).get("content-length", "0")) > most:
+        try:
+            await self.app(scope, _counted(receive, most), send)
+        except _TooLargeError:
             await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
-            return
-        await self.app(scope, _counted(receive, most), send)
 
     async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the one file of a form; a browser that leaves meanwhile takes it along."""
@@ -203,14 +202,15 @@ class Guard:
                 self.arriving.popitem(last=False)[1].cancel()
             self.arriving[id(patience)] = patience
             try:
-                file = _only_file(await request.form(max_files=1, max_fields=4))
+                file = await _only_file(request)
             except _TooLargeError:
                 raise self._too_large() from None
-            except (MultiPartException, HTTPException, KeyError) as error:
+            except (MultiPartException, KeyError) as error:
                 raise ScanError(NO_FORM) from error
             finally:
                 self.arriving.pop(id(patience), None)
             if (file.size or 0) > self.most_bytes:
+                file.file.close()
                 raise self._too_large()
             return self.uploads.keep(file.file, file.size or 0)
         raise ScanError(DISPLACED)
@@ -225,8 +225,22 @@ def stamped(page: bytes) -> tuple[bytes, str]:
     return re.sub(rb"<script\b", f'<script nonce="{number}"'.encode(), page), POLICY.format(inline=f"'nonce-{number}'")
 
 
-def _only_file(form: Mapping[str, object]) -> UploadFile:
-    files = [value for value in form.values() if isinstance(value, UploadFile)]
+class _Form(MultiPartParser):
+    """As in Starlette, with a way to let go of a file that will not come whole."""
+
+    def close(self) -> None:
+        """Close what has come so far, and take it from the disk with that."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+async def _only_file(request: Request) -> UploadFile:
+    form = _Form(request.headers, request.stream(), max_files=1, max_fields=4)
+    try:
+        files = [value for value in (await form.parse()).values() if isinstance(value, UploadFile)]
+    except BaseException:  # a browser that left, and one that was displaced, too
+        form.close()
+        raise
     if not files:
         raise ScanError(NO_FORM)
     return files[0]
