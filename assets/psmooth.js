@@ -178,7 +178,7 @@
   }
 
   // Plotly reads tags in what it shows on hover, so a visitor's text is escaped.
-  const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const escape = (psmooth.escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"));
 
   function bars(data, rows, frame, marker) {
     return {

@@ -20,7 +20,7 @@ from psmooth.uploads import GONE
 from tests.serving import ROOT, _free_port
 
 OPEN = {
-    "GET /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
+    "GET /", "HEAD /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
     "GET /assets/{}", "GET /static/{}", "GET /svelte/{}", "GET /gradio_api/info", "GET /gradio_api/info/",
     "GET /gradio_api/app_id", "GET /gradio_api/app_id/", "GET /gradio_api/startup-events", "GET /gradio_api/queue/data",
     "GET /gradio_api/heartbeat/{}", "GET /gradio_api/call/{}/{}", "GET /gradio_api/call/v2/{}/{}",
