@@ -3,6 +3,7 @@
 It knows nothing about what the page shows, and of Gradio only the addresses that a page and its clients need.
 """
 
+import asyncio
 import hashlib
 import os
 import re
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-import anyio
 from starlette.datastructures import Headers, MutableHeaders, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -136,7 +136,7 @@ class Guard:
     hosts: Hosts
     tools: bool
     most_bytes: int
-    arriving: OrderedDict[int, anyio.CancelScope] = field(default_factory=OrderedDict)
+    arriving: OrderedDict[int, asyncio.Timeout] = field(default_factory=OrderedDict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or answer with the headers that every answer has."""
@@ -197,23 +197,25 @@ class Guard:
 
     async def _arrived(self, request: Request) -> str:
         """The word for a file that has come whole, in time and at most as large as allowed."""
-        with anyio.CancelScope(deadline=anyio.current_time() + SECONDS_TO_UPLOAD) as patience:
-            while len(self.arriving) >= MOST_AT_ONCE:
-                self.arriving.popitem(last=False)[1].cancel()
-            self.arriving[id(patience)] = patience
-            try:
-                file = await _only_file(request)
-            except _TooLargeError:
-                raise self._too_large() from None
-            except (MultiPartException, KeyError) as error:
-                raise ScanError(NO_FORM) from error
-            finally:
-                self.arriving.pop(id(patience), None)
-            if (file.size or 0) > self.most_bytes:
-                file.file.close()
-                raise self._too_large()
-            return self.uploads.keep(file.file, file.size or 0)
-        raise ScanError(DISPLACED)
+        try:
+            async with asyncio.timeout(SECONDS_TO_UPLOAD) as patience:
+                while len(self.arriving) >= MOST_AT_ONCE:
+                    self.arriving.popitem(last=False)[1].reschedule(0)
+                self.arriving[id(patience)] = patience
+                try:
+                    file = await _only_file(request)
+                finally:
+                    self.arriving.pop(id(patience), None)
+        except TimeoutError:
+            raise ScanError(DISPLACED) from None
+        except _TooLargeError:
+            raise self._too_large() from None
+        except (MultiPartException, KeyError) as error:
+            raise ScanError(NO_FORM) from error
+        if (file.size or 0) > self.most_bytes:
+            file.file.close()
+            raise self._too_large()
+        return self.uploads.keep(file.file, file.size or 0)
 
     def _too_large(self) -> ScanError:
         return ScanError(TOO_LARGE, megabytes=self.most_bytes // 10**6)
