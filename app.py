@@ -6,9 +6,10 @@ It knows nothing about statistics, and holds no words or colours: those are in `
 import json
 import logging
 import os
+import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import themes
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +28,8 @@ from psmooth._words_understand import UNDERSTAND_WORDS
 from psmooth.certificate import verify
 from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
+from psmooth.guard import Guard, Hosts, path_of, pieces_address, stamped
+from psmooth.intake import Intake, own_folder, take_tool_files
 from psmooth.language import IN_WORDS, LANGUAGES, say, say_error
 from psmooth.lessons import Lessons
 from psmooth.links import KEYS, read_link, read_voice
@@ -52,6 +56,7 @@ from psmooth.session import (
     take,
 )
 from psmooth.tasks import TASKS
+from psmooth.uploads import Upload, Uploads, no_upload
 
 RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
 PIECES = (
@@ -207,7 +212,7 @@ def prompt_choices(session: Session) -> list[tuple[str, str]]:
 
 
 def certify_file(
-    scan: str,
+    scan: Upload | None,
     model: str,
     task: str,
     class_names: str,
@@ -265,7 +270,14 @@ def answer(scene: Scene) -> dict[str, Any]:
 
 
 def compare_file(
-    scan: str, model: str, task: str, class_names: str, template: str, noise_level: float, votes: float, denoiser: str
+    scan: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    noise_level: float,
+    votes: float,
+    denoiser: str,
 ) -> Iterator[dict[str, Any]]:
     """Certify a scan by every method from one stream of noise, then at the other noise levels.
 
@@ -282,7 +294,14 @@ def compare_file(
 
 
 def learn_file(
-    scans: str, model: str, task: str, class_names: str, template: str, way: str, denoiser: str, shots: float
+    scans: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    way: str,
+    denoiser: str,
+    shots: float,
 ) -> Iterator[dict[str, Any]]:
     """Learn a prompt bank from a zip of scans.
 
@@ -292,7 +311,7 @@ def learn_file(
     def ordered() -> Generator[Lessons | Download, None, None]:
         if scans is None:
             raise ScanError(views.NO_FILE)
-        return lessons(Enrolment(Path(scans), model, task, class_names, template, way, denoiser, int(shots)))
+        return lessons(Enrolment(scans, model, task, class_names, template, way, denoiser, int(shots)))
 
     told = ("state", "line", "losses", "bank")
     yield from answered(ordered, lambda step: picked_from(views_learn.lessons(step), told))
@@ -367,9 +386,9 @@ def begin_compare(session: Session, *settings: Any) -> Any:
     return session.show("compare", views_compare.loading, _name(settings[0]))
 
 
-def begin_learn(session: Session, archive: str | None, *settings: Any) -> Any:
+def begin_learn(session: Session, archive: Upload | None, *settings: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    session.want(Enrolment(Path(archive) if archive else None, *settings), "learn")
+    session.want(Enrolment(archive, *settings), "learn")
     return session.show("learn", views_learn.loading, _name(settings[0]))
 
 
@@ -421,12 +440,12 @@ def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     return task, shown_gallery(index), *window_fields(specimen.scan)
 
 
-def upload(session: Session, path: str) -> tuple[Any, ...]:
+def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
     session.want(None)
     session.bring(None)
     try:
-        session.bring(Specimen(take(path)))
+        session.bring(Specimen(take(file)))
     except PsmoothError as error:
         return session.show("certify", views.failed, error), {}, shown_gallery(None), *window_fields(None)
     return (
@@ -437,14 +456,13 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
     )
 
 
-def check(session: Session, path: str) -> dict[str, Any]:
-    """A certificate file was brought: it is recomputed, and removed from the disk."""
+def check(session: Session, file: Upload | None) -> dict[str, Any]:
+    """A certificate file was brought: it is recomputed, and kept nowhere."""
     session.want(None)
-    file = Path(path)
     try:
-        return session.show("certify", views_records.checked, verify(file.read_bytes()))
-    finally:
-        file.unlink(missing_ok=True)
+        return session.show("certify", views_records.checked, verify((file or no_upload()).read()))
+    except PsmoothError as error:
+        return session.show("certify", views.failed, error)
 
 
 def choose_box(session: Session, event: gr.EventData) -> None:
@@ -519,7 +537,7 @@ class Page:
     shots: gr.Slider
     bank_repo: gr.Textbox
     bank_fetch: gr.Button
-    bank_said: gr.Markdown
+    bank_said: gr.HTML
     archive: gr.UploadButton
     drawn: gr.Button
 
@@ -607,7 +625,9 @@ def question_card() -> dict[str, Any]:
             target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
             repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
             fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
-            fetched = gr.Markdown("", elem_id="ps-bank-said")
+            fetched = bare(
+                '<p role="status"></p>', "psmooth.told(element, props, watch)", elem_id="ps-bank-said", value=""
+            )
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
         start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
         learning = course_controls()
@@ -760,14 +780,16 @@ def wire_api(page: Page) -> None:
     go.click(learn_file, inputs, output, api_name="learn", **streaming)
 
 
-def build() -> gr.Blocks:
+def build() -> Intake:
     """The page, ready to be launched."""
     settle()  # before the first tensor
-    with gr.Blocks(title=views.TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
+    own_folder()  # before the first component
+    with Intake(Uploads(), title=views.TITLE, analytics_enabled=False, fill_width=True) as demo:
         page = lay_out()
         wire(demo, page)
         wire_api(page)
-    return demo.queue(max_size=32)
+    demo.queue(max_size=32)
+    return demo.holding_uploads()
 
 
 # --- look and launch
@@ -792,20 +814,13 @@ def theme() -> themes.Base:
     )
 
 
+@cache
 def static_files() -> dict[str, Path]:
-    """What the page itself needs: nothing else is served from this machine, and nothing from another."""
-    return {
-        **{name: resource("assets", f"{name}.js") for name in PIECES},
-        **{
-            f"words_{name}": resource("assets", "words", f"{name}.json")
-            for name in (*LANGUAGES, "symbols")
-            if name != "en"
-        },
-        "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
-        "recording": resource("assets", "recording.json"),
-        "latin": resource("assets", "fonts", "inter-latin.woff2"),
-        "greek": resource("assets", "fonts", "inter-greek.woff2"),
-    }
+    """What the page itself needs, by name: nothing else is served from this machine, and nothing from another."""
+    names = [f"{name}.js" for name in PIECES]
+    names += [f"words/{name}.json" for name in (*LANGUAGES, "symbols") if name != "en"]
+    names += ["plotly/plotly-basic.min.js", "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
+    return {name: resource("assets", *name.split("/")) for name in names}
 
 
 def style_sheets() -> list[Path]:
@@ -813,20 +828,22 @@ def style_sheets() -> list[Path]:
     return [resource("assets", f"{name}.css") for name in PIECES]
 
 
-def addresses() -> dict[str, str]:
-    """Where the page finds them, relative to itself."""
-    return {name: f"gradio_api/file={path.as_posix()}" for name, path in static_files().items()}
+@cache
+def address(name: str) -> str:
+    """Where the page finds one of them, relative to itself."""
+    return f"{pieces_address(static_files())}/{name}"
 
 
 def scripts() -> str:
     """The scripts of the page, that of what all views share first."""
     spoken = " ".join(LANGUAGES)
-    return "\n".join(f'<script src="{addresses()[name]}" data-languages="{spoken}"></script>' for name in PIECES)
+    return "\n".join(f'<script src="{address(f"{name}.js")}" data-languages="{spoken}"></script>' for name in PIECES)
 
 
 def fonts_and_colours() -> str:
     """The part of the style sheet that is not in a file as it stands."""
-    fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(addresses())
+    faces = {name: address(f"fonts/inter-{name}.woff2") for name in ("latin", "greek")}
+    fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(faces)
     return fonts + views.colour_sheet() + resource("assets", "views.css").read_text("utf-8")
 
 
@@ -838,7 +855,7 @@ def head() -> str:
 class FirstPicture:
     """Sends a first picture of the page along with it, so that it stands before Gradio's scripts have run.
 
-    The script takes it away as soon as the page itself is there.
+    The script takes it away as soon as the page itself is there. Scripts of the page are stamped: no other one runs.
     """
 
     def __init__(self, app: ASGIApp, picture: str) -> None:
@@ -846,7 +863,7 @@ class FirstPicture:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the page itself and nothing else is changed."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+        if scope["type"] != "http" or scope["method"] != "GET" or path_of(scope) != "/":
             await self.app(scope, receive, send)
             return
         start: Message = {}
@@ -857,8 +874,10 @@ class FirstPicture:
                 start = message
                 return
             if start:
-                body = message["body"] = message["body"].replace(b"</body>", self.picture + b"</body>")
-                MutableHeaders(scope=start)["content-length"] = str(len(body))
+                headers = MutableHeaders(scope=start)
+                whole = message["body"].replace(b"</body>", self.picture + b"</body>")
+                message["body"], headers["content-security-policy"] = stamped(whole)
+                headers["content-length"] = str(len(message["body"]))
                 await send(start)
                 start = {}
             await send(message)
@@ -885,17 +904,35 @@ def warm_up() -> None:
             log.warning("%s", error)
 
 
+def guarded(uploads: Uploads, hosts: Hosts | None = None, tools: bool = False) -> dict[str, Any]:
+    """What puts the guard before everything else; Gradio adds its own layers outside those that it is given."""
+
+    @asynccontextmanager
+    async def lifespan(server: Starlette) -> AsyncIterator[None]:
+        inner = server.middleware_stack
+        assert inner is not None
+        server.middleware_stack = Guard(inner, uploads, static_files(), hosts or Hosts(), tools, MAX_FILE_BYTES)
+        yield
+
+    return {"lifespan": lifespan}
+
+
 def launch(port: int | None = None, host: str | None = None, open_browser: bool = True, **options: Any) -> Any:
     """Serve the page; without ``port`` and ``host`` where GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say, or Gradio."""
-    gr.set_static_paths(list(static_files().values()))
-    demo = build()
+    demo, tools = build(), os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"
+    if tools:
+        take_tool_files(demo.uploads)
+    demo.uploads.keep_sweeping()
     threading.Thread(target=warm_up, daemon=True).start()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container that is stopped tidies up, as by Ctrl-C
+    guard = guarded(demo.uploads, Hosts.of(host, bool(options.get("share"))), tools)
     return demo.launch(
         server_port=port, server_name=host, inbrowser=open_browser, theme=theme(), head=head(),
         css_paths=style_sheets(), run_history=False, enable_monitoring=False, footer_links=["api"],
         max_file_size=MAX_FILE_BYTES, favicon_path=resource("assets", "icon.png"), show_error=False, ssr_mode=False,
-        pwa=False, mcp_server=os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true",
-        app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())]}, **options,
+        pwa=False, mcp_server=tools,
+        app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())], **guard}, **options,
     )  # fmt: skip
 
 

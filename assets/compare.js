@@ -93,7 +93,7 @@
       const frozen = series.kind === "frozen_prompt";
       const ink = frozen ? look.bar : [look.accent, look.ink, look.edge, look.faint, look.accent][place % 5];
       return {
-        type: "scatter", mode: "lines+markers", name: series.name, legendgroup: series.kind, connectgaps: true,
+        type: "scatter", mode: "lines+markers", name: psmooth.escape(series.name), legendgroup: series.kind, connectgaps: true,
         legendgrouptitle: place ? undefined : { text: frozen ? curve.frozen : curve.plain },
         x: curve.levels, y: series.radii.map((radius) => radius || 0),
         line: { color: ink, width: frozen ? 1.5 : 2, dash: frozen ? "dot" : DASHES[place % 3] },

@@ -178,7 +178,7 @@
   }
 
   // Plotly reads tags in what it shows on hover, so a visitor's text is escaped.
-  const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const escape = (psmooth.escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"));
 
   function bars(data, rows, frame, marker) {
     return {
@@ -617,6 +617,13 @@
   };
 
   // ---- controls
+
+  // A sentence of the server, which may hold a stranger's words: as text, whatever stands in it.
+  psmooth.told = (element, props, watch) => {
+    const show = () => setText(one(element, "p"), props.value || "");
+    show();
+    watch("value", show);
+  };
 
   psmooth.ticks = (element) => {
     for (const button of element.querySelectorAll("button")) {

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from psmooth.errors import ScanError
 from psmooth.scans import MAX_FILE_BYTES, PICTURES, Scan, open_scan
@@ -34,7 +35,7 @@ class _Bounded(io.FileIO):
         return data
 
 
-def read_archive(path: Path) -> Iterator[tuple[str, Scan]]:
+def read_archive(path: Path | IO[bytes]) -> Iterator[tuple[str, Scan]]:
     """Folder name and scan of every picture of a zip, in the order of their names; the folder is "" at the top.
 
     Raises:

@@ -4,6 +4,7 @@ It knows nothing about Gradio or how a page looks; the page and the endpoints ar
 """
 
 import hashlib
+import io
 import logging
 import os
 import time
@@ -12,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from psmooth import views, views_records
@@ -34,6 +34,7 @@ from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, sc
 from psmooth.shelf import ModelShelf
 from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
+from psmooth.uploads import Upload
 
 Step = TypeVar("Step")
 Shown = TypeVar("Shown")
@@ -312,7 +313,7 @@ def hub_banks(place: str, model: str | None, task: str) -> tuple[PromptBank, ...
 class Enrolment:
     """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
 
-    archive: Path | None
+    archive: Upload | bytes | None
     model: str | None
     task: str
     class_names: str
@@ -329,18 +330,15 @@ class Enrolment:
 
 
 def lessons(enrolment: Enrolment) -> Generator[Lessons | Download, None, None]:
-    """The bank that was asked for, at the pace of the page; the archive is removed. Raises PsmoothError."""
-    try:
-        yield from fetch_model(enrolment.model)
-        yield from _on_card(_lessons)(enrolment)
-    finally:
-        if enrolment.archive is not None:
-            enrolment.archive.unlink(missing_ok=True)
+    """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
+    yield from fetch_model(enrolment.model)
+    archive = enrolment.archive.read() if isinstance(enrolment.archive, Upload) else enrolment.archive
+    yield from _on_card(_lessons)(replace(enrolment, archive=archive))
 
 
 def _lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
     archive, task, method = enrolment.archive, enrolment.read_task(), enrolment.method
-    scans = drawn_scans(enrolment.task) if archive is None else read_archive(archive)
+    scans = read_archive(io.BytesIO(archive)) if isinstance(archive, bytes) else drawn_scans(enrolment.task)
     yield from paced(study(model_of(enrolment.model), scans, task, method, enrolment.denoiser, enrolment.shots))
 
 
@@ -420,12 +418,8 @@ class Session:
         return self.wanted
 
 
-def take(path: str | None) -> Scan:
-    """Read an uploaded file and remove it from the disk at once: from here on the scan is in memory alone."""
-    if path is None:
+def take(file: Upload | None) -> Scan:
+    """Read an uploaded scan: from here on it is in memory alone."""
+    if file is None:
         raise ScanError(views.NO_FILE)
-    file = Path(path)
-    try:
-        return open_scan(file.read_bytes())
-    finally:
-        file.unlink(missing_ok=True)
+    return open_scan(file.read())

@@ -1,8 +1,8 @@
 """The page without a browser: what its parts do before anybody looks at them."""
 
 import asyncio
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +16,7 @@ from psmooth import views
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
+from psmooth.uploads import GONE, Upload, no_upload
 from tests.engine.test_views import a_result
 
 
@@ -245,17 +246,27 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: app.O
     assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
-def test_a_certificate_is_checked_and_its_file_removed(tmp_path: Path) -> None:
-    good, bad, no = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
+def test_a_certificate_is_checked_and_its_file_is_gone() -> None:
     record = a_result((900, 60, 40), "complete").to_json()
-    good.write_text(record)
-    bad.write_text(record.replace('"radius": ', '"radius": 1'))
-    no.write_text("no")
+    good, bad, no = [brought(text) for text in (record, record.replace('"radius": ', '"radius": 1'), "no")]
     visitor = app.Session()
-    assert app.check(visitor, str(good))["headline"][0] == "This certificate holds together."
-    assert "radius" in app.check(visitor, str(bad))["sentence"]
-    assert "not JSON" in app.check(visitor, str(no))["sentence"]
-    assert list(tmp_path.iterdir()) == []
+    assert app.check(visitor, good)["headline"][0] == "This certificate holds together."
+    assert "radius" in app.check(visitor, bad)["sentence"]
+    assert "not JSON" in app.check(visitor, no)["sentence"]
+    assert app.check(visitor, good)["sentence"] == GONE
+
+
+def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: app.Order) -> None:
+    visitor = app.Session(order.specimen)
+    stage, strip, *_ = app.upload(visitor, no_upload())
+    assert stage["state"] == "failed"
+    assert stage["sentence"] == GONE
+    assert strip == {}
+    assert visitor.specimen is None
+
+
+def brought(text: str) -> Upload:
+    return Upload(io.BytesIO(text.encode()))
 
 
 def test_nothing_starts_without_a_scan() -> None:
