@@ -488,6 +488,7 @@
     one(root, ".ps-bar").setAttribute("aria-valuetext", value.line);
   }
 
+  const GONE = ["failed", "idle", "stopped"]; // nothing that was shown before holds for what is asked now
   const BUSY = ["loading", "queued", "selecting", "estimating"];
 
   psmooth.stage = (element, props, watch, trigger) => {
@@ -495,6 +496,24 @@
     if (psmooth.budget) spend = psmooth.budget(one(element, ".ps-budget"), props.budget);
     const first = one(document, "#ps-first");
     if (first) first.remove();
+  };
+
+  // ---- what did not arrive: the page cannot know how far it came, so nothing that it shows holds any longer
+
+  const losing = {}; // how each view shows it
+  psmooth.onLoss = (view, show) => (losing[view] = show);
+  psmooth.lost = (what) => losing[what] && losing[what]();
+
+  // Gradio says nothing to the page when a file is refused or cut off on its way.
+  const fetching = window.fetch;
+  window.fetch = async (...asked) => {
+    const upload = /\/upload(\?|$)/.test(String(asked[0] && asked[0].url ? asked[0].url : asked[0]));
+    const answer = await fetching(...asked).catch((error) => {
+      if (upload) psmooth.lost("scan");
+      throw error;
+    });
+    if (upload && !answer.ok) psmooth.lost("scan");
+    return answer;
   };
 
   function mountStage(element, props, watch, trigger) {
@@ -523,9 +542,12 @@
 
     function paint() {
       const started = performance.now();
-      const kept = value || {};
+      const kept = (!GONE.includes(next.state) && value) || {}; // whose votes are these?
       value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
-      if (value.state !== "loading") recording.end();
+      root.classList.toggle("ps-empty", !value.chart);
+      if (value.forgotten) showStrip({});
+      if (value.state === "queued") recording.play();
+      else recording.end();
       if (value.chart) showChart(); // first: it reads how wide the page is, which what follows may change
       root.dataset.state = value.state;
       showWords(root, value);
@@ -550,23 +572,6 @@
       draw();
     }
 
-    // While another run has the computer, Gradio keeps the place in the queue in a hidden element of this block.
-    let waited = 0;
-    function watchQueue() {
-      const tracker = one(element.closest(".block") || document, "[data-testid=status-tracker]");
-      const place = value && value.state === "loading" && tracker && tracker.textContent.match(/queue:\s*(\d+)\/(\d+)/);
-      if (!place) {
-        waited = 0;
-        return void recording.end();
-      }
-      waited += 1;
-      if (waited > 2) recording.play();
-      const text = words.queued.replace("{place}", place[1]).replace("{size}", place[2]);
-      setText(one(root, ".ps-line"), text);
-      setText(one(root, "[role=status]"), text);
-    }
-    const watching = setInterval(() => (root.isConnected ? watchQueue() : clearInterval(watching)), 400);
-
     one(root, ".ps-stop").addEventListener("click", (event) => {
       event.target.disabled = true;
       trigger("stop");
@@ -578,6 +583,15 @@
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new ResizeObserver(() => value && value.chart && showChart()).observe(chart);
     document.fonts.ready.then(() => value && draw());
+    psmooth.onLoss("certify", () =>
+      show({ state: "failed", headline: [words.lost_title, "", ""], sentence: words.lost, aside: "", line: words.lost_line, fraction: 0, announce: words.lost }),
+    );
+    psmooth.onLoss("scan", () => {
+      psmooth.lost(document.body.dataset.view);
+      if (document.body.dataset.view !== "certify") return;
+      showStrip({});
+      trigger("lost");
+    });
     next = props.value;
     paint();
     watch("value", () => show(props.value));
