@@ -737,7 +737,8 @@ def wire(demo: gr.Blocks, page: Page) -> None:
         begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
         shown = [page.stage, page.strip]
         ran = begun.success(in_threads(run), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
-        on_loss("certify", boxed, begun, ran)
+        on_loss("certify", begun, ran)
+    on_loss("certify", boxed)
     on_loss("scan", picked, uploaded)
     page.stage.lost(lose, page.session, [page.stage, page.strip, *fields], **at_once)
     page.stage.stop(halt, page.session, page.stage, **at_once)

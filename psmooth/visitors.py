@@ -22,7 +22,7 @@ from psmooth.places import Client
 Asked = ParamSpec("Asked")
 Step = TypeVar("Step")
 MOST_STREAMS = 96  # threads that may wait at once; more than runs are let in
-MOST_UNREAD = 100  # steps that nobody has fetched; at the page's pace half a minute
+MOST_UNREAD = 50  # steps that nobody has fetched; at the page's pace ten seconds or more
 SECONDS_ALONE = 300.0  # after which a session that no page holds open is forgotten
 SECONDS_BETWEEN_ROUNDS = 5.0
 MOST_ALONE = 100  # sessions that no page holds open

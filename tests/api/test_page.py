@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import app
-from psmooth import session, views
+from psmooth import session, views, visitors
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
@@ -221,6 +221,82 @@ def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: app.Or
     assert list(steps) == []
     assert (visitor.weight, visitor.order, visitor.results, ended) == (0, None, [], ["closed"])
     assert app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
+
+
+def brought_to(demo: Any, name: str, side: int = 20) -> app.Session:
+    """A session with a scan of its own, as an upload leaves it."""
+    state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
+    visitor = demo.state_holder[name][state._id]
+    visitor.bring(app.Specimen(open_scan(np.full((side, side, 3), 90, np.uint8))))
+    return visitor
+
+
+@pytest.fixture
+def presence(demo: Any) -> Iterator[visitors.Presence]:
+    demo.state_holder.session_data.clear()
+    yield visitors.Presence(None)  # type: ignore[arg-type]
+    demo.state_holder.session_data.clear()
+
+
+def test_of_sessions_that_no_page_holds_open_the_latest_keep_a_scan(demo: Any, presence: visitors.Presence) -> None:
+    presence.open["page"] = 1
+    page = brought_to(demo, "page")
+    abandoned = [brought_to(demo, f"{number}") for number in range(40)]
+    presence.tidy(demo, now=0.0)
+    kept = [visitor.specimen is not None for visitor in abandoned]
+    assert kept == [False] * (40 - visitors.MOST_SCANS_ALONE) + [True] * visitors.MOST_SCANS_ALONE
+    assert page.specimen is not None
+
+
+def test_what_was_left_alone_for_long_is_forgotten_by_gradio_too(demo: Any, presence: visitors.Presence) -> None:
+    presence.open["page"] = 1
+    for name in ("page", "left"):
+        brought_to(demo, name)
+        demo._queue.pending_messages_per_session[name] = asyncio.Queue()
+        demo._queue.pending_event_ids_session[name] = set()
+    for now in (0.0, visitors.SECONDS_ALONE - 1):
+        presence.tidy(demo, now)
+        assert {"page", "left"} <= {*demo.state_holder.session_data}
+    presence.tidy(demo, visitors.SECONDS_ALONE + 1)
+    stores = (demo.state_holder.session_data, demo.state_holder.time_last_used)
+    queue = (demo._queue.pending_messages_per_session, demo._queue.pending_event_ids_session)
+    for store in (*stores, *queue):
+        assert "left" not in store
+        assert "page" in store
+        store.clear()
+
+
+def test_sessions_that_no_page_holds_open_are_few(demo: Any, presence: visitors.Presence) -> None:
+    for number in range(visitors.MOST_ALONE + 30):
+        assert isinstance(demo.state_holder[f"{number}"], object)
+    presence.tidy(demo, now=0.0)
+    assert [*demo.state_holder.session_data] == [f"{number}" for number in range(30, visitors.MOST_ALONE + 30)]
+
+
+def test_scans_of_open_pages_are_bounded_together(
+    demo: Any, presence: visitors.Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [brought_to(demo, name, side) for name, side in (("old", 20), ("new", 30))]
+    presence.open.update(("old", "new"))
+    monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight)
+    presence.tidy(demo, now=0.0)
+    assert all(visitor.specimen is not None for visitor in held)
+    monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight - 1)
+    presence.tidy(demo, now=0.0)
+    assert [visitor.specimen is not None for visitor in held] == [False, True]
+
+
+def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:
+    seen: list[int] = []
+
+    async def inner(*_: Any) -> None:
+        seen.append(presence.open["abc"])
+
+    presence = visitors.Presence(inner)
+    scope = {"type": "http", "path": "/gradio_api/heartbeat/abc", "method": "GET"}
+    asyncio.run(presence(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [1]
+    assert dict(presence.open) == {}
 
 
 def test_the_examples_weigh_nothing() -> None:
