@@ -664,7 +664,8 @@
   }
 
   async function share({ currentTarget: button }) {
-    await copy(location.href);
+    settle();
+    await copy(shareable(new URL(location.href)).href);
     for (const node of [button, button.nextElementSibling]) setText(node, button.dataset.done);
     setTimeout(() => {
       setText(button, button.dataset.name);
@@ -690,13 +691,18 @@
   function goTo(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const address = new URL(location.href);
-    address.searchParams.set("view", event.currentTarget.dataset.view);
-    history.pushState(null, "", address);
+    settle();
+    const url = new URL(location.href);
+    url.searchParams.set("view", event.currentTarget.dataset.view);
+    history.pushState(null, "", url);
+    tellSpace(url);
     showView();
     scrollTo(0, 0);
   }
-  window.addEventListener("popstate", showView);
+  window.addEventListener("popstate", () => {
+    pending = null; // it was of the entry that was left
+    showView();
+  });
 
   function setNoise(sigma) {
     if (!(sigma > 0 && sigma <= 10) || sigma === pictures.sigma) return;
@@ -704,14 +710,41 @@
     paintNoisy();
   }
 
-  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does.
+  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does. It is
+  // written when typing or sliding rests, and before it is read: Safari takes 100 changes in 30 seconds and no more.
+  const REST = 400;
+  let pending = null;
+  let resting = 0;
+
   function address(changes) {
-    const url = new URL(location.href);
+    pending = pending || new URL(location.href);
     for (const [key, value] of Object.entries(changes)) {
-      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) url.searchParams.delete(key);
-      else url.searchParams.set(key, value);
+      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) pending.searchParams.delete(key);
+      else pending.searchParams.set(key, value);
     }
-    if (url.href !== location.href) history.replaceState(null, "", url);
+    clearTimeout(resting);
+    resting = setTimeout(settle, REST);
+  }
+
+  function settle() {
+    const url = pending;
+    pending = null;
+    if (!url || url.href === location.href) return;
+    history.replaceState(null, "", url);
+    tellSpace(url);
+  }
+  for (const leaving of ["blur", "pagehide"]) window.addEventListener(leaving, settle);
+
+  // What a Space adds for its own use, a token among it, is no part of a link.
+  function shareable(url) {
+    for (const key of [...url.searchParams.keys()]) if (key.startsWith("__")) url.searchParams.delete(key);
+    return url;
+  }
+
+  // On its page at huggingface.co a Space stands in a frame, whose address nobody sees.
+  function tellSpace(url) {
+    const { search, hash } = shareable(new URL(url));
+    if (window.parent !== window) window.parent.postMessage({ queryString: search, hash }, "https://huggingface.co");
   }
   psmooth.address = address;
   psmooth.remember = (keys, values) => {
