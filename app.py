@@ -446,8 +446,8 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
     session.bring(None)
     try:
         session.bring(Specimen(take(path)))
-    except PsmoothError as error:
-        return session.show("certify", views.failed, error), {}, shown_gallery(None), *window_fields(None)
+    except Exception as error:
+        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None)
     return (
         gr.skip(),
         gr.skip(),

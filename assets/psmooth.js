@@ -504,17 +504,27 @@
   psmooth.onLoss = (view, show) => (losing[view] = show);
   psmooth.lost = (what) => losing[what] && losing[what]();
 
-  // Gradio says nothing to the page when a file is refused or cut off on its way.
+  // Gradio says nothing to the page when a file is refused or cut off on its way, nor when the server is out of reach: then
+  // it asks for app_id until there is an answer. What is over by then still holds; what was on its way does not.
   const fetching = window.fetch;
   window.fetch = async (...asked) => {
-    const upload = /\/upload(\?|$)/.test(String(asked[0] && asked[0].url ? asked[0].url : asked[0]));
+    const path = new URL(asked[0].url || asked[0], location.href).pathname;
     const answer = await fetching(...asked).catch((error) => {
-      if (upload) psmooth.lost("scan");
+      if (path.endsWith("/upload")) psmooth.lost("scan");
+      else if (/\/(run\/\w+|queue\/join)$/.test(path)) psmooth.lost(document.body.dataset.view);
+      else if (path.endsWith("/app_id")) loseWhatRuns();
       throw error;
     });
-    if (upload && !answer.ok) psmooth.lost("scan");
+    if (path.endsWith("/upload") && !answer.ok) psmooth.lost("scan");
     return answer;
   };
+
+  function loseWhatRuns() {
+    for (const view of ["certify", "compare", "learn"]) {
+      const root = one(document, view === "certify" ? ".ps-stage" : `.ps-${view}`);
+      if (root && [...BUSY, "running"].includes(root.dataset.state)) psmooth.lost(view);
+    }
+  }
 
   function mountStage(element, props, watch, trigger) {
     const root = one(element, ".ps-stage");
