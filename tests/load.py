@@ -85,7 +85,7 @@ def ending(message: dict[str, Any]) -> str:
     """What the last message of a run says."""
     if not message["success"]:
         return "refused" if message["output"].get("error") else "lost"
-    state = message["output"]["data"][0].get("state", "lost")
+    state: str = message["output"]["data"][0].get("state", "lost")
     return {"abstained": "certified", "failed": "refused"}.get(state, state)
 
 
