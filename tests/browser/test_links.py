@@ -72,17 +72,21 @@ def test_the_address_is_written_when_typing_rests_and_before_it_is_copied(browse
 
 
 def test_in_a_space_the_outer_address_follows(browser: Browser, server: Server) -> None:
-    """The outer page is played by one that is never fetched; it hears what the Hub listens for."""
+    """The outer page is played by one of the same server, which notes what it is sent, and for whose eyes."""
     page = browser.new_page()
-    outer = f"""<script>window.told = []; addEventListener("message", (event) => told.push(event.data));</script>
-      <iframe src="{server.url}/?__sign=secret" width="1200" height="900"></iframe>"""
-    page.route("https://huggingface.co/**", lambda route: route.fulfill(content_type="text/html", body=outer))
-    page.goto("https://huggingface.co/spaces/somebody/psmooth")
+    outer = """<script>
+        window.told = [];
+        window.postMessage = (message, origin) => told.push({ ...message, origin });
+      </script>
+      <iframe src="/?__sign=secret" width="1200" height="900"></iframe>"""
+    page.route(f"{server.url}/outer", lambda route: route.fulfill(content_type="text/html", body=outer))
+    page.goto(f"{server.url}/outer")
     inner = page.frame_locator("iframe")
     inner.locator(".ps-ticks button[data-value='0.5']").click(timeout=60_000)
-    page.wait_for_function("told.some((one) => one.queryString && one.queryString.includes('noise=0.5'))")
+    heard = "part => told.some((one) => one.origin === 'https://huggingface.co' && one.queryString.includes(part))"
+    page.wait_for_function(heard, arg="noise=0.5")
     inner.locator(".ps-nav a[data-view=understand]").click()
-    page.wait_for_function("told.some((one) => one.queryString && one.queryString.includes('view=understand'))")
+    page.wait_for_function(heard, arg="view=understand")
     assert "secret" not in str(page.evaluate("told"))
     page.close()
 
