@@ -171,7 +171,7 @@
 
     function show(step) {
       if (!step || !step.state) return;
-      const kept = value || {};
+      const kept = (step.state !== "failed" && value) || {}; // whose results are these?
       value = step.groups ? step : { ...kept, ...step };
       root.dataset.state = value.state;
       setText(one(root, ".ps-sentence"), value.sentence);
@@ -180,8 +180,9 @@
       setText(one(root, "[role=status]"), value.announce);
       one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
       one(root, ".ps-bar").setAttribute("aria-valuenow", String(Math.round(100 * value.fraction)));
-      one(root, ".ps-stop").disabled = !["loading", "running"].includes(value.state);
+      one(root, ".ps-stop").disabled = !["loading", "queued", "running"].includes(value.state);
       one(root, ".ps-download").disabled = !value.certificates;
+      for (const part of [".ps-groups", ".ps-curve-card"]) one(root, part).classList.toggle("ps-gone", !value.groups);
       if (!value.groups) return;
       showGroups(one(root, ".ps-groups"), value);
       draw();
@@ -196,6 +197,7 @@
     one(root, ".ps-download").addEventListener("click", () => save(JSON.stringify(value.certificates, null, 1), words.compare_file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class", "data-view"] });
     new ResizeObserver(() => value && draw()).observe(root);
+    psmooth.onLoss("compare", () => show({ state: "failed", sentence: words.lost, line: words.lost_line, fraction: 0, announce: words.lost }));
     show(props.value);
     watch("value", () => show(props.value));
   };

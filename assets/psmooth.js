@@ -490,6 +490,7 @@
     one(root, ".ps-bar").setAttribute("aria-valuetext", value.line);
   }
 
+  const GONE = ["failed", "idle", "stopped"]; // nothing that was shown before holds for what is asked now
   const BUSY = ["loading", "queued", "selecting", "estimating"];
 
   psmooth.stage = (element, props, watch, trigger) => {
@@ -498,6 +499,34 @@
     const first = one(document, "#ps-first");
     if (first) first.remove();
   };
+
+  // ---- what did not arrive: the page cannot know how far it came, so nothing that it shows holds any longer
+
+  const losing = {}; // how each view shows it
+  psmooth.onLoss = (view, show) => (losing[view] = show);
+  psmooth.lost = (what) => losing[what] && losing[what]();
+
+  // Gradio says nothing to the page when a file is refused or cut off on its way, nor when the server is out of reach: then
+  // it asks for app_id until there is an answer. What is over by then still holds; what was on its way does not.
+  const fetching = window.fetch;
+  window.fetch = async (...asked) => {
+    const path = new URL(asked[0].url || asked[0], location.href).pathname;
+    const answer = await fetching(...asked).catch((error) => {
+      if (path.endsWith("/upload")) psmooth.lost("scan");
+      else if (/\/(run\/\w+|queue\/join)$/.test(path)) psmooth.lost(document.body.dataset.view);
+      else if (path.endsWith("/app_id")) loseWhatRuns();
+      throw error;
+    });
+    if (path.endsWith("/upload") && !answer.ok) psmooth.lost("scan");
+    return answer;
+  };
+
+  function loseWhatRuns() {
+    for (const view of ["certify", "compare", "learn"]) {
+      const root = one(document, view === "certify" ? ".ps-stage" : `.ps-${view}`);
+      if (root && [...BUSY, "running"].includes(root.dataset.state)) psmooth.lost(view);
+    }
+  }
 
   function mountStage(element, props, watch, trigger) {
     const root = one(element, ".ps-stage");
@@ -525,9 +554,12 @@
 
     function paint() {
       const started = performance.now();
-      const kept = value || {};
+      const kept = (!GONE.includes(next.state) && value) || {}; // whose votes are these?
       value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
-      if (value.state !== "loading") recording.end();
+      root.classList.toggle("ps-empty", !value.chart);
+      if (value.forgotten) showStrip({});
+      if (value.state === "queued") recording.play();
+      else recording.end();
       if (value.chart) showChart(); // first: it reads how wide the page is, which what follows may change
       root.dataset.state = value.state;
       showWords(root, value);
@@ -552,23 +584,6 @@
       draw();
     }
 
-    // While another run has the computer, Gradio keeps the place in the queue in a hidden element of this block.
-    let waited = 0;
-    function watchQueue() {
-      const tracker = one(element.closest(".block") || document, "[data-testid=status-tracker]");
-      const place = value && value.state === "loading" && tracker && tracker.textContent.match(/queue:\s*(\d+)\/(\d+)/);
-      if (!place) {
-        waited = 0;
-        return void recording.end();
-      }
-      waited += 1;
-      if (waited > 2) recording.play();
-      const text = words.queued.replace("{place}", place[1]).replace("{size}", place[2]);
-      setText(one(root, ".ps-line"), text);
-      setText(one(root, "[role=status]"), text);
-    }
-    const watching = setInterval(() => (root.isConnected ? watchQueue() : clearInterval(watching)), 400);
-
     one(root, ".ps-stop").addEventListener("click", (event) => {
       event.target.disabled = true;
       trigger("stop");
@@ -580,6 +595,15 @@
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new ResizeObserver(() => value && value.chart && showChart()).observe(chart);
     document.fonts.ready.then(() => value && draw());
+    psmooth.onLoss("certify", () =>
+      show({ state: "failed", headline: [words.lost_title, "", ""], sentence: words.lost, aside: "", line: words.lost_line, fraction: 0, announce: words.lost }),
+    );
+    psmooth.onLoss("scan", () => {
+      psmooth.lost(document.body.dataset.view);
+      if (document.body.dataset.view !== "certify") return;
+      showStrip({});
+      trigger("lost");
+    });
     next = props.value;
     paint();
     watch("value", () => show(props.value));
@@ -659,7 +683,8 @@
   }
 
   async function share({ currentTarget: button }) {
-    await copy(location.href);
+    settle();
+    await copy(shareable(new URL(location.href)).href);
     for (const node of [button, button.nextElementSibling]) setText(node, button.dataset.done);
     setTimeout(() => {
       setText(button, button.dataset.name);
@@ -685,13 +710,18 @@
   function goTo(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const address = new URL(location.href);
-    address.searchParams.set("view", event.currentTarget.dataset.view);
-    history.pushState(null, "", address);
+    settle();
+    const url = new URL(location.href);
+    url.searchParams.set("view", event.currentTarget.dataset.view);
+    history.pushState(null, "", url);
+    tellSpace(url);
     showView();
     scrollTo(0, 0);
   }
-  window.addEventListener("popstate", showView);
+  window.addEventListener("popstate", () => {
+    pending = null; // it was of the entry that was left
+    showView();
+  });
 
   function setNoise(sigma) {
     if (!(sigma > 0 && sigma <= 10) || sigma === pictures.sigma) return;
@@ -699,14 +729,41 @@
     paintNoisy();
   }
 
-  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does.
+  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does. It is
+  // written when typing or sliding rests, and before it is read: Safari takes 100 changes in 30 seconds and no more.
+  const REST = 400;
+  let pending = null;
+  let resting = 0;
+
   function address(changes) {
-    const url = new URL(location.href);
+    pending = pending || new URL(location.href);
     for (const [key, value] of Object.entries(changes)) {
-      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) url.searchParams.delete(key);
-      else url.searchParams.set(key, value);
+      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) pending.searchParams.delete(key);
+      else pending.searchParams.set(key, value);
     }
-    if (url.href !== location.href) history.replaceState(null, "", url);
+    clearTimeout(resting);
+    resting = setTimeout(settle, REST);
+  }
+
+  function settle() {
+    const url = pending;
+    pending = null;
+    if (!url || url.href === location.href) return;
+    history.replaceState(null, "", url);
+    tellSpace(url);
+  }
+  for (const leaving of ["blur", "pagehide"]) window.addEventListener(leaving, settle);
+
+  // What a Space adds for its own use, a token among it, is no part of a link.
+  function shareable(url) {
+    for (const key of [...url.searchParams.keys()]) if (key.startsWith("__")) url.searchParams.delete(key);
+    return url;
+  }
+
+  // On its page at huggingface.co a Space stands in a frame, whose address nobody sees.
+  function tellSpace(url) {
+    const { search, hash } = shareable(new URL(url));
+    if (window.parent !== window) window.parent.postMessage({ queryString: search, hash }, "https://huggingface.co");
   }
   psmooth.address = address;
   psmooth.remember = (keys, values) => {

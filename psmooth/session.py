@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
@@ -17,16 +16,18 @@ from typing import Any, TypeVar
 
 from psmooth import views, views_records
 from psmooth.archives import read_archive
+from psmooth.arrivals import Arrivals
 from psmooth.banks_hub import pull
 from psmooth.certificate import Abstention, Certificate, Plan
 from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
 from psmooth.denoise import without_mirror
-from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
+from psmooth.errors import BankError, ModelError, PlanError, PsmoothError, ScanError
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
 from psmooth.lessons import Lessons, drawn_scans, study
 from psmooth.models import MODELS, MedVLM, find_spec
+from psmooth.places import Client, Places, Queued
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
@@ -42,8 +43,12 @@ OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
 MOST_LISTS = 100  # scans whose runs one tab remembers
+MOST_VOTES = max(views.PRECISIONS.values())
+HERE = Client("", "")
 
 shelf = ModelShelf(home_device())
+arrivals = Arrivals(shelf.get)
+places = Places()
 log = logging.getLogger("psmooth.session")
 
 
@@ -102,28 +107,20 @@ def check_choice(choice: str | None) -> str:
 
 def model_of(choice: str | None) -> MedVLM:
     """The model, read once; whoever asks while it is being read waits for it."""
-    return _prepared(check_choice(choice), None)
-
-
-def _prepared(choice: str, progress: Callable[[int, int], None] | None) -> MedVLM:
-    model = carried(shelf.get(choice, progress))
+    model = carried(shelf.get(check_choice(choice)))
     best_batch_size(model)  # tried out once, and before the first run
     return model
 
 
-def fetch_model(choice: str | None) -> Generator[Download, None, MedVLM]:
-    """As ``model_of``, telling about three times a second how much of it has come; what has come is kept if left."""
+def fetch_model(choice: str | None) -> Generator[Download, None, None]:
+    """Have the model on the shelf, telling about three times a second how much of it has come.
+
+    It comes once for all who wait for it. When the last of them leaves it is broken off; what has come is kept.
+    """
     name = check_choice(choice)
-    if name in shelf.names:
-        return _prepared(name, None)
-    told: list[Download] = []
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_prepared, name, lambda done, total: told.append(Download(done, total)))
-        while not reading.done():
-            wait([reading], timeout=0.3)
-            if told:
-                yield told[-1]
-        return reading.result()
+    if name not in shelf.names:
+        for done, total in arrivals.wait_for(name):
+            yield Download(done, total)
 
 
 @cache
@@ -195,7 +192,18 @@ class Order:
         return replace(rule, window=Window(self.center, self.width))
 
     def plan(self) -> Plan:
-        """The live plan with the precision that was chosen."""
+        """The live plan with the precision that was chosen.
+
+        Raises:
+            PlanError: more votes than one run may draw here, or a number out of range.
+        """
+        if not self.votes <= MOST_VOTES:  # nor is it a number then
+            raise PlanError(
+                "max_votes is {votes:,.0f}; one run here draws at most {most:,}. Ask for fewer, or run psmooth on a "
+                "computer of your own.",
+                votes=self.votes,
+                most=MOST_VOTES,
+            )
         return Plan(max_votes=int(self.votes), target_radius=self.target or None)
 
 
@@ -229,13 +237,23 @@ class Scene:
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
 
 
-def scenes(order: Order) -> Generator[Scene | Download, None, None]:
-    """The run that was ordered, at the pace of the page, after its model has come; raises PsmoothError.
+def scenes(order: Order, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
+    """The run that was ordered, at the pace of the page, after its model and its turn have come; raises PsmoothError.
 
     What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
     """
-    yield from fetch_model(order.model)
-    yield from (_scenes if order.unasked else _on_card(_scenes))(order)
+    order.plan()  # what cannot be run waits for nothing
+    run = _scenes if order.unasked else _on_card(_scenes)
+    yield from _in_turn(client, order.model, partial(run, order))
+
+
+def _in_turn(
+    client: Client, model: str | None, steps: Callable[[], Generator[Step, None, None]]
+) -> Generator[Step | Download | Queued, None, None]:
+    """Steps that need the device, and a model first; while the model comes the device is anybody's."""
+    with places.admitted(client) as visit:
+        yield from fetch_model(model)
+        yield from visit.turn(steps)
 
 
 def _scenes(order: Order) -> Generator[Scene, None, None]:
@@ -275,10 +293,10 @@ def paced(
         yield held
 
 
-def comparisons(order: Order) -> Generator[Comparison | Download, None, None]:
+def comparisons(order: Order, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
     """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
-    yield from fetch_model(order.model)
-    yield from _on_card(_comparisons)(order)
+    order.plan()
+    yield from _in_turn(client, order.model, partial(_on_card(_comparisons), order))
 
 
 def _comparisons(order: Order) -> Generator[Comparison, None, None]:
@@ -300,13 +318,14 @@ def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
     return True
 
 
-def hub_banks(place: str, model: str | None, task: str) -> tuple[PromptBank, ...]:
-    """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task; raises PsmoothError."""
+def hub_banks(place: str, model: str | None, task: str) -> Generator[Download | tuple[PromptBank, ...], None, None]:
+    """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task, after the model has come; raises PsmoothError."""
     repo, _, revision = place.strip().partition("@")
     if not repo:
         raise BankError(views.NO_REPO)
     wanted = None if task == OWN_TASK else TASKS[task]
-    return tuple(pull(repo, revision or "main", model=model_of(model), task=wanted))
+    yield from fetch_model(model)
+    yield tuple(pull(repo, revision or "main", model=shelf.get(check_choice(model)), task=wanted))
 
 
 @dataclass(frozen=True)
@@ -329,11 +348,18 @@ class Enrolment:
         return own_task(self.class_names, self.template) if self.class_names.strip() else None
 
 
-def lessons(enrolment: Enrolment) -> Generator[Lessons | Download, None, None]:
+def lessons(enrolment: Enrolment, client: Client = HERE) -> Generator[Lessons | Download | Queued, None, None]:
     """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
-    yield from fetch_model(enrolment.model)
-    archive = enrolment.archive.read() if isinstance(enrolment.archive, Upload) else enrolment.archive
-    yield from _on_card(_lessons)(replace(enrolment, archive=archive))
+
+    def begun() -> Generator[Lessons, None, None]:
+        archive = enrolment.archive.read() if isinstance(enrolment.archive, Upload) else enrolment.archive
+        return _on_card(_lessons)(replace(enrolment, archive=archive))
+
+    try:
+        yield from _in_turn(client, enrolment.model, begun)
+    finally:
+        if isinstance(enrolment.archive, Upload):
+            enrolment.archive.drop()
 
 
 def _lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
@@ -392,10 +418,20 @@ class Session:
             while len(self.lists) > MOST_LISTS:
                 del self.lists[next(iter(self.lists))]
 
+    @property
+    def weight(self) -> int:
+        """Bytes of a scan of the visitor's own; the examples are everybody's."""
+        specimen = self.specimen
+        if specimen is None or any(specimen is example_specimen(index) for index in range(len(gallery().items))):
+            return 0
+        return specimen.scan.values.nbytes
+
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
         self.bring(None)
         self.lists.clear()
+        self.want(None)
+        self.shown.clear()
 
     def keep(self, ended: Scene | Comparison, specimen: Specimen) -> None:
         """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""

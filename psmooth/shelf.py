@@ -6,7 +6,7 @@ It knows nothing about what a model is asked.
 import gc
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakSet
@@ -86,7 +86,8 @@ class ModelShelf:
 
     def renew_locks(self) -> None:
         """Locks that nobody holds, for a process that was just forked and has one thread."""
-        self._shelf, self._loading = threading.Lock(), threading.Lock()
+        self._shelf = threading.Lock()
+        self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +102,7 @@ class ModelShelf:
         """
         if (model := self._held(name)) is not None:
             return model
-        with self._loading:
+        with self._loading[name]:
             if (model := self._held(name)) is None:
                 self._make_room(name)
                 model = self._load(name, self._device, progress)

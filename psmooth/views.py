@@ -87,6 +87,10 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "download_long": "Download the certificate as a JSON file",
     "file": "psmooth-certificate.json",
     "queued": "Queued · place {place} of {size} · it starts by itself",
+    "lost_title": "That did not work.",
+    "lost_line": "Failed",
+    "lost": "That did not reach the server, or it could not read it: the connection broke, or the server is full or "
+    "was started anew. What was shown before is gone. Try again; if it happens again, reload the page.",
     "recording": "Recording",
     "recording_label": "A recording of an earlier run on a drawn scan: your own is waiting.",
     "recording_radius": "certified radius",
@@ -1049,8 +1053,28 @@ def link_without_scan() -> dict[str, Any]:
     return message("idle", say("The scan is not in the link."), text, say("Idle"))
 
 
+def forgotten() -> dict[str, Any]:
+    """The server has let go of the scan that the page still shows."""
+    text = say(
+        "The server no longer has your scan: the page was left alone too long, the connection broke, or others needed "
+        "the room. Choose an example or upload it again."
+    )
+    return {**message("failed", say("No scan yet."), text, say("Failed")), "forgotten": True}
+
+
+def queued_line(place: int, size: int) -> str:
+    """What every view says while others have the computer."""
+    return say(PAGE_WORDS["queued"], place=place, size=size)
+
+
+def queued(place: int, size: int) -> dict[str, Any]:
+    """Others have the computer."""
+    line = queued_line(place, size)
+    return {**message("queued", say("Getting ready …"), "", line), "announce": line}
+
+
 def loading(model_name: str) -> dict[str, Any]:
-    """Before the first vote: the model is being read, or another run has the computer."""
+    """Before the first vote: the model is being read."""
     return message("loading", say("Getting ready …"), "", loading_line(model_name))
 
 
@@ -1065,7 +1089,9 @@ def megabytes_text(count: int) -> str:
 
 
 def download_words(name: str, done: int, total: int) -> dict[str, Any]:
-    """What every view says while a model comes."""
+    """What every view says while a model comes; before its size is known, or where it is here already, it is read."""
+    if not total:
+        return {"state": "loading", "line": loading_line(name), "fraction": 0.0, "sentence": ""}
     return {
         "state": "loading",
         "line": say(
@@ -1083,6 +1109,8 @@ def download_words(name: str, done: int, total: int) -> dict[str, Any]:
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     """A model on its way from the Hub."""
+    if not total:
+        return loading(name)
     told = download_words(name, done, total)
     return {**message("loading", say("Fetching the model …"), told["sentence"], told["line"]), **told}
 
@@ -1151,6 +1179,12 @@ def failed(error: "PsmoothError | None") -> dict[str, Any]:
 def error_words(error: "PsmoothError | None") -> str:
     """What went wrong, in the visitor's language."""
     return say(UNEXPECTED) if error is None else say_error(error)
+
+
+def lost() -> dict[str, Any]:
+    """Nobody knows how far it came: what was asked for did not arrive, or its answer did not."""
+    title, text, line = (say(PAGE_WORDS[name]) for name in ("lost_title", "lost", "lost_line"))
+    return message("failed", title, text, line)
 
 
 def stopped_early() -> dict[str, Any]:

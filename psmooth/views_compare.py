@@ -53,6 +53,12 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     return {**idle(), **views.download_words(name, done, total)}
 
 
+def queued(place: int, size: int) -> dict[str, Any]:
+    """Others have the computer."""
+    line = views.queued_line(place, size)
+    return {**idle(), "state": "queued", "line": line, "announce": line}
+
+
 def failed(error: "PsmoothError | None") -> dict[str, Any]:
     """The sentence of an error of psmooth's; None is anything else."""
     words = views.error_words(error)

@@ -1,6 +1,7 @@
 """The page without a browser: what its parts do before anybody looks at them."""
 
 import asyncio
+import inspect
 import io
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 
 import app
 from psmooth import session as session_module
-from psmooth import views
+from psmooth import views, visitors
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
@@ -56,7 +57,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(order: app.Order) -> Iterator[FakeScene]:
+    def scenes(order: app.Order, _: object) -> Iterator[FakeScene]:
         try:
             for number in range(4):
                 yield FakeScene(order, number, number == 3)
@@ -173,10 +174,10 @@ def test_a_closed_tab_closes_the_run(order: app.Order, ended: list[str]) -> None
     assert ended == ["closed"]
 
 
-def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_a_line_in_the_log(
+def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_log(
     order: app.Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def scenes(_: app.Order) -> Iterator[FakeScene]:
+    def scenes(*_: object) -> Iterator[FakeScene]:
         raise ZeroDivisionError("secret")
         yield
 
@@ -186,7 +187,9 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_a_line_in_the_log(
     ((stage, _),) = app.run(session)
     assert stage == views.failed(None)
     assert stage["sentence"] == views.UNEXPECTED
-    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivisionError in test_page.py" in caplog.text
+    assert "secret" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
@@ -270,9 +273,103 @@ def brought(text: str) -> Upload:
 
 
 def test_nothing_starts_without_a_scan() -> None:
-    session = app.Session()
-    assert app.begin(session, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == app.gr.skip()
+    session, settings = app.Session(), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    assert app.begin_first(session, *settings) == app.gr.skip()
+    assert app.begin(session, *settings) == views.forgotten(), "the page shows a scan that this session does not have"
+    assert app.begin(session, *settings) == app.gr.skip()
     assert list(app.run(session)) == []
+
+
+def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: app.Order, ended: list[str]) -> None:
+    visitor = app.Session(order.specimen)
+    assert visitor.weight == order.specimen.scan.values.nbytes
+    visitor.want(order)
+    steps = app.run(visitor)
+    next(steps)
+    visitor.forget()
+    assert list(steps) == []
+    assert (visitor.weight, visitor.order, visitor.results, ended) == (0, None, [], ["closed"])
+    assert app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
+
+
+def brought_to(demo: Any, name: str, side: int = 20) -> app.Session:
+    """A session with a scan of its own, as an upload leaves it."""
+    state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
+    visitor = demo.state_holder[name][state._id]
+    visitor.bring(app.Specimen(open_scan(np.full((side, side, 3), 90, np.uint8))))
+    return visitor
+
+
+@pytest.fixture
+def presence(demo: Any) -> Iterator[visitors.Presence]:
+    demo.state_holder.session_data.clear()
+    yield visitors.Presence(None)  # type: ignore[arg-type]
+    demo.state_holder.session_data.clear()
+
+
+def test_of_sessions_that_no_page_holds_open_the_latest_keep_a_scan(demo: Any, presence: visitors.Presence) -> None:
+    presence.open["page"] = 1
+    page = brought_to(demo, "page")
+    abandoned = [brought_to(demo, f"{number}") for number in range(40)]
+    presence.tidy(demo, now=0.0)
+    kept = [visitor.specimen is not None for visitor in abandoned]
+    assert kept == [False] * (40 - visitors.MOST_SCANS_ALONE) + [True] * visitors.MOST_SCANS_ALONE
+    assert page.specimen is not None
+
+
+def test_what_was_left_alone_for_long_is_forgotten_by_gradio_too(demo: Any, presence: visitors.Presence) -> None:
+    presence.open["page"] = 1
+    for name in ("page", "left"):
+        brought_to(demo, name)
+        demo._queue.pending_messages_per_session[name] = asyncio.Queue()
+        demo._queue.pending_event_ids_session[name] = set()
+    for now in (0.0, visitors.SECONDS_ALONE - 1):
+        presence.tidy(demo, now)
+        assert {"page", "left"} <= {*demo.state_holder.session_data}
+    presence.tidy(demo, visitors.SECONDS_ALONE + 1)
+    stores = (demo.state_holder.session_data, demo.state_holder.time_last_used)
+    queue = (demo._queue.pending_messages_per_session, demo._queue.pending_event_ids_session)
+    for store in (*stores, *queue):
+        assert "left" not in store
+        assert "page" in store
+        store.clear()
+
+
+def test_sessions_that_no_page_holds_open_are_few(demo: Any, presence: visitors.Presence) -> None:
+    for number in range(visitors.MOST_ALONE + 30):
+        assert isinstance(demo.state_holder[f"{number}"], object)
+    presence.tidy(demo, now=0.0)
+    assert [*demo.state_holder.session_data] == [f"{number}" for number in range(30, visitors.MOST_ALONE + 30)]
+
+
+def test_scans_of_open_pages_are_bounded_together(
+    demo: Any, presence: visitors.Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [brought_to(demo, name, side) for name, side in (("old", 20), ("new", 30))]
+    presence.open.update(("old", "new"))
+    monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight)
+    presence.tidy(demo, now=0.0)
+    assert all(visitor.specimen is not None for visitor in held)
+    monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight - 1)
+    presence.tidy(demo, now=0.0)
+    assert [visitor.specimen is not None for visitor in held] == [False, True]
+
+
+def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:
+    seen: list[int] = []
+
+    async def inner(*_: Any) -> None:
+        seen.append(presence.open["abc"])
+
+    presence = visitors.Presence(inner)
+    scope = {"type": "http", "path": "/gradio_api/heartbeat/abc", "method": "GET"}
+    asyncio.run(presence(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [1]
+    assert dict(presence.open) == {}
+
+
+def test_the_examples_weigh_nothing() -> None:
+    assert app.Session(app.example_specimen(0)).weight == 0
 
 
 # --- pace
@@ -295,22 +392,34 @@ def test_steps_that_come_slowly_are_all_shown() -> None:
 # --- wiring
 
 
-def test_three_events_are_public_and_whatever_uses_the_device_stands_in_one_queue(demo: Any) -> None:
+def test_three_events_are_public_and_whatever_takes_long_is_a_stream_that_waits_in_threads(demo: Any) -> None:
     events = [one for one in demo.fns.values() if one.fn is not None]
     public = [one.api_name for one in events if one.api_visibility == "public"]
     assert public == ["certify", "compare", "learn"]
-    device = [one for one in events if one.concurrency_id == "device"]
+    streams = [one for one in events if one.concurrency_id == "streams"]
     on_the_page, by_programs = {"run", "run_compare", "run_learn"}, {"certify_file", "compare_file", "learn_file"}
-    assert {one.fn.__name__ for one in device} == on_the_page | by_programs | {"fetch_banks"}
-    assert {one.concurrency_limit for one in device} == {1}
+    assert {one.fn.__name__ for one in streams} == on_the_page | by_programs | {"fetch_banks"}
+    assert all(inspect.isasyncgenfunction(one.fn) for one in streams)
+    assert not any(inspect.isgeneratorfunction(one.fn) for one in events), "Gradio would close it in its event loop"
+    assert {one.concurrency_limit for one in streams} == {None}
+    assert not demo.api_open, "no way around the queue"
+
+
+def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
+    """All but those that show nothing of a scan: they have a `failure` of their own after them."""
+    quiet = {"restore", "menus_at_first", "change_voice", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
+    quiet |= {"clear", "lose", "fetch_banks", "certify_file", "compare_file", "learn_file"}
+    heard = {one.trigger_after for one in demo.fns.values() if one.trigger_only_on_failure}
+    unheard = {one.fn.__name__ for one in demo.fns.values() if one.fn and one._id not in heard}
+    assert unheard == quiet
 
 
 def test_a_closed_tab_takes_its_session_with_it(demo: Any) -> None:
-    forget = app.forgetting(SimpleNamespace(state_holder=SimpleNamespace(session_data={"a": 1, "b": 2})))  # type: ignore[arg-type]
-    forget(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
-    holder = SimpleNamespace(state_holder=SimpleNamespace(session_data={"a": 1, "b": 2}))
-    app.forgetting(holder)(SimpleNamespace(session_hash="a"))  # type: ignore[arg-type]
-    assert holder.state_holder.session_data == {"b": 2}
+    app.forgetting(demo)(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
+    assert isinstance(demo.state_holder["tab"], object)
+    app.forgetting(demo)(SimpleNamespace(session_hash="tab"))  # type: ignore[arg-type]
+    assert "tab" not in demo.state_holder.session_data
+    assert "tab" not in demo.state_holder.time_last_used
     assert any("forget" in one.fn.__name__ for one in demo.fns.values() if one.fn)
 
 
