@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import psmooth.environment  # isort: skip  # mends homes and proxies before Gradio reads them
 import gradio as gr
 from gradio import themes
 from starlette.datastructures import MutableHeaders
@@ -876,6 +877,7 @@ def warm_up() -> None:
 
 def launch(port: int | None = None, host: str | None = None, open_browser: bool = True, **options: Any) -> Any:
     """Serve the page; without ``port`` and ``host`` where GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say, or Gradio."""
+    psmooth.environment.reach_directly(host or os.environ.get("GRADIO_SERVER_NAME", "localhost"))
     gr.set_static_paths(list(static_files().values()))
     demo = build()
     threading.Thread(target=warm_up, daemon=True).start()

@@ -231,6 +231,9 @@ def _from_hub(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[Mod
     found = hubs.fetch(repo, revision or "main", spec.files, first_of=spec.weight_files, progress=progress, hub=hub)
     hubs.check_files(found.folder, dict(spec.sha256))
     spec = replace(spec, weights=f"hf-hub:{repo}@{found.revision}", family=spec.family or detect_format(found.folder))
+    decides = found.folder / HF_FILES[1]  # the normalisation, which has a default where a repository does not tell
+    if not found.listed and spec.family in ("hf_clip", "siglip") and not decides.is_file():
+        raise hubs.no_answer(repo, hub)
     words = _words_of(spec, found.folder, hub)
     return spec, Files(found.folder, (_weights_in(found.folder, spec),), words), found.revision
 
