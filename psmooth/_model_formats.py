@@ -137,6 +137,13 @@ def read_model(spec: ModelSpec, files: Files) -> Parts:
         ) from error
 
 
+def check_configuration(folder: Path) -> None:
+    """Raise ModelError where a configuration is damaged or asks for what is not read, before there are weights."""
+    if (file := folder / "open_clip_config.json").is_file():
+        _open_clip_config(file)
+    Files(folder, (), folder).read_json("config.json")
+
+
 def detect_format(folder: Path) -> str:
     """The format of a folder, by its files; where nothing tells, open_clip's, whose reader says what is missing."""
     kind = Files(folder, (), folder).read_json("config.json").get("model_type")

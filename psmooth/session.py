@@ -25,7 +25,7 @@ from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
 from psmooth.lessons import Lessons, drawn_scans, study
-from psmooth.models import MODELS, MedVLM, find_spec
+from psmooth.models import MODELS, MedVLM, find_spec, load_model
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
@@ -33,14 +33,27 @@ from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, sc
 from psmooth.shelf import ModelShelf
 from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
+from psmooth.typed_models import load_typed, typed_allowed, visitors_hub
 
 Step = TypeVar("Step")
 Shown = TypeVar("Shown")
 OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
+LONGEST_NAME = 200  # characters of a repository and its revision
+MOST_BANKS = 32  # of one repository: each is a line of the menu
 
-shelf = ModelShelf(home_device())
+
+def is_typed(choice: str) -> bool:
+    """Whether a visitor typed a model in, rather than choosing what the operator offers."""
+    return choice not in [known for _, known in model_choices()]
+
+
+def _load(name: str, device: str | None, progress: Callable[[int, int], None] | None) -> MedVLM:
+    return (load_typed if is_typed(name) else load_model)(name, device, progress)
+
+
+shelf = ModelShelf(home_device(), load=_load, guest=is_typed)
 log = logging.getLogger("psmooth.session")
 
 
@@ -85,8 +98,15 @@ def check_choice(choice: str | None) -> str:
     """
     if not choice:
         raise ModelError(views.NO_MODEL)
-    if choice not in [known for _, known in model_choices()] and not choice.startswith("hf-hub:"):
+    if not isinstance(choice, str):
         raise ModelError(views.STRANGE_MODEL)
+    if is_typed(choice):
+        if not (choice.startswith("hf-hub:") and choice.isprintable() and len(choice) <= LONGEST_NAME):
+            raise ModelError(views.STRANGE_MODEL)
+        if not typed_allowed():
+            raise ModelError(
+                "This server runs the models of its menu alone, and no repository that is typed in. Choose one of them."
+            )
     return choice
 
 
@@ -296,7 +316,15 @@ def hub_banks(place: str, model: str | None, task: str) -> tuple[PromptBank, ...
     if not repo:
         raise BankError(views.NO_REPO)
     wanted = None if task == OWN_TASK else TASKS[task]
-    return tuple(pull(repo, revision or "main", model=model_of(model), task=wanted))
+    banks = pull(repo, revision or "main", model=model_of(model), task=wanted, hub=visitors_hub())
+    if len(banks) > MOST_BANKS:
+        raise BankError(
+            "{repo} has {count} banks for this model and task; at most {most} are read. Choose a task.",
+            repo=repo,
+            count=len(banks),
+            most=MOST_BANKS,
+        )
+    return tuple(banks)
 
 
 @dataclass(frozen=True)
