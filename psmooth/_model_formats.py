@@ -63,25 +63,28 @@ class Files:
         if not file.is_file():
             return {}
         try:
-            return dict(read_told(file))
-        except (ValueError, TypeError) as error:
+            return read_told(file)
+        except ValueError as error:
             raise ModelError("{name} is not JSON that can be read. Fetch the model again.", name=name) from error
 
 
-def read_told(file: Path) -> Any:
+def read_told(file: Path) -> dict[str, Any]:
     """What a JSON file says.
 
     Raises:
         ModelError: something else lies in its place.
-        ValueError: it is no JSON, nested too deeply, or too large for a configuration.
+        ValueError: it is no JSON object, nested too deeply, or too large for a configuration.
     """
     check_content(file)
     if file.stat().st_size > _LARGEST_TOLD:
         raise ValueError(file.name)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        told = json.loads(file.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError(file.name) from error
+    if not isinstance(told, dict):
+        raise ValueError(file.name)
+    return told
 
 
 def shown(told: object) -> str:
