@@ -47,13 +47,13 @@ def load_typed(name: str, device: str | None, progress: Progress | None) -> MedV
     spec, place = find_spec(name), find_device(device)
     repo, revision = repository_of(spec)
     hub = visitors_hub()
-    told = fetch(repo, revision, spec.files or spec.weight_files, hub=hub)
-    check_configuration(told.folder)
+    if spec.files:
+        told = fetch(repo, revision, spec.files, hub=hub)
+        check_configuration(told.folder)
+        name = f"hf-hub:{repo}@{told.revision}"
     room = max(0, (free_memory(place) - WORKING_ROOM) // 2)  # while it is read, its weights are there twice
     hub = replace(hub, most=_LARGEST_WORDS + min(_LARGEST_MODEL, room))
-    return load_model(
-        f"hf-hub:{repo}@{told.revision}", device, progress, hub, lambda files: _check_memory(repo, files, place)
-    )
+    return load_model(name, device, progress, hub, lambda files: _check_memory(repo, files, place))
 
 
 def _check_memory(repo: str, files: Files, device: torch.device) -> None:

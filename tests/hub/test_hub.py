@@ -148,8 +148,6 @@ def test_files_that_other_programs_brought_are_found_without_a_network(server, h
     assert (found.folder / "weights.bin").read_bytes() == BODY
     with pytest.raises(HubError, match="cannot be reached"):
         fetch(REPO, patterns=["*.json"], first_of=["other.bin"], **asked)
-    with pytest.raises(HubError, match="cannot be reached"):
-        fetch(REPO, "../refs/main", ["*.json"], hub=hub)
 
 
 def test_a_clip_whose_normalisation_is_not_in_the_cache_is_not_guessed_at(server, hub, tmp_path, monkeypatch):
