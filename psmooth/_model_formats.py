@@ -503,9 +503,10 @@ def _hf_preprocessing(files: Files, mean: Any, std: Any) -> tuple[Any, Any, Any]
 
 
 _SIGLIP_PARTS = ("text_config", "vision_config")
-_SIGLIP_SIZES = {  # nothing else of a configuration reaches transformers, which fetches what some of its words name
-    "hidden_act", "hidden_size", "image_size", "intermediate_size", "layer_norm_eps", "max_position_embeddings",
-    "num_attention_heads", "num_hidden_layers", "patch_size", "projection_size", "vocab_size",
+_SIGLIP_SIZES = {  # nothing else of a configuration reaches transformers, which fetches what some words name
+    "bos_token_id", "eos_token_id", "hidden_act", "hidden_size", "image_size", "intermediate_size", "layer_norm_eps",
+    "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "pad_token_id", "patch_size",
+    "projection_size", "vocab_size",
 }  # fmt: skip
 
 

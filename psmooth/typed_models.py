@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from torch import nn
+from torch.func import functional_call
 
 from psmooth._download import megabytes
 from psmooth._model_formats import Files, check_configuration
@@ -23,6 +25,7 @@ from psmooth.shelf import WORKING_ROOM, free_memory
 
 _LARGEST_MODEL = 4_000_000_000  # bytes of a repository's weights: as large as MedSigLIP
 _LARGEST_WORDS = 64_000_000  # bytes of what stands beside them, and of a repository of banks
+_MOST_WORK = 2 * 10**12  # of one picture: twice what the largest SigLIP needs at 448 pixels
 _KEPT = 10_000_000_000  # bytes of such repositories that stay on the disk
 
 
@@ -53,7 +56,25 @@ def load_typed(name: str, device: str | None, progress: Progress | None) -> MedV
         name = f"hf-hub:{repo}@{told.revision}"
     room = max(0, (free_memory(place) - WORKING_ROOM) // 2)  # while it is read, its weights are there twice
     hub = replace(hub, most=_LARGEST_WORDS + min(_LARGEST_MODEL, room))
-    return load_model(name, device, progress, hub, lambda files: _check_memory(repo, files, place))
+    model = load_model(name, device, progress, hub, lambda files: _check_memory(repo, files, place))
+    if _work_of(model) > _MOST_WORK:
+        raise ModelError(
+            "{repo} takes too much work a picture for a server that others use too. Choose a smaller model.", repo=repo
+        )
+    return model
+
+
+def _work_of(model: MedVLM) -> int:
+    """Multiplications and additions of one picture, counted on shapes alone."""
+    from torch.utils.flop_counter import FlopCounterMode  # slow to import, and seldom wanted
+
+    tower: nn.Module = model.network.visual  # type: ignore[assignment]
+    held = (*tower.named_parameters(), *tower.named_buffers())
+    shapes = {name: torch.empty_like(value, device="meta") for name, value in held}
+    pixels = torch.empty(1, 3, model.input_size, model.input_size, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        functional_call(tower, shapes, (pixels,))
+    return counter.get_total_flops()
 
 
 def _check_memory(repo: str, files: Files, device: torch.device) -> None:

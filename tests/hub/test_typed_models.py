@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -158,6 +159,24 @@ def test_a_configuration_larger_than_its_weights_takes_no_memory(server, tiny_mo
     with pytest.raises(ModelError):
         load_typed(NAME, "cpu", None)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
+
+
+def test_a_model_that_would_hold_the_device_for_ever_is_refused(server, tmp_path):
+    """Small weights, 16,384 places that all look at each other."""
+    config = {
+        "model_cfg": {
+            "embed_dim": 8,
+            "vision_cfg": {"image_size": 512, "patch_size": 4, "width": 8, "layers": 256, "head_width": 8},
+            "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 8, "heads": 1, "layers": 1},
+        },
+        "preprocess_cfg": {},
+    }
+    state = open_clip.CLIP(**config["model_cfg"]).state_dict()  # type: ignore[arg-type]
+    save_file(state, tmp_path / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    server.add(REPO, files_of(tmp_path))
+    with pytest.raises(ModelError, match="too much work a picture"):
+        load_typed(NAME, "cpu", None)
 
 
 def test_repositories_of_visitors_stay_few_and_the_newest_stays(server, tiny_model_folder, monkeypatch):
