@@ -538,7 +538,7 @@ def _siglip_network(config: dict[str, Any]) -> nn.Module:
 
     told = {name: {key: config[name][key] for key in _SIGLIP_SIZES & config[name].keys()} for name in _SIGLIP_PARTS}
     _check_architecture({}, {"layers": [told[name].get("num_hidden_layers") for name in _SIGLIP_PARTS], **told})
-    whole = SiglipModel(SiglipConfig(**told))
+    whole = SiglipModel(SiglipConfig(text_config=told["text_config"], vision_config=told["vision_config"]))
     return DualEncoder(_SiglipImage(whole.vision_model), SiglipText(whole.text_model), bias=True)
 
 

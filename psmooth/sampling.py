@@ -10,7 +10,7 @@ total variation a 224 × 224 crop. Nothing is clipped.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -179,7 +179,7 @@ def noisy_embeddings(
         yield part[: count - first]
 
 
-def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Iterator[Tensor]:
+def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Generator[Tensor, None, None]:
     """What becomes of each batch, in order, by a few threads that share the cores."""
     cores = torch.get_num_threads()
     workers = min(_MOST_WORKERS, cores)

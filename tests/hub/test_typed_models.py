@@ -128,12 +128,12 @@ def test_what_does_not_fit_beside_what_is_held_is_refused_with_the_numbers(serve
 
 
 def test_a_visitors_model_pushes_out_another_one_and_never_one_of_the_menu():
-    held = ModelShelf(
-        "cpu", fits=lambda *_: False, load=lambda name, *_: name, guest=lambda name: name.startswith("hf")
-    )  # type: ignore[arg-type, return-value]
-    held.get("plip")
-    held.get("hf-hub:a/b")
-    held.get("hf-hub:c/d")
+    def load(name: str, *_: object) -> Any:
+        return SimpleNamespace(name=name, device=torch.device("cpu"))
+
+    held = ModelShelf("cpu", fits=lambda *_: False, load=load, guest=lambda name: name.startswith("hf"))
+    for name in ("plip", "hf-hub:a/b", "hf-hub:c/d"):
+        held.get(name)
     assert held.names == ("plip", "hf-hub:c/d")
 
 
