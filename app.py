@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import psmooth.environment  # isort: skip  # mends homes and proxies before Gradio reads them
 import gradio as gr
 from gradio import themes
 from starlette.applications import Starlette
@@ -971,6 +972,7 @@ def guarded(uploads: Uploads, hosts: Hosts | None = None, tools: bool = False) -
 
 def launch(port: int | None = None, host: str | None = None, open_browser: bool = True, **options: Any) -> Any:
     """Serve the page; without ``port`` and ``host`` where GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say, or Gradio."""
+    psmooth.environment.reach_directly(host or os.environ.get("GRADIO_SERVER_NAME", "localhost"))
     demo, tools = build(), os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"
     if tools:
         take_tool_files(demo.uploads)

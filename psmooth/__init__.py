@@ -8,6 +8,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from psmooth.environment import mend
+
 if TYPE_CHECKING:
     from psmooth.certificate import Abstention, Certificate, Plan, read_certificate, verify
     from psmooth.certify import Progress, certify, stopped
@@ -23,6 +25,7 @@ __version__ = "0.1.0"
 
 # Read once, when torch is loaded: idle threads of an encoder leave their cores to the noise after half a millisecond.
 os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+mend()
 
 _HOMES = {
     "certificate": ("Abstention", "Certificate", "Plan", "read_certificate", "verify"),

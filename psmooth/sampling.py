@@ -11,7 +11,7 @@ by from the exact one grows with σ: for all values of a 224 × 224 crop togethe
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -174,14 +174,14 @@ def noisy_embeddings(
 
     starts = range(0, count, batch_size)
     if model.device.type == "cpu":
-        parts = _side_by_side(lambda first: embed(draw(first)), starts)
+        parts = side_by_side(lambda first: embed(draw(first)), starts)
     else:
-        parts = (embed(copies) for copies in _side_by_side(draw, starts))
+        parts = (embed(copies) for copies in side_by_side(draw, starts))
     for first, part in zip(starts, parts, strict=True):
         yield part[: count - first]
 
 
-def _side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Iterator[Tensor]:
+def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Generator[Tensor, None, None]:
     """What becomes of each batch, in order, by a few threads that share the cores."""
     cores = torch.get_num_threads()
     workers = min(_MOST_WORKERS, cores)

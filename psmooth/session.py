@@ -26,7 +26,7 @@ from psmooth.errors import BankError, ModelError, PlanError, PsmoothError, ScanE
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
 from psmooth.lessons import Lessons, drawn_scans, study
-from psmooth.models import MODELS, MedVLM, find_spec
+from psmooth.models import MODELS, MedVLM, find_spec, load_model
 from psmooth.places import Client, Places, Queued
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
@@ -35,6 +35,7 @@ from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, sc
 from psmooth.shelf import ModelShelf
 from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
+from psmooth.typed_models import load_typed, typed_allowed, visitors_hub
 from psmooth.uploads import Upload
 
 Step = TypeVar("Step")
@@ -44,9 +45,21 @@ OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
 MOST_LISTS = 100  # scans whose runs one tab remembers
 MOST_VOTES = max(views.PRECISIONS.values())
+LONGEST_NAME = 200  # characters of a repository and its revision
+MOST_BANKS = 32  # of one repository: each is a line of the menu
 HERE = Client("", "")
 
-shelf = ModelShelf(home_device())
+
+def is_typed(choice: str) -> bool:
+    """Whether a visitor typed a model in, rather than choosing what the operator offers."""
+    return choice not in [known for _, known in model_choices()]
+
+
+def _load(name: str, device: str | None, progress: Callable[[int, int], None] | None) -> MedVLM:
+    return (load_typed if is_typed(name) else load_model)(name, device, progress)
+
+
+shelf = ModelShelf(home_device(), load=_load, guest=is_typed)
 arrivals = Arrivals(shelf.get)
 places = Places()
 log = logging.getLogger("psmooth.session")
@@ -100,8 +113,15 @@ def check_choice(choice: str | None) -> str:
     """
     if not choice:
         raise ModelError(views.NO_MODEL)
-    if choice not in [known for _, known in model_choices()] and not choice.startswith("hf-hub:"):
+    if not isinstance(choice, str):
         raise ModelError(views.STRANGE_MODEL)
+    if is_typed(choice):
+        if not (choice.startswith("hf-hub:") and choice.isprintable() and len(choice) <= LONGEST_NAME):
+            raise ModelError(views.STRANGE_MODEL)
+        if not typed_allowed():
+            raise ModelError(
+                "This server runs the models of its menu alone, and no repository that is typed in. Choose one of them."
+            )
     return choice
 
 
@@ -325,7 +345,16 @@ def hub_banks(place: str, model: str | None, task: str) -> Generator[Download | 
         raise BankError(views.NO_REPO)
     wanted = None if task == OWN_TASK else TASKS[task]
     yield from fetch_model(model)
-    yield tuple(pull(repo, revision or "main", model=shelf.get(check_choice(model)), task=wanted))
+    known = shelf.get(check_choice(model))
+    banks = pull(repo, revision or "main", model=known, task=wanted, hub=visitors_hub())
+    if len(banks) > MOST_BANKS:
+        raise BankError(
+            "{repo} has {count} banks for this model and task; at most {most} are read. Choose a task.",
+            repo=repo,
+            count=len(banks),
+            most=MOST_BANKS,
+        )
+    yield tuple(banks)
 
 
 @dataclass(frozen=True)
