@@ -458,14 +458,20 @@ def run_facts(order: Order, contender: Contender) -> Run:
 def use_whole_float32(device: torch.device) -> None:
     """Turn off NVIDIA's TF32, which keeps ten of a float32's bits and which torch takes for convolutions."""
     if device.type == "cuda":
-        torch.backends.cuda.matmul.fp32_precision = "ieee"
-        torch.backends.cudnn.conv.fp32_precision = "ieee"
+        for part in _products():
+            part.fp32_precision = "ieee"
 
 
 def _precision(device: torch.device) -> str:
     """The number format of products, as it is set now."""
-    used = torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+    used = [part.fp32_precision for part in _products()]
     return "tf32" if device.type == "cuda" and "tf32" in used else "float32"
+
+
+def _products() -> tuple[Any, Any]:
+    """The settings of matrix products and of convolutions on an NVIDIA card."""
+    backends: Any = torch.backends
+    return backends.cuda.matmul, backends.cudnn.conv
 
 
 def _no_votes(task: Task) -> Votes:

@@ -127,8 +127,9 @@ def _votes_again(order: Order, record: Certificate | Abstention) -> Votes:
     """The votes as they are drawn here, with the states at the very moments that the record names."""
     recorded, method, classes = record.votes, record.run.method, len(record.run.class_ids)
     announced = record.run.plan.selection_votes or 0
-    chose = _counts(drawn_votes(order, method, "select", announced if recorded.total else recorded.selected), classes)
+    select = drawn_votes(order, method, "select", announced if recorded.total else recorded.selected).numpy()
     cast = drawn_votes(order, method, "estimate", recorded.total).numpy()
+    chose = _counts(select, classes)
     counted = _counts(cast, classes)
     again = Votes(chose[:-1], counted[:-1], counted[-1], ended=recorded.ended, invalid_selection=chose[-1])
     moments = enumerate(total for _, total in recorded.best)

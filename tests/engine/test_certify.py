@@ -18,6 +18,7 @@ from psmooth.tasks import Task
 TWO = Task("two", "two", "none", ("inside", "outside"), ("inside", "outside"), ("{}",))
 THREE = Task("three", "three", "none", ("left", "middle", "right"), ("left", "middle", "right"), ("{}",))
 SIZE = 8
+BACKENDS: Any = torch.backends
 
 
 @dataclass
@@ -215,13 +216,13 @@ def test_the_precision_that_is_recorded_is_the_one_in_use(grey, monkeypatch, set
     monkeypatch.setattr(Oracle, "device", SimpleNamespace(type="cuda"))
     monkeypatch.setattr("psmooth.certify.noisy_embeddings", lambda *_, **__: iter(()))
     monkeypatch.setattr("psmooth.certify.use_whole_float32", lambda _: None)
-    monkeypatch.setattr(torch.backends.cudnn.conv, "fp32_precision", setting)
+    monkeypatch.setattr(BACKENDS.cudnn.conv, "fp32_precision", setting)
     first = next(certify(model_of((PLACE,)), grey, task=TWO, batch_size=8))
     assert first.results["template"].run.precision == precision
 
 
 def test_certified_runs_turn_tf32_off(grey, monkeypatch):
-    used = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    used = (BACKENDS.cudnn.conv, BACKENDS.cuda.matmul)
     for backend in used:
         monkeypatch.setattr(backend, "fp32_precision", "tf32")
     certify(model_of((PLACE,)), grey, task=TWO, batch_size=8)

@@ -4,6 +4,7 @@ A forger is helped here: after each alteration bounds, radius, verdict and cavea
 record, so that arithmetic finds nothing wrong and the replay alone stands in the way.
 """
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from psmooth import certify as engine
 from psmooth import replaying
 from psmooth.certificate import (
     BANK_OF_THIS_SCAN,
@@ -40,6 +40,7 @@ from psmooth.replaying import Replay, replay
 from psmooth.scans import Scan, Window, crop_scan, open_scan
 from psmooth.tasks import TASKS
 
+engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
 Facts = dict[str, Any]
 Record = Certificate | Abstention
 TASK = TASKS["kather_colon"]
@@ -116,10 +117,11 @@ def rebuilt(facts: Facts) -> Record:
     )  # fmt: skip
     names = Run.__dataclass_fields__.keys() - {"plan"}
     run = Run(plan=plan, **{name: facts[name] for name in names})
-    by_class = [tuple(facts[name][one] for one in run.class_ids) for name in ("selection", "counts", "best")]
-    best = tuple((state["votes"], state["total"]) for state in by_class[2])
-    votes = Votes(*by_class[:2], facts["invalid"], best, facts["ended"], facts["invalid_selection"])
-    return conclude(run, votes)
+    selection, counts, states = (
+        tuple(facts[name][one] for one in run.class_ids) for name in ("selection", "counts", "best")
+    )
+    best = tuple((state["votes"], state["total"]) for state in states)
+    return conclude(run, Votes(selection, counts, facts["invalid"], best, facts["ended"], facts["invalid_selection"]))
 
 
 def refused(honest: Facts, change: Facts, scan: Scan, banks: list[PromptBank]) -> bool:
