@@ -190,7 +190,7 @@ def test_every_route_that_is_not_needed_is_closed(home: Home) -> None:
         if f"{method} {path}" not in OPEN:
             answer = httpx.request(method, home.url + path.replace("{}", "1"), timeout=10)
             assert answer.status_code == 404, f"{method} {path}"
-            assert answer.text == "Not found.", f"{method} {path}"
+            assert answer.headers["content-type"].startswith("text/plain"), "by the guard, not by Gradio"
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/info"])
