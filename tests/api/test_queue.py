@@ -108,8 +108,9 @@ def test_a_page_that_is_left_while_a_model_comes_stops_nobody(
     """The model comes slowly; meanwhile others are answered and have the device."""
     hub.pause = 0.5
     left, beside = come(), come()
-    for visitor in (left, beside):
-        assert visitor.join("certify", ordered(visitor, picture, 100, model=f"hf-hub:{REPO}")).is_success
+    for number, visitor in enumerate((left, beside)):
+        scan = picture + bytes([number])  # a file of its own
+        assert visitor.join("certify", ordered(visitor, scan, 100, model=f"hf-hub:{REPO}")).is_success
     listenings = [visitor.listen() for visitor in (left, beside)]
     for listening in listenings:
         assert any(is_step(one) and one["output"]["data"][0]["state"] == "loading" for one in listening)
