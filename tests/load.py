@@ -85,7 +85,7 @@ def ending(message: dict[str, Any]) -> str:
     """What the last message of a run says."""
     if not message["success"]:
         return "refused" if message["output"].get("error") else "lost"
-    state: str = message["output"]["data"][0].get("state", "lost")
+    state: str = (message["output"]["data"][0] or {}).get("state", "lost")
     return {"abstained": "certified", "failed": "refused"}.get(state, state)
 
 
@@ -228,7 +228,7 @@ def stop_all(url: str, count: int, tally: Tally) -> bool:
     """Many come, ask for a long run, and press Stop."""
 
     def one(number: int) -> None:
-        with Visitor(url) as visitor:
+        with Visitor(url) as visitor, visitor.page_open():
             visitor.at_once("restore")
             tally.note(-number, "stops", one_run(visitor, "stops", random.Random(number)), None)
 

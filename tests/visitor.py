@@ -89,7 +89,7 @@ class Visitor:
 
     def _hold(self, begun: threading.Event) -> None:
         """Until the page is left; the server says only now and then that it is alive, so it is not waited for."""
-        with suppress(httpx.HTTPError), httpx.Client(base_url=self.web.base_url, timeout=1.0) as web:
+        with suppress(httpx.HTTPError), httpx.Client(base_url=self.web.base_url, timeout=PATIENCE) as web:
             self._wait_to_leave(web, begun)
 
     def _wait_to_leave(self, web: httpx.Client, begun: threading.Event) -> None:
