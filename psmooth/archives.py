@@ -3,13 +3,12 @@
 It knows nothing about models or tasks.
 """
 
-import io
 import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from psmooth.errors import ScanError
 from psmooth.scans import MAX_FILE_BYTES, PICTURES, Scan, open_scan
@@ -25,14 +24,20 @@ _METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 
 _ENCRYPTED, _AES = 0x41, 99  # bits of the flags, and a method
 
 
-class _Bounded(io.FileIO):
+class _Bounded:
     """A file of which never more is read at once than the list of entries may take."""
 
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
     def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(_LONGEST_LIST + 1 if size is None or not 0 <= size <= _LONGEST_LIST else size) or b""
+        data = self._file.read(_LONGEST_LIST + 1 if size is None or not 0 <= size <= _LONGEST_LIST else size) or b""
         if len(data) > _LONGEST_LIST:
             raise zipfile.BadZipFile
         return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def read_archive(path: Path | IO[bytes]) -> Iterator[tuple[str, Scan]]:
@@ -45,7 +50,8 @@ def read_archive(path: Path | IO[bytes]) -> Iterator[tuple[str, Scan]]:
     left, pixels, seconds = MOST_BYTES, 0, 0.0
     with ExitStack() as held:
         try:
-            archive = held.enter_context(zipfile.ZipFile(held.enter_context(_Bounded(path))))
+            file: Any = _Bounded(held.enter_context(path.open("rb")) if isinstance(path, Path) else path)
+            archive = held.enter_context(zipfile.ZipFile(file))
         except Exception as error:  # a damaged list may raise anything
             raise ScanError(
                 "The file is not a zip archive, or it is damaged. Pack the folder of scans again."

@@ -33,12 +33,15 @@ def _packed(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_DEF
 
 
 def _refused(path: Path, words: str) -> None:
-    with pytest.raises(ScanError, match=words):
-        list(read_archive(path))
+    for given in (path, io.BytesIO(path.read_bytes())):
+        with pytest.raises(ScanError, match=words):
+            list(read_archive(given))
 
 
 def _folders(path: Path) -> list[str]:
-    return [folder for folder, _ in read_archive(path)]
+    found = [[folder for folder, _ in read_archive(given)] for given in (path, io.BytesIO(path.read_bytes()))]
+    assert found[0] == found[1], "a path and an open file"
+    return found[0]
 
 
 @pytest.mark.parametrize("between", ["/", "\\"])
