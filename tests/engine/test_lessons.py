@@ -86,6 +86,7 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
         "revision": None,
         "sha256": bank.sha256,
         "licence": "see its folder",
+        "learned_on_scan": False,
     }
     shown = views_learn.lessons(steps[-1])
     assert shown["bank"]["name"].endswith(".safetensors")
