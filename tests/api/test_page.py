@@ -19,6 +19,7 @@ from psmooth.scans import open_scan
 from psmooth.session import paced
 from psmooth.uploads import GONE, Upload, no_upload
 from tests.engine.test_views import a_result
+from tests.serving import in_a_loop
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +364,7 @@ def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:
 
     presence = visitors.Presence(inner)
     scope = {"type": "http", "path": "/gradio_api/heartbeat/abc", "method": "GET"}
-    asyncio.run(presence(scope, None, None))  # type: ignore[arg-type]
+    in_a_loop(presence(scope, None, None))  # type: ignore[arg-type]
     assert seen == [1]
     assert dict(presence.open) == {}
 
@@ -446,7 +447,7 @@ def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    asyncio.run(app.FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
+    in_a_loop(app.FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 

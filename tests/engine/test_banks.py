@@ -199,6 +199,7 @@ def test_all_methods_run_on_the_shipped_banks_behind_the_learned_denoiser(pocket
         "revision": None,
         "sha256": shipped_bank(pocket, TASKS["blood_cells"], "few_shot", "learned").sha256,
         "licence": "Apache-2.0",
+        "learned_on_scan": False,
     }
 
 

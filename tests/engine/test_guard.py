@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from psmooth.guard import MOST_AT_ONCE, MOST_BYTES, Guard, Hosts, stamped
 from psmooth.uploads import Uploads
+from tests.serving import in_a_loop
 
 LARGEST = 3_000_000
 UPLOAD = "/gradio_api/upload"
@@ -39,7 +40,7 @@ def asked(guard: Guard, method: str, path: str, **options: Any) -> httpx.Respons
         async with httpx.AsyncClient(transport=transport, base_url="http://here:7860") as client:
             return await client.request(method, path, **options)
 
-    return asyncio.run(ask())
+    return in_a_loop(ask())
 
 
 # --- whose requests
@@ -244,7 +245,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing(guard: Guard) -> None:
         return {"type": "http.disconnect"}
 
     sent: list[Any] = []
-    asyncio.run(half_an_upload(guard, leave, sent))
+    in_a_loop(half_an_upload(guard, leave, sent))
     assert sent == []
     assert len(guard.uploads) == len(guard.arriving) == 0
 
@@ -268,7 +269,7 @@ def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> Non
         await asyncio.gather(*tasks, return_exceptions=True)
         return slow[0], left, quick.json()
 
-    displaced, left, (word,) = asyncio.run(many())
+    displaced, left, (word,) = in_a_loop(many())
     assert displaced[0]["status"] == 400
     assert b"Too many files" in displaced[1]["body"]
     assert left == MOST_AT_ONCE - 1

@@ -97,7 +97,13 @@ def test_a_saved_bank_votes_bit_equally(
         )
         results.append(last.results[method])
     assert results[0].votes == results[1].votes
-    assert results[0].run.bank == {"id": "bank", "revision": None, "sha256": bank.sha256, "licence": "Apache-2.0"}
+    assert results[0].run.bank == {
+        "id": "bank",
+        "revision": None,
+        "sha256": bank.sha256,
+        "licence": "Apache-2.0",
+        "learned_on_scan": False,
+    }
     assert results[0].guarantee == "unconditional"
 
 
