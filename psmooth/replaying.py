@@ -19,7 +19,7 @@ from psmooth.certificate import (
     Votes,
     conclude,
 )
-from psmooth.certify import Order, drawn_votes, find_contenders, run_facts, tuned, use_whole_float32
+from psmooth.certify import Contender, Order, drawn_votes, find_contenders, run_facts, tuned, use_whole_float32
 from psmooth.denoise import find_denoiser
 from psmooth.errors import CertificateError
 from psmooth.models import folder_of, load_model
@@ -100,6 +100,8 @@ def _order_again(
         raise CertificateError(
             "crop_sha256: this is not the scan of the certificate, or its crop came out differently."
         )
+    if crop.pixels.shape[-1] != model.input_size:  # one pixel would be spread over the model's whole picture
+        raise CertificateError("preprocessing: the crop of the certificate is not of the size that the model sees.")
     denoiser = find_denoiser(run.denoiser, folder_of(model.spec), model.revision)
     if denoiser.sha256 != run.denoiser_sha256:
         raise CertificateError("denoiser_sha256: the denoiser here is not that of the certificate. Fetch its file.")
@@ -193,13 +195,20 @@ def _tied_problems(order: Order, run: Run) -> Iterator[Problem]:
         yield "bank", "The file of the bank states another licence, or otherwise whether it was learned on this scan."
     if (run.class_ids, run.class_names) != _right_classes(run):
         yield "class_ids", f"The classes are not those of the task {run.task}, in its order."
-    if run.templates != contender.templates:
+    if run.templates != _right_templates(run, contender):
         yield "templates", "The templates are not those that the prompts were made from."
 
 
 def _bank_facts(bank: dict[str, Any] | None) -> tuple[object, object]:
     """What a bank's own file decides; a record of before scans were compared counts as one that was no hit."""
     return bank and bank["licence"], bank and bank.get("learned_on_scan", False)
+
+
+def _right_templates(run: Run, contender: Contender) -> tuple[str, ...]:
+    """Those of the bank, or of the task; a caller's own task may have any."""
+    if run.bank is not None or run.task not in TASKS:
+        return contender.templates
+    return TASKS[run.task].templates[: len(contender.templates) if run.method == "zero_shot" else None]
 
 
 def _right_classes(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -37,8 +37,8 @@ from psmooth.learning import Course, learn_bank
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
 from psmooth.replaying import Replay, replay
-from psmooth.scans import Scan, Window, crop_scan, open_scan
-from psmooth.tasks import TASKS
+from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
+from psmooth.tasks import TASKS, Task
 
 engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
 Facts = dict[str, Any]
@@ -323,6 +323,41 @@ def test_what_is_listed_as_not_shown_is_not(
     assert verify(helped).ok
     named_by_the_bank = field == "class_ids" and facts["bank"] is not None
     assert _is_refused(helped, film, banks) == named_by_the_bank
+
+
+def rerun(tiny_model: MedVLM, scan: Scan | Crop, task: Task, **changes: Any) -> Record:
+    """What comes of a run that `certify` refuses to make, with votes that are really cast."""
+    crop = scan if isinstance(scan, Crop) else crop_scan(scan, tiny_model.crop_rule)
+    front = find_denoiser("none")
+    contenders = engine.find_contenders(tiny_model, crop, task, ("template",), front, 0.5, ())
+    order = engine.Order(
+        tiny_model, crop, task, contenders, 0.5, front, Plan(max_votes=200), f"{7:032x}", "given", 16, **changes
+    )
+    votes = replaying._votes_again(order, _nothing_yet(order))
+    return conclude(engine.run_facts(order, contenders["template"]), votes)
+
+
+def _nothing_yet(order: engine.Order) -> Record:
+    """A record whose only look is at the end, so that the votes at that look can be filled in."""
+    run, classes = engine.run_facts(order, order.contenders["template"]), len(order.task.class_ids)
+    counts = (200, *(0,) * (classes - 1))
+    return conclude(run, Votes((64, *(0,) * (classes - 1)), counts, 0, ((0, 200),) * classes, "complete"))
+
+
+def test_a_crop_of_one_pixel_is_refused(tiny_model: MedVLM, film: Scan) -> None:
+    dot = crop_scan(film, replace(tiny_model.crop_rule, size=1))
+    record = rerun(tiny_model, dot, TASK)
+    assert verify(record.to_dict()).ok
+    with pytest.raises(CertificateError, match="size"):
+        replay(record, film, device="cpu")
+
+
+def test_a_task_that_ships_has_its_own_templates(tiny_model: MedVLM, film: Scan) -> None:
+    honest, other = rerun(tiny_model, film, TASK), replace(TASK, templates=("{} again and again.",))
+    assert replay(honest, film, device="cpu").ok
+    found = replay(rerun(tiny_model, film, other), film, device="cpu")
+    assert [field for field, _ in found.problems] == ["templates"]
+    assert replay(rerun(tiny_model, film, replace(other, id="mine")), film, device="cpu").ok
 
 
 def test_every_field_is_forged_or_listed(records: dict[str, Record]) -> None:
