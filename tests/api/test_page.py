@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -359,7 +359,7 @@ def test_scans_of_open_pages_are_bounded_together(
 def test_a_stream_that_is_called_off_in_the_middle_of_a_step_is_closed_after_it() -> None:
     begun, go_on, ended = threading.Event(), threading.Event(), list[str]()
 
-    def steps() -> Iterator[int]:
+    def steps() -> Generator[int, None, None]:
         try:
             begun.set()
             go_on.wait(30)
