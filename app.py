@@ -30,7 +30,7 @@ from psmooth._words_understand import UNDERSTAND_WORDS
 from psmooth.certificate import verify
 from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
-from psmooth.guard import Guard, Hosts, path_of, pieces_address, stamped
+from psmooth.guard import Guard, Hosts, path_of, pieces_address, stamped, without_trace
 from psmooth.intake import Intake, own_folder, take_tool_files
 from psmooth.language import IN_WORDS, LANGUAGES, say
 from psmooth.lessons import Lessons
@@ -976,6 +976,7 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
     demo, tools = build(), os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"
     if tools:
         take_tool_files(demo.uploads)
+    logging.getLogger("uvicorn.error").addFilter(without_trace)
     demo.uploads.keep_sweeping()
     threading.Thread(target=warm_up, daemon=True).start()
     if threading.current_thread() is threading.main_thread():

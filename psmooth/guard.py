@@ -5,6 +5,7 @@ It knows nothing about what the page shows, and of Gradio only the addresses tha
 
 import asyncio
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -225,6 +226,14 @@ def stamped(page: bytes) -> tuple[bytes, str]:
     """A page whose scripts bear a number that nobody could know, and the policy by which no other script is run."""
     number = secrets.token_urlsafe(16)
     return re.sub(rb"<script\b", f'<script nonce="{number}"'.encode(), page), POLICY.format(inline=f"'nonce-{number}'")
+
+
+def without_trace(record: logging.LogRecord) -> bool:
+    """Keeps a line of the web server's log, and of an error its kind alone: traces hold paths, and messages values."""
+    if record.exc_info:
+        kind = record.exc_info[0]
+        record.msg, record.args, record.exc_info = "A request failed: %s.", (kind and kind.__name__,), None
+    return True
 
 
 class _Form(MultiPartParser):

@@ -8,6 +8,7 @@ import atexit
 import base64
 import binascii
 import io
+import logging
 import os
 import shutil
 import tempfile
@@ -21,8 +22,10 @@ import gradio.routes
 
 from psmooth.language import say
 from psmooth.uploads import Upload, Uploads
+from psmooth.views import UNEXPECTED
 
 FILES = (gr.File, gr.UploadButton)
+log = logging.getLogger("psmooth.intake")
 BEFORE_WORD = "/gradio_api/file="  # what a client puts before the word if it takes it for an address
 
 
@@ -51,6 +54,18 @@ class Intake(gr.Blocks):
     def __init__(self, uploads: Uploads, **options: Any) -> None:
         super().__init__(**options)
         self.uploads = uploads
+
+    async def process_api(self, *asked: Any, **named: Any) -> dict[str, Any]:
+        """As in Gradio, which would write the trace of an error to the log, with what the visitor sent in it."""
+        try:
+            return await super().process_api(*asked, **named)
+        except gr.Error as error:
+            error.message = error.message.encode(errors="replace").decode()  # half a character fits into no answer
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log.error("An event failed: %s.", type(error).__name__)
+            raise gr.Error(say(UNEXPECTED), print_exception=False) from None
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False

@@ -5,6 +5,7 @@ It knows Gradio's queue and its sessions, and nothing about models or runs.
 
 import asyncio
 import os
+import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -63,15 +64,25 @@ def in_threads(
         if not _is_new(LocalContext.event_id.get(None)):
             return
         steps = function(*asked, **named)
+        at_work = threading.Lock()
+
+        def advance() -> Step:
+            with at_work:
+                return next(steps, _END)
+
+        def end() -> None:
+            with at_work:  # a task that was cancelled has left its thread at work, where no generator can be closed
+                steps.close()
+
         try:
             while not _is_unheard():
-                step = await run_sync(next, steps, _END, limiter=_threads)
+                step = await run_sync(advance, limiter=_threads)
                 if step is _END:
                     return
                 yield step
         finally:
             with anyio.CancelScope(shield=True):
-                await run_sync(steps.close, limiter=_threads)
+                await run_sync(end, limiter=_threads)
 
     return stream
 

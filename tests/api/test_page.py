@@ -3,7 +3,8 @@
 import asyncio
 import inspect
 import io
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -354,6 +355,30 @@ def test_scans_of_open_pages_are_bounded_together(
     monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight - 1)
     presence.tidy(demo, now=0.0)
     assert [visitor.specimen is not None for visitor in held] == [False, True]
+
+
+def test_a_stream_that_is_called_off_in_the_middle_of_a_step_is_closed_after_it() -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), list[str]()
+
+    def steps() -> Generator[int, None, None]:
+        try:
+            begun.set()
+            go_on.wait(30)
+            yield 1
+        finally:
+            ended.append("closed")
+
+    async def call_off() -> None:
+        task = asyncio.ensure_future(anext(stream := visitors.in_threads(steps)()))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.2, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await stream.aclose()
+
+    asyncio.run(call_off())
+    assert ended == ["closed"]
 
 
 def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:

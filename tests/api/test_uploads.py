@@ -207,3 +207,22 @@ def test_nothing_of_a_visitor_s_file_is_logged(home: Home, capfd: pytest.Capture
     written = capfd.readouterr()
     assert "Traceback" not in written.out + written.err
     assert "jane-doe" not in written.out + written.err
+
+
+@pytest.mark.parametrize("given", [None, "jane-doe", "\ud800", [], {"a": 1}, 1e400])
+def test_what_an_event_cannot_use_is_refused_in_words_and_not_logged(
+    home: Home, capfd: pytest.CaptureFixture[str], given: Any
+) -> None:
+    events = {one.api_name: one for one in home.page.fns.values() if one.api_name in ("pick", "choose_box", "begin")}
+    for name, event in events.items():
+        asked = {"data": [given] * len(event.inputs), "event_data": given, "session_hash": "visitor"}
+        answer = home.post(f"run/{name}", content=json.dumps(asked), headers={"content-type": "application/json"})
+        assert answer.status_code == 500
+        assert answer.json()["error"]
+    home.post("queue/join", json={"data": ["jane-doe"], "fn_index": events["pick"]._id, "session_hash": "queued"})
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{home.url}/gradio_api/queue/data", params={"session_hash": "nobody"}, timeout=60)
+    written = capfd.readouterr()
+    assert "Traceback" not in written.out + written.err
+    assert "jane-doe" not in written.out + written.err
+    assert "choices" not in written.out + written.err
