@@ -102,7 +102,11 @@ NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
             "final_failure_probability", "target_radius", "ended",
         ),
     ),
-    ("that the seed was fresh, and what an attempt before this one was", ("seed_origin", "first_seed")),
+    ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed")),
+    (
+        "that the lists of what bank and denoiser were learned on are whole",
+        ("bank.learned_on_scan", "denoiser_learned_on_scan"),
+    ),
     ("on which device, with which precision, batch size and versions it ran", (
         "device", "precision", "batch_size", "versions",
     )),

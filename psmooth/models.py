@@ -166,6 +166,7 @@ def find_spec(name: str) -> ModelSpec:
             return spec
     if name.startswith("local-dir:"):
         folder = Path(name.removeprefix("local-dir:"))
+        _check_reach(folder)
         return ModelSpec(folder.name, folder.name, name, "A model from a folder.", "see its folder", ())
     if found := _HUB_NAME.fullmatch(name):
         return _hub_spec(name, found[1])
@@ -174,6 +175,13 @@ def find_spec(name: str) -> ModelSpec:
         name=name,
         known=", ".join(MODELS),
     )
+
+
+def _check_reach(folder: Path) -> None:
+    try:
+        folder.expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long a name, a user that is not there, a zero byte
+        raise ModelError("There is no folder of a model under that path. Check the path and try again.") from None
 
 
 def _hub_spec(name: str, repo: str) -> ModelSpec:

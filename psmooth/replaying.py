@@ -5,6 +5,7 @@ It knows nothing about pages or words. What a replay cannot show is listed in `p
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from psmooth.prompts import PromptBank
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
 from psmooth.tasks import TASKS, Task, own_task
 
+MOST_COPIES = 4_096  # at once
 TOLERATED = 0.001  # share of votes that another machine may cast otherwise
 
 
@@ -90,6 +92,10 @@ def _order_again(
     banks: Sequence[PromptBank],
     download: Callable[[int, int], None] | None,
 ) -> Order:
+    if run.batch_size > MOST_COPIES:
+        raise CertificateError(
+            "batch_size: at most {most:,} copies at once are drawn again; the certificate names more.", most=MOST_COPIES
+        )
     model = load_model(run.model["weights"], device, download)
     if model.revision != run.model["revision"]:
         raise CertificateError(
@@ -111,7 +117,16 @@ def _order_again(
         raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
     use_whole_float32(model.device)
     return Order(
-        model, crop, task, contenders, run.noise_level, denoiser, run.plan, run.seed, run.seed_origin, run.batch_size
+        model,
+        crop,
+        task,
+        contenders,
+        run.noise_level,
+        denoiser,
+        run.plan,
+        run.seed,
+        run.seed_origin,
+        int(run.batch_size),
     )
 
 
@@ -174,8 +189,12 @@ def _vote_problems(
         if record.radius > radius + TOLERANCE:
             yield (
                 "radius",
-                f"The record states a radius of {record.radius:.6f}; the votes drawn here give {radius:.6f}.",
+                f"The record states the radius {_floored(record.radius)}; the votes drawn here give {_floored(radius)}.",
             )
+
+
+def _floored(radius: float) -> str:
+    return f"{floor(radius * 1e6) / 1e6:.6f}"
 
 
 # --- what else is tied to the run
