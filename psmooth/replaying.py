@@ -189,7 +189,7 @@ def _vote_problems(
         if record.radius > radius + TOLERANCE:
             yield (
                 "radius",
-                f"The record states the radius {_floored(record.radius)}; the votes drawn here give {_floored(radius)}.",
+                f"The radius of the record is {_floored(record.radius)}; the votes drawn here give {_floored(radius)}.",
             )
 
 

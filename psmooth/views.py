@@ -86,7 +86,6 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "download": "Certificate",
     "download_long": "Download the certificate as a JSON file",
     "file": "psmooth-certificate.json",
-    "queued": "Queued · place {place} of {size} · it starts by itself",
     "lost_title": "That did not work.",
     "lost_line": "Failed",
     "lost": "That did not reach the server, or it could not read it: the connection broke, or the server is full or "
@@ -1064,7 +1063,7 @@ def forgotten() -> dict[str, Any]:
 
 def queued_line(place: int, size: int) -> str:
     """What every view says while others have the computer."""
-    return say(PAGE_WORDS["queued"], place=place, size=size)
+    return say("Queued · place {place} of {size} · it starts by itself", place=place, size=size)
 
 
 def queued(place: int, size: int) -> dict[str, Any]:

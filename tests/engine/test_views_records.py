@@ -45,7 +45,7 @@ def test_a_checked_file_of_a_frozen_prompt_is_marked_and_says_what_no_check_show
     assert told["badge"] == views.badge_of(result)
     assert told["badge"]["kind"] == "frozen_prompt"
     assert views.guarantee_words_of(result)[1] in told["sentence"]
-    for unseen in ("time", "device", "licence", "seed was fresh", "plan was fixed"):
+    for unseen in ("when", "device", "versions", "licences", "seed was fresh", "plan was announced"):
         assert unseen in told["sentence"].rpartition("Neither shows")[2]
 
 
