@@ -337,7 +337,7 @@ def rerun(tiny_model: MedVLM, scan: Scan | Crop, task: Task, **changes: Any) -> 
     return conclude(engine.run_facts(order, contenders["template"]), votes)
 
 
-def _nothing_yet(order: engine.Order) -> Record:
+def _nothing_yet(order: Any) -> Record:
     """A record whose only look is at the end, so that the votes at that look can be filled in."""
     run, classes = engine.run_facts(order, order.contenders["template"]), len(order.task.class_ids)
     counts = (200, *(0,) * (classes - 1))
