@@ -144,13 +144,13 @@ def before(view: Any, order: Order | Enrolment, step: Download | Queued) -> tupl
 def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[tuple[Any, Any]]:
     """Another run is wanted, or none: what this one has come to is listed, and shown if another view's is wanted.
 
-    Gradio sends the last step of a stream again as it ends: here that must be what *Certify* shows by now.
+    Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
     """
     if not isinstance(scene, Download | Queued):
         session.keep(scene, scene.order.specimen)
         if session.view != "certify":
-            session.show("certify", scene.stopped)
-    if "certify" in session.shown:
+            yield session.show("certify", scene.stopped), gr.skip()
+    if session.order is None and "certify" in session.shown:
         yield session.told(session.shown["certify"]), gr.skip()
 
 
