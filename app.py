@@ -142,12 +142,16 @@ def before(view: Any, order: Order | Enrolment, step: Download | Queued) -> tupl
 
 
 def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[tuple[Any, Any]]:
-    """Another run is wanted: what this one has come to is listed, and shown if the other one is another view's."""
-    if isinstance(scene, Download | Queued):
-        return
-    session.keep(scene, scene.order.specimen)
-    if session.view != "certify":
-        yield session.show("certify", scene.stopped), gr.skip()
+    """Another run is wanted, or none: what this one has come to is listed, and shown if another view's is wanted.
+
+    Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
+    """
+    if not isinstance(scene, Download | Queued):
+        session.keep(scene, scene.order.specimen)
+        if session.view != "certify":
+            yield session.show("certify", scene.stopped), gr.skip()
+    if session.order is None and "certify" in session.shown:
+        yield session.told(session.shown["certify"]), gr.skip()
 
 
 def known(error: Exception) -> PsmoothError | None:

@@ -76,6 +76,7 @@
       spend(null, pictures);
       for (const canvas of root.querySelectorAll(".ps-tile canvas")) canvas.width = canvas.height = 0;
       one(root, ".ps-scan").removeAttribute("src");
+      for (const facts of [".ps-scan-facts", ".ps-crop-facts"]) setText(one(root, facts), "");
       return;
     }
     const whole = one(root, ".ps-whole");

@@ -149,6 +149,16 @@ def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order:
     assert list(app.run(session)) == []
 
 
+def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    steps = app.run(session)
+    next(steps)
+    cleared, *_ = app.clear(session)
+    assert [stage for stage, _ in steps] == [cleared]
+    assert ended == ["closed"]
+
+
 def test_stop_ends_a_run_with_its_certificate(order: app.Order, ended: list[str]) -> None:
     session = app.Session()
     session.want(order)
