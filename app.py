@@ -150,8 +150,8 @@ def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[t
         session.keep(scene, scene.order.specimen)
         if session.view != "certify":
             yield session.show("certify", scene.stopped), gr.skip()
-    if session.order is None and "certify" in session.shown:
-        yield session.told(session.shown["certify"]), gr.skip()
+    if session.order is None and (told := session.resaid("certify")):
+        yield told, gr.skip()
 
 
 def known(error: Exception) -> PsmoothError | None:
@@ -192,7 +192,7 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
 
 def list_runs(session: Session) -> Any:
     """What *Certify* shows, with the list of runs as it is now."""
-    return session.told(session.shown["certify"]) if "certify" in session.shown else gr.skip()
+    return session.resaid("certify") or gr.skip()
 
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
@@ -380,7 +380,7 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
 def change_voice(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """Another language, or symbols instead of words: what the views show is said again."""
     session.voice = read_voice({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
-    said = [session.told(session.shown[view]) if view in session.shown else gr.skip() for view in RESAID]
+    said = [session.resaid(view) or gr.skip() for view in RESAID]
     return *said, *menus(session)
 
 

@@ -440,7 +440,7 @@ def _readings(run: Run, votes: Votes) -> Iterator[_Reading]:
     if plan.name == "live":
         yield _read(run, votes, votes.best, plan.anytime_failure_probability, "anytime")
     if votes.total == plan.max_votes and votes.ended != "target_radius":
-        yield _read(run, votes, _states(votes), plan.final_failure_probability, "clopper_pearson")
+        yield _read(run, votes, states_of(votes), plan.final_failure_probability, "clopper_pearson")
 
 
 def _read(run: Run, votes: Votes, states: tuple[State, ...], failure_probability: float, bound: Bound) -> _Reading:
@@ -471,7 +471,7 @@ def _favourable(states: Sequence[State], leader: int) -> tuple[list[int], list[i
 
 def _best_states(run: Run, votes: Votes) -> tuple[State, ...]:
     """By class, the moment at which the bound was best: the one recorded so far, or now."""
-    now = _states(votes)
+    now = states_of(votes)
     if run.plan.name == "paper":
         return now if votes.total == run.plan.max_votes else votes.best
     better = _improves(run, votes, _STEP)
@@ -482,11 +482,11 @@ def _improves(run: Run, votes: Votes, margin: float) -> list[bool]:
     """By class, whether the anytime bound now is better than where it was best so far, by more than ``margin``."""
     share = _share(run, run.plan.anytime_failure_probability)
     held = np.asarray(_lower_bounds(votes.best, votes.leader, share, "anytime"))
-    favourable, totals = _favourable(_states(votes), votes.leader)
+    favourable, totals = _favourable(states_of(votes), votes.leader)
     return anytime_reaches(np.minimum(held + margin, 1.0), favourable, totals, share).tolist()
 
 
-def _states(votes: Votes) -> tuple[State, ...]:
+def states_of(votes: Votes) -> tuple[State, ...]:
     """By class, (votes, total) now; an invalid vote counts for every rival and not for the leader."""
     return tuple(
         (count + (0 if place == votes.leader else votes.invalid), votes.total)
@@ -660,7 +660,7 @@ def _target_reached(result: Certificate | Abstention) -> bool:
 
 def _best_problems(result: Certificate | Abstention) -> Iterator[Problem]:
     """The best moments must lie on a way to the final counts, and be no worse than the final one."""
-    run, votes, now = result.run, result.votes, _states(result.votes)
+    run, votes, now = result.run, result.votes, states_of(result.votes)
     for name, (count, total), (final, cast) in zip(run.class_ids, votes.best, now, strict=True):
         if count > final or total - count > cast - final:
             way = f"{count:,} of {total:,} votes for {name}, which cannot lead to {final:,} of {cast:,}"

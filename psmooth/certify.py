@@ -186,10 +186,14 @@ def stopped(progress: Progress) -> Results:
     """The results of a run that was ended by hand at this progress; under the live plan certificates stay valid."""
     if progress.phase == "done":
         return progress.results
-    return {
-        key: conclude(result.run, replace(result.votes, ended="stopped")) if result.votes.ended == "running" else result
-        for key, result in progress.results.items()
-    }
+    return {key: ended_by_hand(result) for key, result in progress.results.items()}
+
+
+def ended_by_hand(result: Certificate | Abstention) -> Certificate | Abstention:
+    """What is issued if a run that is still on ends here; what has ended stays as it is."""
+    if result.votes.ended != "running":
+        return result
+    return conclude(result.run, replace(result.votes, ended="stopped"))
 
 
 def _until_it_fits(order: Order) -> Generator[Progress, None, None]:

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, conclude
-from psmooth.certify import Progress, Results, certify
+from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan
+from psmooth.certify import Progress, Results, certify, ended_by_hand
 from psmooth.errors import BankError
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, shipped_bank
@@ -43,13 +43,7 @@ class Comparison:
     def outcomes(self) -> tuple[Certificate | Abstention, ...]:
         """What every contender leaves if the comparison ends here; where no vote is counted yet, nothing is left."""
         found = (result for results in self.sweep.values() for result in results.values() if result.votes.total)
-        return tuple(_ended(result) for result in found)
-
-
-def _ended(result: Certificate | Abstention) -> Certificate | Abstention:
-    if result.votes.ended != "running":
-        return result
-    return conclude(result.run, replace(result.votes, ended="stopped"))
+        return tuple(ended_by_hand(result) for result in found)
 
 
 @dataclass

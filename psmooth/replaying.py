@@ -19,6 +19,7 @@ from psmooth.certificate import (
     State,
     Votes,
     conclude,
+    states_of,
 )
 from psmooth.certify import Contender, Order, drawn_votes, find_contenders, run_facts, tuned, use_whole_float32
 from psmooth.denoise import find_denoiser
@@ -150,18 +151,17 @@ def _votes_again(order: Order, record: Certificate | Abstention) -> Votes:
     counted = _counts(cast, classes)
     again = Votes(chose[:-1], counted[:-1], counted[-1], ended=recorded.ended, invalid_selection=chose[-1])
     moments = enumerate(total for _, total in recorded.best)
-    best = tuple(_state(cast[:total], place, again.leader, classes) for place, total in moments)
-    return replace(again, best=best)
+    return replace(again, best=tuple(_state(again, cast[:total], place) for place, total in moments))
 
 
 def _counts(votes: np.ndarray, classes: int) -> tuple[int, ...]:
     return tuple(np.bincount(votes, minlength=classes + 1).tolist())
 
 
-def _state(cast: np.ndarray, place: int, leader: int, classes: int) -> State:
-    """(votes, total) of a class; an invalid vote counts for every rival and not for the leader."""
-    votes = int((cast == place).sum())
-    return votes + (0 if place == leader else int((cast == classes).sum())), len(cast)
+def _state(again: Votes, cast: np.ndarray, place: int) -> State:
+    """(votes, total) of a class at the moment when these votes had been cast."""
+    counted = _counts(cast, len(again.counts))
+    return states_of(replace(again, counts=counted[:-1], invalid=counted[-1]))[place]
 
 
 def _differing(recorded: Votes, found: Votes) -> int:

@@ -434,6 +434,10 @@ class Session:
         self.shown[view] = partial(self._shown, view, partial(words, *values))
         return self.told(self.shown[view])
 
+    def resaid(self, view: str) -> dict[str, Any] | None:
+        """What a view shows, said again as voice and list of runs are now; None where it shows nothing."""
+        return self.told(self.shown[view]) if view in self.shown else None
+
     def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
         listed = view == "certify" and len(self.results) > 1
@@ -450,10 +454,8 @@ class Session:
     @property
     def weight(self) -> int:
         """Bytes of a scan of the visitor's own; the examples are everybody's."""
-        specimen = self.specimen
-        if specimen is None or any(specimen is example_specimen(index) for index in range(len(gallery().items))):
-            return 0
-        return specimen.scan.values.nbytes
+        own = self.specimen is not None and self.specimen.gallery is None
+        return self.specimen.scan.values.nbytes if self.specimen and own else 0
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""

@@ -16,6 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
 
+from psmooth.certificate import GUARANTEES as KINDS
 from psmooth.certificate import Abstention, Certificate, Plan, Run
 from psmooth.language import say, say_error, thousands
 
@@ -365,25 +366,21 @@ _STATEMENTS: Final[dict[tuple[str, bool], str]] = {
     "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
     "this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program again there is not "
     "covered: it tunes a new prompt and may name another class.",
-    (
-        "learned",
-        False,
-    ): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes "
-    "would give with this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning or "
-    "choosing them again on an altered scan is not covered: with others the program may name another class.",
+    ("learned", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give with this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning "
+    "or choosing them again on an altered scan is not covered: with others the program may name another class.",
     ("learned", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
     "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
     "this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning or choosing them again "
     "on an altered scan is not covered: with others the program may name another class.",
 }
-_TUNED_ON_THE_SCAN: Final = ("zero_shot", "combined")
 
 
 def _frozen_part(run: Run) -> str:
     """What a certificate takes as it is: nothing, the prompt tuned on the scan, or what was learned on it."""
     if run.guarantee != "frozen_prompt":
         return "nothing"
-    return "prompt" if run.method in _TUNED_ON_THE_SCAN else "learned"
+    return "prompt" if KINDS[run.method] == "frozen_prompt" else "learned"
 
 
 def guarantee_sentence(result: Certificate) -> str:

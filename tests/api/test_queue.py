@@ -15,8 +15,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from tests.hub.bank_server import BankHub, bank_hub
-from tests.serving import Server, serve
+from tests.hub.bank_server import BankHub, bank_hub, page_beside
+from tests.serving import Server
 from tests.visitor import Visitor, is_step, last_of
 
 REPO = "somebody/slow"
@@ -32,9 +32,7 @@ def hub(tiny_model_folder: Path) -> Iterator[BankHub]:
 
 @pytest.fixture(scope="module")
 def server(hub: BankHub, tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    home = tmp_path_factory.mktemp("hub") / "home"
-    settings = (("HF_ENDPOINT", hub.address), ("HF_HOME", str(home)), ("HF_HUB_DISABLE_XET", "1"))
-    return serve(f"local-dir:{tiny_model_folder}", *settings)
+    return page_beside(hub, tiny_model_folder, tmp_path_factory.mktemp("hub") / "home")
 
 
 @pytest.fixture(scope="module")
