@@ -15,13 +15,14 @@ endif
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench lock clean
 
 help:
 	@echo 'make demo    set up and open the app on http://localhost:$(PORT)'
 	@echo 'make test    set up and run every test (one of them: make test ARGS=tests/engine/test_bounds.py)'
 	@echo 'make lint    check style, format and types'
 	@echo 'make bench   measure the speed, print the table and write bench.json'
+	@echo 'make lock    renew the hashes of all dependencies: requirements.lock and torch.lock'
 	@echo 'make clean   remove the environment and everything that was built'
 
 demo: $(VENV)/.ready-to-run
@@ -37,6 +38,15 @@ lint: $(VENV)/.ready-to-test
 
 bench: $(VENV)/.ready-to-test
 	$(BIN)/python -m tests.bench
+
+# One resolution for every platform and Python, in two files: what torch brings for NVIDIA cards is gigabytes, and a
+# machine without one takes torch from its own index instead, whose hashes PyPI does not know.
+lock: $(VENV)/.ready-to-test
+	$(BIN)/python -m uv pip compile requirements.txt -c constraints.txt --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-header --no-annotate --quiet --output-file requirements.all
+	awk '/^[a-z]/ {torch = /^(torch|torchvision|triton|nvidia-|cuda-)/} torch' requirements.all > torch.lock
+	awk '/^[a-z]/ {torch = /^(torch|torchvision|triton|nvidia-|cuda-)/} !torch' requirements.all > requirements.lock
+	rm requirements.all
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache bench.json *.egg-info

@@ -6,17 +6,21 @@ It knows nothing about statistics, and holds no words or colours: those are in `
 import json
 import logging
 import os
+import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+import traceback
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import psmooth.environment  # isort: skip  # mends homes and proxies before Gradio reads them
 import gradio as gr
 from gradio import themes
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,9 +30,12 @@ from psmooth._words_understand import UNDERSTAND_WORDS
 from psmooth.certificate import verify
 from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
-from psmooth.language import IN_WORDS, LANGUAGES, say, say_error
+from psmooth.guard import Guard, Hosts, path_of, pieces_address, stamped, without_trace
+from psmooth.intake import Intake, own_folder, take_tool_files
+from psmooth.language import IN_WORDS, LANGUAGES, say
 from psmooth.lessons import Lessons
 from psmooth.links import KEYS, read_link, read_voice
+from psmooth.places import Queued
 from psmooth.resources import resource
 from psmooth.runtime import settle
 from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
@@ -48,10 +55,13 @@ from psmooth.session import (
     lessons,
     model_choices,
     model_of,
+    places,
     scenes,
     take,
 )
 from psmooth.tasks import TASKS
+from psmooth.uploads import Upload, Uploads, no_upload
+from psmooth.visitors import MOST_STREAMS, Presence, caller, drop, in_threads
 
 RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
 PIECES = (
@@ -64,7 +74,7 @@ PIECES = (
     "learn",
     "understand",
 )  # a script and a style sheet each
-DEVICE: dict[str, Any] = {"concurrency_id": "device", "concurrency_limit": 1}
+STREAM: dict[str, Any] = {"concurrency_id": "streams", "concurrency_limit": None}  # `places` says whose turn it is
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 WORDS = {
     **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS
@@ -102,18 +112,21 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         return
     strip = None
     try:
-        with closing(scenes(order)) as steps:
+        with closing(scenes(order, caller())) as steps:
             for scene in steps:
                 if session.wanted != number:
                     yield from _overtaken(session, scene)
                     return
-                if isinstance(scene, Download):
-                    yield session.told(views.downloading, _name(order.model), scene.done, scene.total), gr.skip()
+                if isinstance(scene, Download | Queued):
+                    if session.stopping:
+                        yield session.show("certify", views.stopped_early), gr.skip()
+                        return
+                    yield session.told(*before(views, order, scene)), gr.skip()
                     continue
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
                 if ending or scene.progress.phase == "done":
-                    session.keep(scene)
+                    session.keep(scene, order.specimen)
                 yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
@@ -121,42 +134,65 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         yield session.show("certify", views.failed, known(error)), gr.skip()
 
 
-def _overtaken(session: Session, scene: Scene | Download) -> Iterator[tuple[Any, Any]]:
-    """Another run is wanted: what this one has come to is listed, and shown if the other one is another view's."""
-    if isinstance(scene, Download):
-        return
-    session.keep(scene)
-    if session.view != "certify":
-        yield session.show("certify", scene.stopped), gr.skip()
+def before(view: Any, order: Order | Enrolment, step: Download | Queued) -> tuple[Any, ...]:
+    """What a view shows before the first step of a run, as a function of its words and what that is given."""
+    if isinstance(step, Queued):
+        return view.queued, step.place, step.size
+    return (view.downloading, _name(order.model), step.done, step.total)
+
+
+def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[tuple[Any, Any]]:
+    """Another run is wanted, or none: what this one has come to is listed, and shown if another view's is wanted.
+
+    Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
+    """
+    if not isinstance(scene, Download | Queued):
+        session.keep(scene, scene.order.specimen)
+        if session.view != "certify":
+            yield session.show("certify", scene.stopped), gr.skip()
+    if session.order is None and (told := session.resaid("certify")):
+        yield told, gr.skip()
 
 
 def known(error: Exception) -> PsmoothError | None:
-    """An error of psmooth's as it is; anything else goes into the log, and the page says only that it happened."""
+    """An error of psmooth's as it is; of anything else the log has kind and line, and the page says that it happened.
+
+    Never its message or its values: they may be a visitor's.
+    """
     if isinstance(error, PsmoothError):
         return error
-    log.error("A run failed.", exc_info=error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("A run failed: %s in %s, line %s.", type(error).__name__, Path(place.filename).name, place.lineno)
     return None
 
 
 def run_compare(session: Session) -> Generator[Any, None, None]:
-    """The wanted comparison of a session; errors become sentences."""
+    """The wanted comparison of a session, whose runs join those on its scan; errors become sentences."""
     order, number, shown = session.order, session.begin("compare"), None
     if number is None or not isinstance(order, Order):
         yield gr.skip() if session.view == "compare" else session.show("compare", views_compare.ended, None)
         return
     try:
-        with closing(comparisons(order)) as steps:
+        with closing(comparisons(order, caller())) as steps:
             for step in steps:
                 if session.wanted != number or (session.stopping and not (isinstance(step, Comparison) and step.done)):
                     yield session.show("compare", views_compare.ended, shown)
                     return
-                if isinstance(step, Download):
-                    yield session.told(views_compare.downloading, _name(order.model), step.done, step.total)
+                if isinstance(step, Download | Queued):
+                    yield session.told(*before(views_compare, order, step))
                     continue
                 shown = step
                 yield session.show("compare", views_compare.comparison, step)
     except Exception as error:
         yield session.show("compare", views_compare.failed, known(error))
+    finally:
+        if shown is not None:
+            session.keep(shown, order.specimen)
+
+
+def list_runs(session: Session) -> Any:
+    """What *Certify* shows, with the list of runs as it is now."""
+    return session.resaid("certify") or gr.skip()
 
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
@@ -166,14 +202,13 @@ def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
         yield gr.skip() if session.view == "learn" else session.show("learn", views_learn.stopped), gr.skip()
         return
     try:
-        with closing(lessons(enrolment)) as steps:
+        with closing(lessons(enrolment, caller())) as steps:
             for step in steps:
                 if session.wanted != number or (session.stopping and not (isinstance(step, Lessons) and step.file)):
                     yield session.show("learn", views_learn.stopped), gr.skip()
                     return
-                if isinstance(step, Download):
-                    coming = session.told(views_learn.downloading, _name(enrolment.model), step.done, step.total)
-                    yield coming, gr.skip()
+                if isinstance(step, Download | Queued):
+                    yield session.told(*before(views_learn, enrolment, step)), gr.skip()
                     continue
                 if step.bank is not None:
                     session.banks = (*session.banks, step.bank)
@@ -199,7 +234,7 @@ def prompt_choices(session: Session) -> list[tuple[str, str]]:
 
 
 def certify_file(
-    scan: str,
+    scan: Upload | None,
     model: str,
     task: str,
     class_names: str,
@@ -211,38 +246,43 @@ def certify_file(
     window_width: float,
     method: str,
     denoiser: str,
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Certify a scan and stream what its votes certify so far.
 
-    Each step is {state, line, sentence, votes, planned, radius, certificate}: the certificate is valid as it stands,
-    whenever the stream is ended, and the last one is the result. The radius is None while nothing is certified.
+    Each step is {state, line, sentence, votes, planned, radius, guarantee, certificate}: the certificate is valid as it
+    stands, whenever the stream is ended, and the last one is the result. The radius is None while nothing is certified;
+    with the guarantee "frozen_prompt" it holds for the prompt kept as it is alone. Before the first votes the state is
+    "loading" while a model comes, and "queued" while others have the computer.
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
     votes; a window_width of 0 takes a 16-bit scan's full range.
     """
     center, width = (window_center, window_width) if window_width else (None, None)
 
-    def ordered() -> Generator[Scene | Download, None, None]:
+    def ordered() -> Generator[Scene | Download | Queued, None, None]:
         numbers = (noise_level, votes, target_radius, center, width)
-        return scenes(Order(Specimen(take(scan)), model, task, class_names, template, *numbers, method, denoiser))
+        order = Order(Specimen(take(scan)), model, task, class_names, template, *numbers, method, denoiser)
+        return scenes(order, caller())
 
     yield from answered(ordered, answer)
 
 
 def answered(
     ordered: Callable[[], Generator[Any, None, None]], answer: Callable[[Any], dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
-    """What an endpoint streams: an answer for each step, bytes while a model comes, and errors as sentences."""
+) -> Generator[dict[str, Any], None, None]:
+    """What an endpoint streams: an answer for each step, what it waits for before that, and errors as sentences."""
     try:
         with closing(ordered()) as steps:
             for step in steps:
-                yield on_its_way(step) if isinstance(step, Download) else answer(step)
-    except PsmoothError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+                yield waiting(step) if isinstance(step, Download | Queued) else answer(step)
+    except Exception as error:
+        raise gr.Error(str(known(error) or views.UNEXPECTED), print_exception=False) from None
 
 
-def on_its_way(download: Download) -> dict[str, Any]:
-    """What an endpoint sends while a model is being fetched."""
-    return {"state": "loading", "line": f"{download.done} of {download.total} bytes"}
+def waiting(step: Download | Queued) -> dict[str, Any]:
+    """What an endpoint sends while a model is being fetched, and while others have the computer."""
+    if isinstance(step, Queued):
+        return {"state": "queued", "line": f"place {step.place} of {step.size}"}
+    return {"state": "loading", "line": f"{step.done} of {step.total} bytes"}
 
 
 def answer(scene: Scene) -> dict[str, Any]:
@@ -251,38 +291,54 @@ def answer(scene: Scene) -> dict[str, Any]:
     record = None if progress.phase == "selection" else progress.results[scene.order.contender()[0]].to_dict()
     said = picked_from(stage, ("state", "line", "sentence"))
     counted = {"votes": progress.votes, "planned": progress.planned}
-    return {**said, **counted, "radius": record and record["radius"], "certificate": record}
+    found = {name: record and record[name] for name in ("radius", "guarantee")}
+    return {**said, **counted, **found, "certificate": record}
 
 
 def compare_file(
-    scan: str, model: str, task: str, class_names: str, template: str, noise_level: float, votes: float, denoiser: str
-) -> Iterator[dict[str, Any]]:
+    scan: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    noise_level: float,
+    votes: float,
+    denoiser: str,
+) -> Generator[dict[str, Any], None, None]:
     """Certify a scan by every method from one stream of noise, then at the other noise levels.
 
     Each step is {state, line, sentence, groups, curve, certificates}: groups hold the methods by kind of guarantee,
     curve the radii by noise level; certificates come with the last step, one a method.
     """
 
-    def ordered() -> Generator[Comparison | Download, None, None]:
+    def ordered() -> Generator[Comparison | Download | Queued, None, None]:
         numbers = (noise_level, votes, None, None, None)
-        return comparisons(Order(Specimen(take(scan)), model, task, class_names, template, *numbers, denoiser=denoiser))
+        order = Order(Specimen(take(scan)), model, task, class_names, template, *numbers, denoiser=denoiser)
+        return comparisons(order, caller())
 
     told = ("state", "line", "sentence", "groups", "curve", "certificates")
     yield from answered(ordered, lambda step: picked_from(views_compare.comparison(step), told))
 
 
 def learn_file(
-    scans: str, model: str, task: str, class_names: str, template: str, way: str, denoiser: str, shots: float
-) -> Iterator[dict[str, Any]]:
+    scans: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    way: str,
+    denoiser: str,
+    shots: float,
+) -> Generator[dict[str, Any], None, None]:
     """Learn a prompt bank from a zip of scans.
 
     Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
     """
 
-    def ordered() -> Generator[Lessons | Download, None, None]:
+    def ordered() -> Generator[Lessons | Download | Queued, None, None]:
         if scans is None:
             raise ScanError(views.NO_FILE)
-        return lessons(Enrolment(Path(scans), model, task, class_names, template, way, denoiser, int(shots)))
+        return lessons(Enrolment(scans, model, task, class_names, template, way, denoiser, int(shots)), caller())
 
     told = ("state", "line", "losses", "bank")
     yield from answered(ordered, lambda step: picked_from(views_learn.lessons(step), told))
@@ -299,7 +355,7 @@ def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]
 def begin(session: Session, *settings: Any, unasked: bool = False) -> Any:
     """Ask for a run and say so at once; without a scan nothing is asked."""
     if session.specimen is None:
-        return gr.skip()
+        return gr.skip() if "certify" in session.shown or unasked else session.show("certify", views.forgotten)
     session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box, unasked=unasked))
     return session.show("certify", views.loading, _name(settings[0]))
 
@@ -311,8 +367,9 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     settings = dict(link.settings)
     if link.own_scan:
         session.bring(None)
-    elif link.example is not None:
-        session.bring(example_specimen(link.example))
+    else:
+        session.bring(example_specimen(link.example or 0))
+    if link.example is not None:
         settings.setdefault("task", gallery().items[link.example].task)
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
     session.voice = read_voice(request.query_params, request.headers.get("accept-language", ""))
@@ -323,7 +380,7 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
 def change_voice(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """Another language, or symbols instead of words: what the views show is said again."""
     session.voice = read_voice({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
-    said = [session.told(session.shown[view]) if view in session.shown else gr.skip() for view in RESAID]
+    said = [session.resaid(view) or gr.skip() for view in RESAID]
     return *said, *menus(session)
 
 
@@ -357,9 +414,9 @@ def begin_compare(session: Session, *settings: Any) -> Any:
     return session.show("compare", views_compare.loading, _name(settings[0]))
 
 
-def begin_learn(session: Session, archive: str | None, *settings: Any) -> Any:
+def begin_learn(session: Session, archive: Upload | None, *settings: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    session.want(Enrolment(Path(archive) if archive else None, *settings), "learn")
+    session.want(Enrolment(archive, *settings), "learn")
     return session.show("learn", views_learn.loading, _name(settings[0]))
 
 
@@ -382,14 +439,19 @@ def halt(session: Session) -> Any:
     return session.show("certify", views.stopped_early)
 
 
-def fetch_banks(session: Session, place: str, model: str, task: str) -> tuple[Any, Any]:
+def fetch_banks(session: Session, place: str, model: str, task: str) -> Generator[tuple[Any, Any], None, None]:
     """Banks of a repository of the Hub that fit the model and the task join the session's menu."""
     try:
-        banks = hub_banks(place, model, task)
-    except PsmoothError as error:
-        return gr.skip(), session.told(say_error, error)
-    session.banks = (*session.banks, *banks)
-    return prompt_menu(session), session.told(views_learn.fetched, banks)
+        with closing(hub_banks(place, model, task)) as steps:
+            for step in steps:
+                if isinstance(step, Download):
+                    coming = session.told(views.download_words, _name(model), step.done, step.total)
+                    yield gr.skip(), coming["line"]
+                    continue
+                session.banks = (*session.banks, *step)
+                yield prompt_menu(session), session.told(views_learn.fetched, step)
+    except Exception as error:
+        yield gr.skip(), session.told(views.error_words, known(error))
 
 
 def halt_compare(session: Session) -> Any:
@@ -411,14 +473,14 @@ def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     return task, shown_gallery(index), *window_fields(specimen.scan)
 
 
-def upload(session: Session, path: str) -> tuple[Any, ...]:
+def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
     session.want(None)
     session.bring(None)
     try:
-        session.bring(Specimen(take(path)))
-    except PsmoothError as error:
-        return session.show("certify", views.failed, error), {}, shown_gallery(None), *window_fields(None)
+        session.bring(Specimen(take(file)))
+    except Exception as error:
+        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None)
     return (
         gr.skip(),
         gr.skip(),
@@ -427,14 +489,13 @@ def upload(session: Session, path: str) -> tuple[Any, ...]:
     )
 
 
-def check(session: Session, path: str) -> dict[str, Any]:
-    """A certificate file was brought: it is recomputed, and removed from the disk."""
+def check(session: Session, file: Upload | None) -> dict[str, Any]:
+    """A certificate file was brought: it is recomputed, and kept nowhere."""
     session.want(None)
-    file = Path(path)
     try:
-        return session.show("certify", views_records.checked, verify(file.read_bytes()))
-    finally:
-        file.unlink(missing_ok=True)
+        return session.show("certify", views_records.checked, verify((file or no_upload()).read()))
+    except PsmoothError as error:
+        return session.show("certify", views.failed, error)
 
 
 def choose_box(session: Session, event: gr.EventData) -> None:
@@ -454,15 +515,20 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
 def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
     session.want(None)
-    session.bring(None)
+    session.forget()
     return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None)
+
+
+def lose(session: Session) -> tuple[Any, ...]:
+    """Another scan was brought and did not arrive: the one before is no longer what the visitor means."""
+    return session.show("certify", views.lost), *clear(session)[1:]
 
 
 def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
     """A closed tab takes everything with it at once; Gradio would keep the session, scan included, for an hour."""
 
     def forget(request: gr.Request) -> None:
-        demo.state_holder.session_data.pop(request.session_hash or "", None)
+        drop(demo, request.session_hash or "")
 
     return forget
 
@@ -509,7 +575,7 @@ class Page:
     shots: gr.Slider
     bank_repo: gr.Textbox
     bank_fetch: gr.Button
-    bank_said: gr.Markdown
+    bank_said: gr.HTML
     archive: gr.UploadButton
     drawn: gr.Button
 
@@ -597,7 +663,9 @@ def question_card() -> dict[str, Any]:
             target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
             repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
             fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
-            fetched = gr.Markdown("", elem_id="ps-bank-said")
+            fetched = bare(
+                '<p role="status"></p>', "psmooth.told(element, props, watch)", elem_id="ps-bank-said", value=""
+            )
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
         start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
         learning = course_controls()
@@ -637,8 +705,8 @@ def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
 
 def lay_out() -> Page:
     """The whole page."""
-    first, stage_value, strip_value = opening()
-    session = gr.State(Session(first))
+    _, stage_value, strip_value = opening()
+    session = gr.State(Session())  # the page brings its scan: a session that was forgotten has none
     header = bare(
         part("header", languages=languages()), "psmooth.header(element); psmooth.voice(element, trigger, 'voice')"
     )
@@ -647,7 +715,7 @@ def lay_out() -> Page:
             controls = {**scan_card(), **question_card()}
         with gr.Column(elem_id="ps-stage-column"):
             stage = bare(
-                part("stage", budget=part("budget")), "psmooth.stage(element, props, watch, trigger, 'stop')",
+                part("stage", budget=part("budget")), "psmooth.stage(element, props, watch, trigger, 'stop', 'lost')",
                 value=stage_value, words=views.PAGE_WORDS, budget=views.BUDGET_WORDS,
             )  # fmt: skip
             checker = gr.UploadButton(views.CONTROL_WORDS["check"], file_types=[".json"], elem_id="ps-check")
@@ -661,10 +729,13 @@ def lay_out() -> Page:
         with gr.Column(elem_id="ps-compare-column"):
             comparison = bare(
                 part("compare"), "psmooth.compare(element, props, watch, trigger)",
-                value=views_compare.idle(), words=views_compare.COMPARE_WORDS,
+                value=views_compare.idle(), words={**views.PAGE_WORDS, **views_compare.COMPARE_WORDS},
             )  # fmt: skip
         with gr.Column(elem_id="ps-learn-column"):
-            learning = bare(part("learn"), "psmooth.learn(element, props, watch, trigger)", value=views_learn.idle())
+            learning = bare(
+                part("learn"), "psmooth.learn(element, props, watch, trigger)",
+                value=views_learn.idle(), words=views.PAGE_WORDS,
+            )  # fmt: skip
     bare(part("modes"), f"psmooth.modes(element, {json.dumps(views.LECTURE)})", elem_classes=["ps-bare", "ps-hidden"])
     with gr.Column(elem_id="ps-understand-column"):
         bare(part("understand"), "window.psmooth?.understand?.(element)")
@@ -685,20 +756,25 @@ def lay_out() -> Page:
 
 
 def wire(demo: gr.Blocks, page: Page) -> None:
-    """Every event of the page; those that use the device share one place in the queue."""
+    """Every event of the page; those that use the device wait for their turn outside of Gradio's queue."""
     fields = [page.picker, page.window, page.center, page.width]
     at_once: dict[str, Any] = {"queue": False, **PRIVATE}
     picked = page.picker.pick(pick, page.session, [page.task, *fields], **at_once)
     given = [page.session, page.uploader]
     uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
-    page.checker.upload(check, [page.session, page.checker], page.stage, **at_once)
+    on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
     boxed = page.viewer.box(choose_box, page.session, None, **at_once)
-    again = (page.start.click, picked.then, uploaded.then, boxed.then)
-    starts = ((restored.then, begin_first), *((starting, begin) for starting in again))
+    again = (page.start.click, picked.success, uploaded.success, boxed.success)
+    starts = ((restored.success, begin_first), *((starting, begin) for starting in again))
     for starting, beginning in starts:
         begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
-        begun.then(run, page.session, [page.stage, page.strip], trigger_mode="multiple", **DEVICE, **PRIVATE)
+        shown = [page.stage, page.strip]
+        ran = begun.success(in_threads(run), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
+        on_loss("certify", begun, ran)
+    on_loss("certify", boxed)
+    on_loss("scan", picked, uploaded)
+    page.stage.lost(lose, page.session, [page.stage, page.strip, *fields], **at_once)
     page.stage.stop(halt, page.session, page.stage, **at_once)
     wire_compare(page, at_once)
     wire_learn(page, at_once)
@@ -713,10 +789,20 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     demo.unload(forgetting(demo))
 
 
+def on_loss(what: str, *events: Any) -> None:
+    """Where an event of a view does not come to its end, the page itself says so: the server may be out of reach."""
+    for event in events:
+        event.failure(None, None, None, js=f"() => psmooth.lost('{what}')", queue=False, **PRIVATE)
+
+
 def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
     """Compare and its Stop."""
     begun = page.start_compare.click(begin_compare, [page.session, *page.settings], page.comparison, **at_once)
-    begun.then(run_compare, page.session, page.comparison, trigger_mode="multiple", **DEVICE, **PRIVATE)
+    ran = begun.success(
+        in_threads(run_compare), page.session, page.comparison, trigger_mode="multiple", **STREAM, **PRIVATE
+    )
+    ran.then(list_runs, page.session, page.stage, **at_once)
+    on_loss("compare", begun, ran)
     page.comparison.stop(halt_compare, page.session, page.comparison, **at_once)
 
 
@@ -726,9 +812,10 @@ def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
     uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.course], page.learning, **at_once)
     drawn = page.drawn.click(begin_drawn, [page.session, *page.course], page.learning, **at_once)
     for begun in (uploaded, drawn):
-        begun.then(run_learn, page.session, shown, trigger_mode="multiple", **DEVICE, **PRIVATE)
+        ran = begun.success(in_threads(run_learn), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
+        on_loss("learn", begun, ran)
     asked = [page.session, page.bank_repo, page.model, page.task]
-    page.bank_fetch.click(fetch_banks, asked, [page.method, page.bank_said], **DEVICE, **PRIVATE)
+    page.bank_fetch.click(in_threads(fetch_banks), asked, [page.method, page.bank_said], **STREAM, **PRIVATE)
     page.learning.stop(halt_learn, page.session, page.learning, **at_once)
 
 
@@ -740,23 +827,26 @@ def wire_api(page: Page) -> None:
         output, go = gr.JSON(label="certificate"), gr.Button()
     inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, target, center, width]
     inputs += [page.method, page.denoiser]
-    streaming: dict[str, Any] = {"show_progress": "hidden", **DEVICE}
-    go.click(certify_file, inputs, output, api_name="certify", **streaming)
+    streaming: dict[str, Any] = {"show_progress": "hidden", **STREAM}
+    go.click(in_threads(certify_file), inputs, output, api_name="certify", **streaming)
     inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, page.denoiser]
-    go.click(compare_file, inputs, output, api_name="compare", **streaming)
+    go.click(in_threads(compare_file), inputs, output, api_name="compare", **streaming)
     scans = gr.File(label="scans", visible=False)
     inputs = [scans, page.model, page.task, names, page.template, page.way, page.denoiser, page.shots]
-    go.click(learn_file, inputs, output, api_name="learn", **streaming)
+    go.click(in_threads(learn_file), inputs, output, api_name="learn", **streaming)
 
 
-def build() -> gr.Blocks:
+def build() -> Intake:
     """The page, ready to be launched."""
     settle()  # before the first tensor
-    with gr.Blocks(title=views.TITLE, analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
+    own_folder()  # before the first component
+    with Intake(Uploads(), title=views.TITLE, analytics_enabled=False, fill_width=True) as demo:
         page = lay_out()
         wire(demo, page)
         wire_api(page)
-    return demo.queue(max_size=32)
+    demo.queue(max_size=2 * places.most, api_open=False)
+    demo._queue.ANALYTICS_MAX_EVENTS = 1  # a table of all runs, made anew after each, that nobody reads
+    return demo.holding_uploads()
 
 
 # --- look and launch
@@ -781,20 +871,13 @@ def theme() -> themes.Base:
     )
 
 
+@cache
 def static_files() -> dict[str, Path]:
-    """What the page itself needs: nothing else is served from this machine, and nothing from another."""
-    return {
-        **{name: resource("assets", f"{name}.js") for name in PIECES},
-        **{
-            f"words_{name}": resource("assets", "words", f"{name}.json")
-            for name in (*LANGUAGES, "symbols")
-            if name != "en"
-        },
-        "plotly": resource("assets", "plotly", "plotly-basic.min.js"),
-        "recording": resource("assets", "recording.json"),
-        "latin": resource("assets", "fonts", "inter-latin.woff2"),
-        "greek": resource("assets", "fonts", "inter-greek.woff2"),
-    }
+    """What the page itself needs, by name: nothing else is served from this machine, and nothing from another."""
+    names = [f"{name}.js" for name in PIECES]
+    names += [f"words/{name}.json" for name in (*LANGUAGES, "symbols") if name != "en"]
+    names += ["plotly/plotly-basic.min.js", "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
+    return {name: resource("assets", *name.split("/")) for name in names}
 
 
 def style_sheets() -> list[Path]:
@@ -802,20 +885,22 @@ def style_sheets() -> list[Path]:
     return [resource("assets", f"{name}.css") for name in PIECES]
 
 
-def addresses() -> dict[str, str]:
-    """Where the page finds them, relative to itself."""
-    return {name: f"gradio_api/file={path.as_posix()}" for name, path in static_files().items()}
+@cache
+def address(name: str) -> str:
+    """Where the page finds one of them, relative to itself."""
+    return f"{pieces_address(static_files())}/{name}"
 
 
 def scripts() -> str:
     """The scripts of the page, that of what all views share first."""
     spoken = " ".join(LANGUAGES)
-    return "\n".join(f'<script src="{addresses()[name]}" data-languages="{spoken}"></script>' for name in PIECES)
+    return "\n".join(f'<script src="{address(f"{name}.js")}" data-languages="{spoken}"></script>' for name in PIECES)
 
 
 def fonts_and_colours() -> str:
     """The part of the style sheet that is not in a file as it stands."""
-    fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(addresses())
+    faces = {name: address(f"fonts/inter-{name}.woff2") for name in ("latin", "greek")}
+    fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(faces)
     return fonts + views.colour_sheet() + resource("assets", "views.css").read_text("utf-8")
 
 
@@ -827,7 +912,7 @@ def head() -> str:
 class FirstPicture:
     """Sends a first picture of the page along with it, so that it stands before Gradio's scripts have run.
 
-    The script takes it away as soon as the page itself is there.
+    The script takes it away as soon as the page itself is there. Scripts of the page are stamped: no other one runs.
     """
 
     def __init__(self, app: ASGIApp, picture: str) -> None:
@@ -835,7 +920,7 @@ class FirstPicture:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the page itself and nothing else is changed."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
+        if scope["type"] != "http" or scope["method"] != "GET" or path_of(scope) != "/":
             await self.app(scope, receive, send)
             return
         start: Message = {}
@@ -846,8 +931,10 @@ class FirstPicture:
                 start = message
                 return
             if start:
-                body = message["body"] = message["body"].replace(b"</body>", self.picture + b"</body>")
-                MutableHeaders(scope=start)["content-length"] = str(len(body))
+                headers = MutableHeaders(scope=start)
+                whole = message["body"].replace(b"</body>", self.picture + b"</body>")
+                message["body"], headers["content-security-policy"] = stamped(whole)
+                headers["content-length"] = str(len(message["body"]))
                 await send(start)
                 start = {}
             await send(message)
@@ -874,17 +961,39 @@ def warm_up() -> None:
             log.warning("%s", error)
 
 
+def guarded(uploads: Uploads, hosts: Hosts | None = None, tools: bool = False) -> dict[str, Any]:
+    """What puts the guard before everything else; Gradio adds its own layers outside those that it is given."""
+
+    @asynccontextmanager
+    async def lifespan(server: Starlette) -> AsyncIterator[None]:
+        inner = server.middleware_stack
+        assert inner is not None
+        server.middleware_stack = Guard(inner, uploads, static_files(), hosts or Hosts(), tools, MAX_FILE_BYTES)
+        yield
+
+    return {"lifespan": lifespan}
+
+
 def launch(port: int | None = None, host: str | None = None, open_browser: bool = True, **options: Any) -> Any:
     """Serve the page; without ``port`` and ``host`` where GRADIO_SERVER_PORT and GRADIO_SERVER_NAME say, or Gradio."""
-    gr.set_static_paths(list(static_files().values()))
-    demo = build()
+    psmooth.environment.reach_directly(host or os.environ.get("GRADIO_SERVER_NAME", "localhost"))
+    demo, tools = build(), os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true"
+    if tools:
+        take_tool_files(demo.uploads)
+    logging.getLogger("uvicorn.error").addFilter(without_trace)
+    demo.uploads.keep_sweeping()
     threading.Thread(target=warm_up, daemon=True).start()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container that is stopped tidies up, as by Ctrl-C
+    guard = guarded(demo.uploads, Hosts.of(host, bool(options.get("share"))), tools)
     return demo.launch(
         server_port=port, server_name=host, inbrowser=open_browser, theme=theme(), head=head(),
         css_paths=style_sheets(), run_history=False, enable_monitoring=False, footer_links=["api"],
         max_file_size=MAX_FILE_BYTES, favicon_path=resource("assets", "icon.png"), show_error=False, ssr_mode=False,
-        pwa=False, mcp_server=os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true",
-        app_kwargs={"middleware": [Middleware(FirstPicture, picture=first_picture())]}, **options,
+        pwa=False, mcp_server=tools, max_threads=MOST_STREAMS,
+        app_kwargs={
+            "middleware": [Middleware(FirstPicture, picture=first_picture()), Middleware(Presence)], **guard
+        }, **options,
     )  # fmt: skip
 
 

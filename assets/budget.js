@@ -25,6 +25,13 @@
     return order;
   }
 
+  // Floored where it is covered, as the radius is: nothing covered looks larger than what is certified.
+  function sizeText(cost, covered) {
+    const digits = cost < 1 || covered ? 3 : 1;
+    const near = cost.toFixed(digits);
+    return covered && Number(near) > cost ? (Number(near) - 10 ** -digits).toFixed(digits) : near;
+  }
+
   const l2 = (change) => Math.sqrt(change.reduce((sum, value) => sum + value * value, 0)) / 255;
 
   // ---- ways to spend a budget: each gives the change of every value, in grey levels
@@ -76,7 +83,7 @@
   }
 
   function showTile(tile, scene, words) {
-    const { name, change, pixels, size, radius } = scene;
+    const { name, change, pixels, size, radius, frozen } = scene;
     const largest = change.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const factor = Math.max(1, Math.floor(100 / Math.max(1, largest)));
     const [looks, shows] = tile.querySelectorAll("canvas");
@@ -90,7 +97,8 @@
     const [caption, amplified, spent] = [one(tile, "figcaption"), ...tile.querySelectorAll("small")];
     caption.textContent = name;
     amplified.textContent = fill(words.amplified, { factor });
-    spent.textContent = fill(covered ? words.inside : words.outside, { size: cost < 1 ? cost.toFixed(3) : cost.toFixed(1) });
+    const inside = frozen ? words.inside_frozen : words.inside;
+    spent.textContent = fill(covered ? inside : words.outside, { size: sizeText(cost, covered) });
   }
 
   // A slider of whole grey levels from 1 to 255, on a logarithmic scale.
@@ -104,7 +112,7 @@
 
     function draw() {
       if (!state) return;
-      const { pixels, size, radius, jpeg } = state;
+      const { pixels, size, radius, frozen, jpeg } = state;
       const values = 3 * size * size;
       if (!state.order || state.order.length !== values) state.order = shuffled(values);
       const levels = levelsAt(slider.value / 100);
@@ -118,15 +126,16 @@
         { name: words.shift, change: shifted(pixels, size) },
         { name: words.jpeg, change: difference(pixels, jpeg || pixels) },
       ];
-      scenes.forEach((scene, index) => showTile(tiles.children[index], { ...scene, pixels, size, radius }, words));
+      scenes.forEach((scene, index) => showTile(tiles.children[index], { ...scene, pixels, size, radius, frozen }, words));
     }
     slider.addEventListener("input", draw);
 
-    return (radius, pictures) => {
-      root.hidden = !radius || !pictures.pixels;
+    return (reach, pictures) => {
+      root.hidden = !reach || !pictures.pixels;
       if (root.hidden) return;
-      one(root, ".ps-budget-radius").textContent = fill(words.of, { radius: (Math.floor(radius * 1000) / 1000).toFixed(3) });
-      state = { ...(state || {}), radius, pixels: pictures.pixels, size: pictures.size, jpeg: pictures.jpeg };
+      const { size: radius, text, frozen } = reach;
+      one(root, ".ps-budget-radius").textContent = fill(frozen ? words.of_frozen : words.of, { radius: text });
+      state = { ...(state || {}), radius, frozen, pixels: pictures.pixels, size: pictures.size, jpeg: pictures.jpeg };
       draw();
     };
   };

@@ -93,12 +93,12 @@
       const frozen = series.kind === "frozen_prompt";
       const ink = frozen ? look.bar : [look.accent, look.ink, look.edge, look.faint, look.accent][place % 5];
       return {
-        type: "scatter", mode: "lines+markers", name: series.name, legendgroup: series.kind, connectgaps: true,
+        type: "scatter", mode: "lines+markers", name: psmooth.escape(series.name), legendgroup: series.kind, connectgaps: true,
         legendgrouptitle: place ? undefined : { text: frozen ? curve.frozen : curve.plain },
         x: curve.levels, y: series.radii.map((radius) => radius || 0),
         line: { color: ink, width: frozen ? 1.5 : 2, dash: frozen ? "dot" : DASHES[place % 3] },
-        marker: { color: ink, symbol: MARKS[place % 5] + (frozen ? "-open" : ""), size: 8 },
-        hovertemplate: "σ = %{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
+        marker: { color: ink, symbol: MARKS[place % 5] + (frozen ? "-open" : ""), size: curve.other.map((other) => (other ? 5 : 10)) },
+        text: series.hovers, hovertemplate: "%{text}<extra>%{fullData.name}</extra>",
       };
     });
   }
@@ -125,17 +125,26 @@
     return true;
   }
 
-  function fillCurveTable(card, curve, words) {
-    const [head, body] = [one(card, "thead tr"), one(card, "tbody")];
-    const titles = [words.compare_method, ...curve.levels.map((level) => `σ = ${level}`)];
+  function fillCurveTable(card, { curve, groups }, words) {
+    const head = one(card, "thead tr");
+    const titles = [words.compare_method, ...curve.heads];
     head.replaceChildren(...titles.map((title) => Object.assign(make("th", "", title), { scope: "col" })));
-    body.replaceChildren(
-      ...curve.series.map((series) => {
-        const row = make("tr");
-        row.append(make("th", "", series.name), ...series.texts.map((text) => make("td", "", text)));
-        return row;
-      }),
-    );
+    card.querySelectorAll("tbody").forEach((body) => body.remove());
+    one(card, "table").append(...groups.filter((group) => group.cards.length).map((group) => curveRows(group, curve)));
+  }
+
+  // A body of its own for each kind of guarantee: a frozen radius never stands among the others.
+  function curveRows(group, curve) {
+    const body = make("tbody");
+    const head = Object.assign(make("th", "", group.title), { scope: "rowgroup", colSpan: curve.heads.length + 1 });
+    body.append(make("tr"));
+    body.firstChild.append(head);
+    for (const series of curve.series.filter((one) => one.kind === group.kind)) {
+      const row = make("tr");
+      row.append(Object.assign(make("th", "", series.name), { scope: "row" }), ...series.texts.map((text) => make("td", "", text)));
+      body.append(row);
+    }
+    return body;
   }
 
   // ---- the view
@@ -162,20 +171,23 @@
 
     function show(step) {
       if (!step || !step.state) return;
-      const kept = value || {};
+      const kept = (step.state !== "failed" && value) || {}; // whose results are these?
       value = step.groups ? step : { ...kept, ...step };
       root.dataset.state = value.state;
       setText(one(root, ".ps-sentence"), value.sentence);
+      setText(one(root, ".ps-restart"), value.notice || "");
       setText(one(root, ".ps-line"), value.line);
       setText(one(root, "[role=status]"), value.announce);
       one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
       one(root, ".ps-bar").setAttribute("aria-valuenow", String(Math.round(100 * value.fraction)));
-      one(root, ".ps-stop").disabled = !["loading", "running"].includes(value.state);
+      one(root, ".ps-stop").disabled = !["loading", "queued", "running"].includes(value.state);
       one(root, ".ps-download").disabled = !value.certificates;
+      for (const part of [".ps-groups", ".ps-curve-card"]) one(root, part).classList.toggle("ps-gone", !value.groups);
       if (!value.groups) return;
       showGroups(one(root, ".ps-groups"), value);
       draw();
-      fillCurveTable(card, value.curve, words);
+      setText(one(card, ".ps-curve-note"), value.curve.note);
+      fillCurveTable(card, value, words);
     }
 
     one(root, ".ps-stop").addEventListener("click", (event) => {
@@ -185,6 +197,7 @@
     one(root, ".ps-download").addEventListener("click", () => save(JSON.stringify(value.certificates, null, 1), words.compare_file));
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class", "data-view"] });
     new ResizeObserver(() => value && draw()).observe(root);
+    psmooth.onLoss("compare", () => show({ state: "failed", sentence: words.lost, line: words.lost_line, fraction: 0, announce: words.lost }));
     show(props.value);
     watch("value", () => show(props.value));
   };

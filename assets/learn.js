@@ -35,6 +35,7 @@
 
   psmooth.learn = (element, props, watch, trigger) => {
     const root = one(element, ".ps-learn");
+    const words = psmooth.translated(props.words);
     let value = null;
 
     function show(step) {
@@ -45,7 +46,7 @@
       one(root, ".ps-line").textContent = value.line;
       one(root, ".ps-bar i").style.transform = `scaleX(${value.fraction})`;
       one(root, ".ps-bar").setAttribute("aria-valuenow", String(Math.round(100 * value.fraction)));
-      one(root, ".ps-stop").disabled = !["loading", "running"].includes(value.state);
+      one(root, ".ps-stop").disabled = !["loading", "queued", "running"].includes(value.state);
       one(root, ".ps-download").disabled = !value.bank;
       one(root, ".ps-learned").hidden = !value.losses.length;
       if (["done", "failed", "stopped"].includes(value.state)) one(root, "[role=status]").textContent = value.sentence;
@@ -60,6 +61,7 @@
       trigger("stop");
     });
     one(root, ".ps-download").addEventListener("click", () => value.bank && save(value.bank));
+    psmooth.onLoss("learn", () => show({ state: "failed", sentence: words.lost, line: words.lost_line, fraction: 0, losses: [], bank: null }));
     show(props.value);
     watch("value", () => show(props.value));
   };

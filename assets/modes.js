@@ -19,7 +19,7 @@
       document.querySelectorAll(".ps-spot").forEach((node) => node.classList.remove("ps-spot"));
       root.hidden = place < 0;
       document.body.classList.toggle("ps-lecturing", place >= 0);
-      setAddress(place);
+      psmooth.address({ lecture: place < 0 ? null : place + 1 });
       if (place < 0) return;
       const [title, text] = steps[place];
       one(root, ".ps-lecture-place").textContent = `${place + 1} / ${steps.length}`;
@@ -29,13 +29,6 @@
       const spots = document.querySelectorAll(SPOTS[place].split(",").map((part) => `#ps-page ${part}`).join(","));
       spots.forEach((node) => node.classList.add("ps-spot"));
       if (spots[0]) spots[0].scrollIntoView({ block: "center" });
-    }
-
-    function setAddress(step) {
-      const url = new URL(location.href);
-      if (step < 0) url.searchParams.delete("lecture");
-      else url.searchParams.set("lecture", step + 1);
-      history.replaceState(null, "", url);
     }
 
     one(root, ".ps-lecture-back").addEventListener("click", () => go(place - 1));

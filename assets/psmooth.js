@@ -76,6 +76,7 @@
       spend(null, pictures);
       for (const canvas of root.querySelectorAll(".ps-tile canvas")) canvas.width = canvas.height = 0;
       one(root, ".ps-scan").removeAttribute("src");
+      for (const facts of [".ps-scan-facts", ".ps-crop-facts"]) setText(one(root, facts), "");
       return;
     }
     const whole = one(root, ".ps-whole");
@@ -178,7 +179,7 @@
   }
 
   // Plotly reads tags in what it shows on hover, so a visitor's text is escaped.
-  const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const escape = (psmooth.escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"));
 
   function bars(data, rows, frame, marker) {
     return {
@@ -311,6 +312,7 @@
   function drawRuler(root, value, words) {
     const box = one(root, ".ps-ruler");
     setText(one(root, ".ps-ruler-title span"), value.radius === null ? words.ruler_open : words.ruler.replace("{radius}", value.radius));
+    setText(one(root, ".ps-ruler-title small"), value.covered);
     if (box.children.length !== value.rows.length + 1) {
       box.replaceChildren();
       for (let i = 0; i < value.rows.length; i += 1) {
@@ -335,7 +337,7 @@
       row.classList.toggle("ps-covered", covered);
       setText(one(row, ".ps-mark-words"), text);
       setText(one(row, "b"), size);
-      setText(one(row, ".ps-hidden"), covered ? words.covered : words.outside);
+      setText(one(row, ".ps-hidden"), covered ? value.covered : words.outside);
       one(row, ".ps-dot").style.left = one(row, "b").style.left = `${place * 100}%`;
       one(row, ".ps-reach").style.width = `${(value.place || 0) * 100}%`;
     });
@@ -423,6 +425,7 @@
     setText(one(root, ".ps-unit"), radius.unit);
     setText(one(root, ".ps-status"), radius.status);
     setText(one(root, ".ps-line"), value.line);
+    setText(one(root, ".ps-restart"), value.notice || "");
     setText(one(root, "[role=status]"), value.announce || "");
   }
 
@@ -488,6 +491,7 @@
     one(root, ".ps-bar").setAttribute("aria-valuetext", value.line);
   }
 
+  const GONE = ["failed", "idle", "stopped"]; // nothing that was shown before holds for what is asked now
   const BUSY = ["loading", "queued", "selecting", "estimating"];
 
   psmooth.stage = (element, props, watch, trigger) => {
@@ -496,6 +500,34 @@
     const first = one(document, "#ps-first");
     if (first) first.remove();
   };
+
+  // ---- what did not arrive: the page cannot know how far it came, so nothing that it shows holds any longer
+
+  const losing = {}; // how each view shows it
+  psmooth.onLoss = (view, show) => (losing[view] = show);
+  psmooth.lost = (what) => losing[what] && losing[what]();
+
+  // Gradio says nothing to the page when a file is refused or cut off on its way, nor when the server is out of reach: then
+  // it asks for app_id until there is an answer. What is over by then still holds; what was on its way does not.
+  const fetching = window.fetch;
+  window.fetch = async (...asked) => {
+    const path = new URL(asked[0].url || asked[0], location.href).pathname;
+    const answer = await fetching(...asked).catch((error) => {
+      if (path.endsWith("/upload")) psmooth.lost("scan");
+      else if (/\/(run\/\w+|queue\/join)$/.test(path)) psmooth.lost(document.body.dataset.view);
+      else if (path.endsWith("/app_id")) loseWhatRuns();
+      throw error;
+    });
+    if (path.endsWith("/upload") && !answer.ok) psmooth.lost("scan");
+    return answer;
+  };
+
+  function loseWhatRuns() {
+    for (const view of ["certify", "compare", "learn"]) {
+      const root = one(document, view === "certify" ? ".ps-stage" : `.ps-${view}`);
+      if (root && [...BUSY, "running"].includes(root.dataset.state)) psmooth.lost(view);
+    }
+  }
 
   function mountStage(element, props, watch, trigger) {
     const root = one(element, ".ps-stage");
@@ -523,9 +555,12 @@
 
     function paint() {
       const started = performance.now();
-      const kept = value || {};
+      const kept = (!GONE.includes(next.state) && value) || {}; // whose votes are these?
       value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
-      if (value.state !== "loading") recording.end();
+      root.classList.toggle("ps-empty", !value.chart);
+      if (value.forgotten) showStrip({});
+      if (value.state === "queued") recording.play();
+      else recording.end();
       if (value.chart) showChart(); // first: it reads how wide the page is, which what follows may change
       root.dataset.state = value.state;
       showWords(root, value);
@@ -536,7 +571,7 @@
       one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
       showReport(one(root, ".ps-report"), value.report);
       showRuns(one(root, ".ps-runs"), value.runs);
-      if (!BUSY.includes(value.state)) spend((radius = value.reach || null), pictures);
+      if (!BUSY.includes(value.state)) spend((radius = value.reach ? { size: value.reach, text: value.radius.text, frozen: value.frozen } : null), pictures);
       one(root, ".ps-how").disabled = BUSY.includes(value.state) || !value.reach;
       if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
       drawn = performance.now() + 3 * (performance.now() - started);
@@ -550,23 +585,6 @@
       draw();
     }
 
-    // While another run has the computer, Gradio keeps the place in the queue in a hidden element of this block.
-    let waited = 0;
-    function watchQueue() {
-      const tracker = one(element.closest(".block") || document, "[data-testid=status-tracker]");
-      const place = value && value.state === "loading" && tracker && tracker.textContent.match(/queue:\s*(\d+)\/(\d+)/);
-      if (!place) {
-        waited = 0;
-        return void recording.end();
-      }
-      waited += 1;
-      if (waited > 2) recording.play();
-      const text = words.queued.replace("{place}", place[1]).replace("{size}", place[2]);
-      setText(one(root, ".ps-line"), text);
-      setText(one(root, "[role=status]"), text);
-    }
-    const watching = setInterval(() => (root.isConnected ? watchQueue() : clearInterval(watching)), 400);
-
     one(root, ".ps-stop").addEventListener("click", (event) => {
       event.target.disabled = true;
       trigger("stop");
@@ -578,6 +596,15 @@
     new MutationObserver(() => value && draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new ResizeObserver(() => value && value.chart && showChart()).observe(chart);
     document.fonts.ready.then(() => value && draw());
+    psmooth.onLoss("certify", () =>
+      show({ state: "failed", headline: [words.lost_title, "", ""], sentence: words.lost, aside: "", line: words.lost_line, fraction: 0, announce: words.lost }),
+    );
+    psmooth.onLoss("scan", () => {
+      psmooth.lost(document.body.dataset.view);
+      if (document.body.dataset.view !== "certify") return;
+      showStrip({});
+      trigger("lost");
+    });
     next = props.value;
     paint();
     watch("value", () => show(props.value));
@@ -616,6 +643,13 @@
 
   // ---- controls
 
+  // A sentence of the server, which may hold a stranger's words: as text, whatever stands in it.
+  psmooth.told = (element, props, watch) => {
+    const show = () => setText(one(element, "p"), props.value || "");
+    show();
+    watch("value", show);
+  };
+
   psmooth.ticks = (element) => {
     for (const button of element.querySelectorAll("button")) {
       button.addEventListener("click", () => {
@@ -650,7 +684,8 @@
   }
 
   async function share({ currentTarget: button }) {
-    await copy(location.href);
+    settle();
+    await copy(shareable(new URL(location.href)).href);
     for (const node of [button, button.nextElementSibling]) setText(node, button.dataset.done);
     setTimeout(() => {
       setText(button, button.dataset.name);
@@ -676,13 +711,18 @@
   function goTo(event) {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const address = new URL(location.href);
-    address.searchParams.set("view", event.currentTarget.dataset.view);
-    history.pushState(null, "", address);
+    settle();
+    const url = new URL(location.href);
+    url.searchParams.set("view", event.currentTarget.dataset.view);
+    history.pushState(null, "", url);
+    tellSpace(url);
     showView();
     scrollTo(0, 0);
   }
-  window.addEventListener("popstate", showView);
+  window.addEventListener("popstate", () => {
+    pending = null; // it was of the entry that was left
+    showView();
+  });
 
   function setNoise(sigma) {
     if (!(sigma > 0 && sigma <= 10) || sigma === pictures.sigma) return;
@@ -690,14 +730,41 @@
     paintNoisy();
   }
 
-  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does.
+  // Every control stands in the address, so that a link restores what is seen; a visitor's own scan never does. It is
+  // written when typing or sliding rests, and before it is read: Safari takes 100 changes in 30 seconds and no more.
+  const REST = 400;
+  let pending = null;
+  let resting = 0;
+
   function address(changes) {
-    const url = new URL(location.href);
+    pending = pending || new URL(location.href);
     for (const [key, value] of Object.entries(changes)) {
-      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) url.searchParams.delete(key);
-      else url.searchParams.set(key, value);
+      if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) pending.searchParams.delete(key);
+      else pending.searchParams.set(key, value);
     }
-    if (url.href !== location.href) history.replaceState(null, "", url);
+    clearTimeout(resting);
+    resting = setTimeout(settle, REST);
+  }
+
+  function settle() {
+    const url = pending;
+    pending = null;
+    if (!url || url.href === location.href) return;
+    history.replaceState(null, "", url);
+    tellSpace(url);
+  }
+  for (const leaving of ["blur", "pagehide"]) window.addEventListener(leaving, settle);
+
+  // What a Space adds for its own use, a token among it, is no part of a link.
+  function shareable(url) {
+    for (const key of [...url.searchParams.keys()]) if (key.startsWith("__")) url.searchParams.delete(key);
+    return url;
+  }
+
+  // On its page at huggingface.co a Space stands in a frame, whose address nobody sees.
+  function tellSpace(url) {
+    const { search, hash } = shareable(new URL(url));
+    if (window.parent !== window) window.parent.postMessage({ queryString: search, hash }, "https://huggingface.co");
   }
   psmooth.address = address;
   psmooth.remember = (keys, values) => {

@@ -152,9 +152,11 @@
     });
   }
 
-  // ---- numbers in words: a bound or a radius is floored, never rounded
+  // ---- numbers in words: a bound or a radius is floored, never rounded, and so is what lies inside it
 
-  const floored = (value, digits) => (Math.floor(value * 10 ** digits) / 10 ** digits).toFixed(digits);
+  const next = (text, digits, step) => (Number(text) + step * 10 ** -digits).toFixed(digits);
+  const floored = (value, digits, near = value.toFixed(digits)) => (Number(near) <= value ? near : next(near, digits, -1));
+  const raised = (value, digits, near = value.toFixed(digits)) => (Number(near) >= value ? near : next(near, digits, 1));
   const whole = (value) => psmooth.count(value);
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const atLeast = (share) => `${floored(100 * share, 1)} %`;
@@ -748,7 +750,7 @@
     function tell() {
       const distance = state.nearest.distance;
       const text = card.tell(distance < Infinity ? "plane_certified" : "plane_far", {
-        share: percent(state.share), name: state.name, radius: floored(state.radius, 3), distance: distance.toFixed(3),
+        share: atLeast(state.share), name: state.name, radius: floored(state.radius, 3), distance: floored(distance, 3),
         plain: saysA(state.x, state.y) ? said.plane_a : said.plane_b,
       });
       setText(one(card.node, ".ps-u-said"), text);
@@ -1193,7 +1195,7 @@
       const away = Math.abs(state.altered - state.scan);
       const [inside, kept] = [away < row.radius, answersA(state.altered, row.b)];
       const key = inside ? (kept ? "tuned_holds" : "tuned_broken") : "tuned_outside";
-      return [key.slice(6), card.tell(key, { distance: away.toFixed(3), name: kept ? said.tuned_a : said.tuned_b })];
+      return [key.slice(6), card.tell(key, { distance: inside ? floored(away, 3) : raised(away, 3), name: kept ? said.tuned_a : said.tuned_b })];
     }
 
     function draw() {
@@ -1208,7 +1210,7 @@
       });
       card.announce(spoken.join(" "));
       card.show("radius", floored(all.frozen.radius, 3));
-      card.show("truth", card.tell("tuned_truth", { distance: state.scan.toFixed(3) }));
+      card.show("truth", card.tell("tuned_truth", { distance: floored(state.scan, 3) }));
       Object.assign(card.node.dataset, { radius: all.frozen.radius });
     }
 

@@ -87,13 +87,7 @@
     window.dispatchEvent(new Event("resize"));
   }
 
-  function remember() {
-    const url = new URL(location.href);
-    url.searchParams.set("lang", voice.language);
-    if (voice.symbols) url.searchParams.set("words", "symbols");
-    else url.searchParams.delete("words");
-    history.replaceState(null, "", url);
-  }
+  const remember = () => psmooth.address({ lang: voice.language, words: voice.symbols ? "symbols" : null });
 
   psmooth.voice = (element, trigger, event) => {
     const languages = element.querySelector(".ps-language");

@@ -8,13 +8,16 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from psmooth.environment import mend
+
 if TYPE_CHECKING:
     from psmooth.certificate import Abstention, Certificate, Plan, read_certificate, verify
-    from psmooth.certify import Progress, certify, replay, stopped
+    from psmooth.certify import Progress, certify, stopped
     from psmooth.errors import PsmoothError
     from psmooth.models import MODELS, MedVLM, load_model
     from psmooth.phantoms import PHANTOMS, draw_phantom
     from psmooth.prompts import PromptBank, load_bank
+    from psmooth.replaying import Replay, replay
     from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan
     from psmooth.tasks import TASKS, Task, own_task
 
@@ -22,13 +25,15 @@ __version__ = "0.1.0"
 
 # Read once, when torch is loaded: idle threads of an encoder leave their cores to the noise after half a millisecond.
 os.environ.setdefault("GOMP_SPINCOUNT", "30000")
+mend()
 
 _HOMES = {
     "certificate": ("Abstention", "Certificate", "Plan", "read_certificate", "verify"),
-    "certify": ("Progress", "certify", "replay", "stopped"),
+    "certify": ("Progress", "certify", "stopped"),
     "errors": ("PsmoothError",),
     "models": ("MODELS", "MedVLM", "load_model"),
     "prompts": ("PromptBank", "load_bank"),
+    "replaying": ("Replay", "replay"),
     "phantoms": ("PHANTOMS", "draw_phantom"),
     "scans": ("Crop", "CropRule", "Scan", "Window", "crop_scan", "open_scan"),
     "tasks": ("TASKS", "Task", "own_task"),
@@ -47,6 +52,7 @@ __all__ = [
     "Progress",
     "PromptBank",
     "PsmoothError",
+    "Replay",
     "Scan",
     "Task",
     "Window",

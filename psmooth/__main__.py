@@ -6,6 +6,7 @@ Exit codes: 0 done or certified, 3 abstained, 1 a check failed, 2 refused input.
 """
 
 import importlib.util
+import io
 import json
 import shutil
 import sys
@@ -25,10 +26,13 @@ from psmooth.resources import resource
 from psmooth.runtime import settle
 
 if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command imports what it needs
+    from psmooth._certificate_file import Problem
     from psmooth.certificate import Abstention, Certificate, Plan, Verification
-    from psmooth.certify import Progress, Replay
+    from psmooth.certify import Progress
+    from psmooth.evaluate import Readable
     from psmooth.learning import Step
     from psmooth.models import MedVLM
+    from psmooth.replaying import Replay
     from psmooth.scans import Scan, Window
     from psmooth.tasks import Task
 
@@ -58,6 +62,7 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default t
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; an error of psmooth's is printed as its sentence."""
     settle()  # before torch allocates anything
+    _let_every_letter_be_printed()
     try:
         cli(args=None if arguments is None else list(arguments), prog_name="psmooth")
     except PsmoothError as error:
@@ -137,7 +142,7 @@ def verify(
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute a certificate from its counts and, with the scan, run its votes again."""
+    """Recompute a certificate from its counts and, with the scan, run its votes again and conclude from those."""
     from psmooth.certificate import verify as check
 
     found = check(certificate)
@@ -147,7 +152,7 @@ def verify(
     replayed = _replay(found.certificate, scan, device, bank) if found.certificate and scan else None
     passed = found.ok and (replayed is None or replayed.ok)
     if as_json:
-        typer.echo(_json_text(_verification_facts(found, replayed)))
+        _show_json(_json_text(_verification_facts(found, replayed)))
     else:
         _show(_verification_lines(found, replayed))
     raise typer.Exit(0 if passed else CHECK_FAILED)
@@ -185,7 +190,7 @@ def learn(
         course = {"shots": shots, "steps": steps or 300, "seed": seed, "closed_form": closed_form}
         facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, course)
     if as_json:
-        typer.echo(_json_text(facts))
+        _show_json(_json_text(facts))
     else:
         _show([f"{name}: {value}" for name, value in facts.items()])
 
@@ -200,30 +205,37 @@ def evaluate(
     denoisers: Annotated[str, typer.Option(help="Commas between.")] = "none",
     noise: Annotated[str, typer.Option(help="Noise levels, commas between.")] = "0.25",
     votes: Annotated[int, typer.Option(help="Votes announced.")] = 1_000,
-    limit: Annotated[int | None, typer.Option(min=1, help="Scans in all, evenly over classes.")] = None,
-    seed: Annotated[int, typer.Option(help="One for all scans; their noise still differs.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Scans in all, as many of each class, shuffled by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="One for all scans; their noise still differs.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
     bank: Bank = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.evaluate import Study, labelled_files, write_summary
+    from psmooth.evaluate import Study, labelled_files, look_over, write_summary
     from psmooth.evaluate import evaluate as run
     from psmooth.tasks import find_task
 
     question = find_task(task)
     levels = tuple(_number(level, "--noise") for level in noise.split(","))
     study = Study(question, _words(methods), _words(denoisers), levels, Plan(max_votes=votes), seed)
-    files = labelled_files(folder, question, limit)
-    for done, planned in run(_load(model, device), files, study, out, _banks(bank)):
+    files = labelled_files(folder, question, limit, seed)
+    med_vlm = _load(model, device)
+    found = look_over(med_vlm, folder, files, strict)
+    for done, planned in run(med_vlm, found.files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)
     _draw_curves(out)
     if as_json:
-        typer.echo(_json_text(rows))
+        _show_json(_json_text(rows))
     else:
         _show(_evaluation_lines(rows))
+    for line in _left_out_lines(found):
+        _say(line)
 
 
 banks = typer.Typer(help="Prompt banks.", no_args_is_help=True)
@@ -276,7 +288,10 @@ def publish(
     from psmooth.banks_hub import publish as upload
 
     address = upload(folder, repo, private=private)
-    typer.echo(_json_text({"repo": repo, "address": address}) if as_json else address)
+    if as_json:
+        _show_json(_json_text({"repo": repo, "address": address}))
+    else:
+        typer.echo(address)
 
 
 @banks.command("import")
@@ -303,7 +318,7 @@ def _bank_row(bank: Any) -> dict[str, Any]:
 
 def _tell_banks(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        typer.echo(_json_text(rows))
+        _show_json(_json_text(rows))
         return
     if not rows:
         _say("No bank is listed for that model and task.")
@@ -328,7 +343,7 @@ def models(as_json: Json = False) -> None:
         for spec in MODELS.values()
     ]
     if as_json:
-        typer.echo(_json_text(rows))
+        _show_json(_json_text(rows))
         return
     for row in rows:
         typer.echo(f"{row['id']}: {row['about']}\n    tasks: {', '.join(row['tasks'])}\n    licence: {row['licence']}")
@@ -349,7 +364,7 @@ def phantom(
     _save_picture(drawn.pixels, out)
     facts = {"task": drawn.task, "class": drawn.class_id, "seed": drawn.seed, "parameters": drawn.parameters}
     if as_json:
-        typer.echo(_json_text(facts))
+        _show_json(_json_text(facts))
         return
     height, width = drawn.pixels.shape[:2]
     typer.echo(f"{drawn.class_id} of {drawn.task}, seed {drawn.seed}, {width} × {height} pixels")
@@ -439,30 +454,57 @@ def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
 
 
 def _draw_curves(out: Path) -> None:
-    """Certified accuracy against radius as ``curves.html``, one curve a method, denoiser and noise level."""
-    from psmooth.evaluate import certified_curve, whole_records
-    from psmooth.views import METHOD_NAMES, curves_figure
+    """Certified accuracy against radius as ``curves.html``, one curve a run and kind of guarantee."""
+    from psmooth.evaluate import RECORDS, by_run, certified_curve, read_runs, whole_records
+    from psmooth.views import curves_figure
 
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for record in whole_records(out / "records.jsonl"):
-        name = f"{METHOD_NAMES[record['method']]}, {record['denoiser']}, σ = {record['noise_level']:g}"
-        groups.setdefault(name, []).append(record)
-    curves = {name: (found[0]["guarantee"], *certified_curve(found)) for name, found in groups.items()}
+    curves: dict[str, tuple[str, list[float], list[float]]] = {}
+    runs = read_runs(out)
+    for (run, guarantee), found in by_run(whole_records(out / RECORDS)).items():
+        name = _curve_name(runs[run])
+        curves[f"{name}, run {run}" if name in curves else name] = (guarantee, *certified_curve(found))
     curves_figure(curves).write_html(out / "curves.html", include_plotlyjs="directory")
 
 
+def _curve_name(facts: dict[str, Any]) -> str:
+    from psmooth.views import METHOD_NAMES
+
+    way = f"{METHOD_NAMES[facts['method']]}, {facts['denoiser']}, σ = {facts['noise_level']:g}"
+    return f"{way}, {facts['model']}, n = {facts['max_votes']:,}"
+
+
 def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The table: certified accuracy at each radius, unconditional rows first, then those of a frozen prompt."""
+    """The table: certified accuracy at each radius, unconditional rows first, then those of a frozen prompt.
+
+    Rows that were made with other votes, seeds or models stand under a head of their own.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["guarantee"] == "frozen_prompt"):
+        groups.setdefault((row["guarantee"].replace("_", " "), _made_with(row)), []).append(row)
     lines = []
-    for guarantee in ("unconditional", "frozen_prompt"):
-        chosen = [row for row in rows if row["guarantee"] == guarantee]
-        if chosen:
-            radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
-            lines.append(f"{guarantee.replace('_', ' '):40} {radii}")
+    for (guarantee, facts), chosen in groups.items():
+        radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
+        lines += [facts, f"{guarantee:40} {radii}"]
         for row in chosen:
             name = f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
             lines.append(f"{name:40} " + "  ".join(f"{value[0]:<7.3f}" for value in row["certified"].values()))
     return lines
+
+
+def _made_with(row: dict[str, Any]) -> str:
+    votes = f"n = {row['max_votes']:,} votes after {row['selection_votes']:,} that choose the class"
+    seed = f"seed {int(row['seed'], 16)}, scans {row['drawn']}"
+    return f"{votes}, α = {row['failure_probability']:g}, {seed}, {row['model']} @ {row['model_revision'][:8]}"
+
+
+def _left_out_lines(found: "Readable") -> Iterator[str]:
+    """What of the folder does not count, by name."""
+    if found.unreadable:
+        yield f"Passed over, for they cannot be read: {len(found.unreadable):,}."
+        yield from (f"  {name}: {error}" for name, error in found.unreadable)
+    if found.repeated:
+        yield f"Counted once, for the same picture came before: {len(found.repeated):,}."
+        yield from (f"  {name}" for name in found.repeated)
 
 
 def _banks(place: str | None) -> tuple[Any, ...]:
@@ -599,11 +641,12 @@ def _watch(stream: "Iterator[Progress]") -> "Progress":
     from psmooth.certify import stopped
 
     last: Progress | None = None
+    told: int | None = None
     try:
         for last in stream:
-            if last.notice is not None:
-                _clear_line()
-                _say(last.notice)
+            if last.restarted != told:
+                told = last.restarted
+                _tell_restart(last)
             _show_progress(last)
     except KeyboardInterrupt:
         if last is None:
@@ -613,6 +656,14 @@ def _watch(stream: "Iterator[Progress]") -> "Progress":
     if last is None:
         raise PlanError("The run gave no votes, so there is no certificate. Start it again.")
     return last
+
+
+def _tell_restart(progress: "Progress") -> None:
+    from psmooth.views import restart_notice
+
+    if progress.restarted is not None:
+        _clear_line()
+        _say(restart_notice(progress.restarted))
 
 
 def _line_start() -> str:
@@ -639,12 +690,13 @@ def _conclude(progress: "Progress", out: Path | None, as_json: bool) -> int:
     from psmooth.views import NOTICE
 
     result = next(iter(progress.results.values()))
+    if out is not None:  # before anything is printed, which may fail
+        result.save(out)
     if as_json:
-        typer.echo(result.to_json(), nl=False)
+        _show_json(result.to_json())
     else:
         _show(_result_lines(progress))
     if out is not None:
-        result.save(out)
         _say(f"Certificate written to {out}.")
     _say(NOTICE)
     return CERTIFIED if result.verdict == "certified" else ABSTAINED
@@ -657,7 +709,7 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
     yield views.verdict_sentence(result)
     yield views.sentence(result)
     if result.verdict == "certified":
-        yield ": ".join(views.guarantee_words(result.guarantee))
+        yield ": ".join(views.guarantee_words_of(result))
     yield from (f"{name}: {words}" for name, words in views.facts(result, progress, contender, None))
     chart = views.chart_data(result)
     yield from (
@@ -671,43 +723,84 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
 
 def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None) -> "Replay":
     opened = _open(scan)
-    from psmooth.certify import replay
+    from psmooth.replaying import replay
 
     with _telling_download(record.run.model["id"]) as download:
         return replay(record, opened, device=device, banks=_banks(bank), download=download)
 
 
 def _verification_facts(found: "Verification", replayed: "Replay | None") -> dict[str, Any]:
-    record = found.certificate
-    facts: dict[str, Any] = {
+    return {
         "ok": found.ok and (replayed is None or replayed.ok),
-        "problems": [{"field": field, "sentence": sentence} for field, sentence in found.problems],
-        "verdict": None if record is None else record.verdict,
-        "predicted": None if record is None else record.predicted,
-        "radius": getattr(record, "radius", None),
-        "replay": None,
+        "problems": _problem_rows(found.problems),
+        **_conclusion_facts(found.certificate),
+        "replay": None if replayed is None else _replay_facts(replayed),
+        "not_shown": list(_not_shown(replayed)),
     }
-    if replayed is not None:
-        facts["replay"] = {
-            "ok": replayed.ok,
-            "counts": dict(zip(record.run.class_ids if record else (), replayed.counts, strict=True)),
-            "differing": replayed.differing,
-            "sentence": replayed.sentence,
-        }
-    return facts
+
+
+def _conclusion_facts(record: "Certificate | Abstention | None") -> dict[str, Any]:
+    """What a record concludes; its kind of guarantee stands beside its radius."""
+    names = ("verdict", "predicted", "radius", "guarantee")
+    return {name: getattr(record, name, None) for name in names}
+
+
+def _replay_facts(replayed: "Replay") -> dict[str, Any]:
+    return {
+        "ok": replayed.ok,
+        "problems": _problem_rows(replayed.problems),
+        **_conclusion_facts(replayed.confirmed),
+        "counts": dict(zip(replayed.confirmed.run.class_ids, replayed.counts, strict=True)),
+        "compared": replayed.compared,
+        "differing": replayed.differing,
+    }
+
+
+def _problem_rows(problems: "Iterable[Problem]") -> list[dict[str, str]]:
+    return [{"field": field, "sentence": sentence} for field, sentence in problems]
+
+
+def _not_shown(replayed: "Replay | None") -> Iterator[str]:
+    """What the check leaves open."""
+    from psmooth.certificate import NOT_SHOWN
+
+    if replayed is None:
+        yield "that these votes were cast on this scan by this model with these prompts: --scan draws them again"
+    yield from (words for words, _ in NOT_SHOWN)
 
 
 def _verification_lines(found: "Verification", replayed: "Replay | None") -> Iterator[str]:
     if found.certificate is None:
         yield from (sentence for _, sentence in found.problems)
         return
+    yield "The certificate agrees with itself: bounds and radius follow from its counts."
+    if replayed is None:
+        yield from _conclusion_lines(found.certificate)
+    else:
+        yield from _replay_lines(replayed)
+    yield f"Not shown by this check: {'; '.join(_not_shown(replayed))}."
+
+
+def _replay_lines(replayed: "Replay") -> Iterator[str]:
+    yield f"{replayed.differing:,} of {replayed.compared:,} votes drawn again differ from the record."
+    if replayed.ok:
+        yield "The votes drawn again confirm it:"
+        yield from _conclusion_lines(replayed.confirmed)
+        return
+    yield "The record is not confirmed:"
+    yield from (sentence for _, sentence in replayed.problems)
+    yield "What the votes drawn here say instead, if everything else in the record is right:"
+    yield from _conclusion_lines(replayed.confirmed)
+
+
+def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:
+    """Verdict, sentence, and the kind of guarantee wherever there is a radius."""
     from psmooth import views
 
-    yield "The certificate agrees with itself: bounds and radius follow from its counts."
-    yield views.verdict_sentence(found.certificate)
-    yield views.sentence(found.certificate)
-    if replayed is not None:
-        yield replayed.sentence
+    yield views.verdict_sentence(record)
+    yield views.sentence(record)
+    if record.verdict == "certified":
+        yield ": ".join(views.guarantee_words_of(record))
 
 
 # --- small things
@@ -727,7 +820,23 @@ def _plain(text: str) -> str:
 
 
 def _json_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _show_json(text: str) -> None:
+    """On a console that lacks a letter all of them are escaped, which JSON allows within its texts alone: there."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        text = "".join(letter if letter.isascii() else json.dumps(letter)[1:-1] for letter in text)
+    typer.echo(text, nl=False)
+
+
+def _let_every_letter_be_printed() -> None:
+    """What a console of few letters, such as that of Windows, cannot show is printed as its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _save_picture(pixels: Any, path: Path) -> None:

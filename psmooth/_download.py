@@ -7,6 +7,7 @@ import errno
 import hashlib
 import re
 import shutil
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from huggingface_hub import get_session
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import WeakFileLock, hf_raise_for_status  # type: ignore[attr-defined]
 
+from psmooth.environment import check_way
 from psmooth.errors import HubError
 
 Progress = Callable[[int, int], None]
@@ -49,6 +51,7 @@ def download(
         HubError: the file is not the one on record (what was fetched is removed), or the disk is full.
         OSError, HTTP_ERROR: the connection broke, or the server refused.
     """
+    check_way()
     part = target.with_name(f"{target.name}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(target.with_name(f"{target.name}.lock")):
@@ -115,13 +118,30 @@ def check_room(folder: Path, wanted: int) -> None:
         raise HubError(
             "The disk is full: {wanted:,} MB are needed and {free:,} MB are free. Make room, or set HF_HOME to a "
             "folder on a larger disk.",
-            wanted=_megabytes(wanted),
-            free=_megabytes(free),
+            wanted=megabytes(wanted),
+            free=megabytes(free),
         )
 
 
-def _megabytes(count: int) -> int:
+def megabytes(count: int) -> int:
+    """Bytes as a visitor reads them."""
     return max(1, round(count / 1e6))
+
+
+def is_distrust(error: BaseException | None) -> bool:
+    """Whether it came from a certificate of the server that could not be verified."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def distrusted(what: str) -> HubError:
+    """The error for it."""
+    return HubError(
+        "{what} cannot be fetched: the certificate of the server is signed by nobody whom this machine knows, as "
+        "behind a proxy that opens connections. Set SSL_CERT_FILE to a file with your institution's certificate.",
+        what=what,
+    )
 
 
 def broken(name: str) -> HubError:

@@ -9,6 +9,8 @@ Sizes are read off the tensors, so that a configuration cannot contradict its we
 import json
 import math
 import pickle
+import re
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,12 @@ from psmooth._open_clip import open_clip
 from psmooth._text_towers import POOLS, SentencePieces, SiglipText, Tokenizer, WordPieces, bert_text
 from psmooth.errors import ModelError
 from psmooth.scans import CropRule
+
+_LARGEST_TOLD = 2**22  # bytes of a configuration
+_LARGEST_SIDE = 1024  # pixels of a crop
+_MOST_BLOCKS, _MOST_TENSORS = 256, 10_000  # several times what the largest CLIP has
+_SLACK = 2**24  # numbers that a network holds beside its weights: masks and tables of places
+_TIMM_NAME = re.compile(r"[\w.-]+")
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -55,9 +63,51 @@ class Files:
         if not file.is_file():
             return {}
         try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            return read_told(file)
+        except ValueError as error:
             raise ModelError("{name} is not JSON that can be read. Fetch the model again.", name=name) from error
+
+
+def read_told(file: Path) -> dict[str, Any]:
+    """What a JSON file says.
+
+    Raises:
+        ModelError: something else lies in its place.
+        ValueError: it is no JSON object, nested too deeply, or too large for a configuration.
+    """
+    check_content(file)
+    if file.stat().st_size > _LARGEST_TOLD:
+        raise ValueError(file.name)
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(file.name) from error
+    if not isinstance(told, dict):
+        raise ValueError(file.name)
+    return told
+
+
+def shown(told: object) -> str:
+    """A word of a configuration as a sentence can hold it: short, and without what cannot be encoded."""
+    return str(told)[:60].encode("utf-8", "replace").decode()
+
+
+def check_content(file: Path) -> None:
+    """Raise ModelError where a file holds what often comes in its place."""
+    with file.open("rb") as opened:
+        head = opened.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith(b"version https://git-lfs"):
+        raise ModelError(
+            "{file} is a Git LFS pointer, three lines that stand for the file. Run `git lfs pull` where it was cloned, "
+            "or fetch the file itself.",
+            file=file.name,
+        )
+    if head.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        raise ModelError(
+            "{file} is a web page, as a proxy or a login sends it in the place of a file. Fetch the file again, or on "
+            "another network.",
+            file=file.name,
+        )
 
 
 class DualEncoder(nn.Module):
@@ -80,7 +130,21 @@ def read_model(spec: ModelSpec, files: Files) -> Parts:
     Raises:
         ModelError: a file is missing or damaged, the architecture is not one of these, or a key is missing or surplus.
     """
-    return FORMATS[spec.family](spec, files)
+    try:
+        return FORMATS[spec.family](spec, files)
+    except ModelError:
+        raise
+    except Exception as error:  # the files are anybody's, and each library has its own word for what it cannot read
+        raise ModelError(
+            "The files of '{model}' are damaged or contradict each other. Fetch the model again.", model=spec.id
+        ) from error
+
+
+def check_configuration(folder: Path) -> None:
+    """Raise ModelError where a configuration is damaged or asks for what is not read, before there are weights."""
+    if (file := folder / "open_clip_config.json").is_file():
+        _open_clip_config(file)
+    Files(folder, (), folder).read_json("config.json")
 
 
 def detect_format(folder: Path) -> str:
@@ -101,27 +165,68 @@ def detect_format(folder: Path) -> str:
 def read_state(spec: ModelSpec, files: Iterable[Path]) -> State:
     """All tensors of the files, those of floating point as float32; pickles are read without running any code."""
     state: State = {}
+    files = tuple(files)
+    for file in files:
+        check_content(file)
     try:
         for file in files:
-            state |= load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
+            state |= _named(load_file(file) if file.suffix == ".safetensors" else _read_pickle(file))
     except pickle.UnpicklingError as error:
         raise ModelError(
             "The weights of '{model}' hold more than tensors and could run code; they are not read. Convert them to "
             "safetensors on a machine that may run them.",
             model=spec.id,
         ) from error
-    except (SafetensorError, RuntimeError, OSError, ValueError, EOFError) as error:
+    except (
+        SafetensorError, RuntimeError, OSError, ValueError, EOFError, LookupError, TypeError, AttributeError,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         raise _misfit(spec) from error
+    _check_bytes(spec, state, sum(file.stat().st_size for file in files))
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
 
 
-def _read_pickle(file: Path) -> State:
-    try:
-        found = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except RuntimeError:  # files of torch before 1.6 cannot be mapped
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    found = found.get("state_dict", found)
-    return {key.removeprefix("module."): value for key, value in found.items()}
+def _read_pickle(file: Path) -> Any:
+    with file.open("rb") as opened:
+        zipped = opened.read(4) == b"PK\x03\x04"
+    if zipped:
+        _check_zip(file)
+    found = torch.load(file, map_location="cpu", weights_only=True, mmap=zipped)  # torch before 1.6 wrote no zip
+    return found["state_dict"] if isinstance(found, dict) and "state_dict" in found else found
+
+
+def _check_zip(file: Path) -> None:
+    """Raise ValueError unless each entry stands in the file as it is, once: torch writes no other."""
+    with zipfile.ZipFile(file) as opened:
+        entries = opened.infolist()
+    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    if packed or sum(entry.file_size for entry in entries) > file.stat().st_size:
+        raise ValueError(file.name)
+
+
+def _named(found: Any) -> State:
+    """Tensors by name, without what torch.compile and data parallel training put before the names; else ValueError."""
+    plain = isinstance(found, dict) and all(isinstance(key, str) and _is_plain(value) for key, value in found.items())
+    named = {key.replace("_orig_mod.", "").removeprefix("module."): value for key, value in found.items()}
+    if not plain or len(named) != len(found) or len(named) > _MOST_TENSORS:
+        raise ValueError
+    return named
+
+
+def _is_plain(value: Any) -> bool:
+    dense = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
+    return dense and value.device.type == "cpu"
+
+
+def _check_bytes(spec: ModelSpec, state: State, size: int) -> None:
+    """Raise ModelError where a few bytes of the files stand for many: a pickle can repeat and expand what it stores."""
+    expanded = any(value.nbytes > value.untyped_storage().nbytes() for value in state.values())
+    if expanded or sum(value.nbytes for value in state.values()) > 2 * size + _LARGEST_TOLD:
+        raise ModelError(
+            "The weights of '{model}' are expanded: their tensors are larger than the file that they stand in, and are "
+            "not read. Save them whole, as safetensors.",
+            model=spec.id,
+        )
 
 
 def _mapped(spec: ModelSpec, files: Files, rename: Callable[[State], State]) -> State:
@@ -138,8 +243,15 @@ def _misfit(spec: ModelSpec) -> ModelError:
     )
 
 
-def _build(spec: ModelSpec, make: Callable[[], nn.Module]) -> nn.Module:
+def _build(spec: ModelSpec, make: Callable[[], nn.Module], state: State) -> nn.Module:
+    """The network, once it is known to be no larger than its weights: a first one has shapes and no memory."""
     try:
+        if spec.family != "bundled":
+            with torch.device("meta"):
+                empty = make()
+            held = sum(value.numel() for value in (*empty.parameters(), *empty.buffers()))
+            if held > 2 * sum(value.numel() for value in state.values()) + _SLACK:
+                raise _misfit(spec)
         return make()
     except ModelError:
         raise
@@ -164,7 +276,10 @@ def _load(spec: ModelSpec, network: nn.Module, state: State) -> nn.Module:
 
 def _count(state: State, prefix: str) -> int:
     """How many numbered blocks stand behind the prefix."""
-    return len({key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)})
+    found = len({key.removeprefix(prefix).split(".")[0] for key in state if key.startswith(prefix)})
+    if found > _MOST_BLOCKS:
+        raise ValueError(prefix)
+    return found
 
 
 # --- open_clip
@@ -175,7 +290,7 @@ def _read_open_clip(spec: ModelSpec, files: Files) -> Parts:
     model, preprocess = config["model_cfg"], config["preprocess_cfg"]
     model["quick_gelu"] = _quick_gelu(spec, files, bool(model.get("quick_gelu", False)))
     state = without(read_state(spec, files.weights), "text.transformer.embeddings.position_ids")
-    network = _load(spec, _build(spec, lambda: _open_clip_network(model, state)), state)
+    network = _load(spec, _build(spec, lambda: _open_clip_network(model, state), state), state)
     text = model["text_cfg"]
     tokenizer = (
         read_word_pieces(files.words)
@@ -187,7 +302,8 @@ def _read_open_clip(spec: ModelSpec, files: Files) -> Parts:
         fit="pad" if preprocess.get("resize_mode") == "longest" else "crop",
         interpolation="bilinear" if preprocess.get("interpolation") == "bilinear" else "bicubic",
     )
-    return Parts(network, tokenizer, rule, preprocess.get("mean", OPENAI_MEAN), preprocess.get("std", OPENAI_STD))
+    mean, std = preprocess.get("mean", OPENAI_MEAN), preprocess.get("std", OPENAI_STD)
+    return Parts(network, tokenizer, rule, _channels(mean), _channels(std, least=1e-6))
 
 
 def _open_clip_config(file: Path) -> dict[str, Any]:
@@ -196,16 +312,39 @@ def _open_clip_config(file: Path) -> dict[str, Any]:
             "The model is incomplete: {file} is missing from its folder. Fetch the folder again.", file=file.name
         )
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = read_told(file)
         model = dict(config["model_cfg"])
-        return {
-            "model_cfg": model | {"text_cfg": dict(model["text_cfg"]), "vision_cfg": dict(model["vision_cfg"])},
-            "preprocess_cfg": dict(config.get("preprocess_cfg") or {}),
-        }
-    except (ValueError, KeyError, TypeError) as error:
+        text, vision = dict(model["text_cfg"]), dict(model["vision_cfg"])
+        preprocess = dict(config.get("preprocess_cfg") or {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             "{file} is not an open_clip configuration: it needs model_cfg and preprocess_cfg.", file=file.name
         ) from error
+    _check_architecture(text, vision)
+    return {
+        "model_cfg": model | {"text_cfg": text, "vision_cfg": vision | {"timm_model_pretrained": False}},
+        "preprocess_cfg": preprocess,
+    }
+
+
+def _check_architecture(text: dict[str, Any], vision: dict[str, Any]) -> None:
+    """timm takes the name of a repository too, and would fetch it; a tower of a million blocks is built for ever."""
+    name = vision.get("timm_model_name") or "none"
+    sizes = [size for part in (text, vision) for size in _numbers(part)]
+    blocks = [size for part in (text, vision) for size in _numbers([part.get("layers"), part.get("heads")])]
+    local = isinstance(name, str) and _TIMM_NAME.fullmatch(name)
+    if not local or not all(abs(size) <= 1e6 for size in sizes) or not all(size <= _MOST_BLOCKS for size in blocks):
+        raise ModelError(
+            "Its configuration asks for a network from another repository, or for one of a size that no model has. "
+            "Choose another model."
+        )
+
+
+def _numbers(told: Any) -> list[float]:
+    """All numbers in a part of a configuration."""
+    if isinstance(told, dict | list):
+        return [number for part in (told.values() if isinstance(told, dict) else told) for number in _numbers(part)]
+    return [told] if isinstance(told, int | float) else []
 
 
 def _quick_gelu(spec: ModelSpec, files: Files, stated: bool) -> bool:
@@ -238,15 +377,16 @@ def _with_bert(model: dict[str, Any], state: State) -> nn.Module:
     """An image tower of open_clip's beside BERT; its sizes are in the weights, so no other repository is asked."""
     text = model["text_cfg"]
     pool, proj = text.get("hf_pooler_type"), text.get("hf_proj_type")
-    known = "bert" in text["hf_model_name"].lower() and "roberta" not in text["hf_model_name"].lower()
+    name = str(text["hf_model_name"]).lower()
+    known = "bert" in name and "roberta" not in name
     if not known or pool not in POOLS or proj not in ("linear", "mlp"):
         raise ModelError(
             "Its text tower is '{tower}' with {pool} and projection '{projection}'; read is BERT with "
             "cls_last_hidden_state_pooler or mean_pooler or medclip, and projection linear or mlp. Choose another "
             "model.",
-            tower=text["hf_model_name"],
-            pool=str(pool),
-            projection=str(proj),
+            tower=shown(text["hf_model_name"]),
+            pool=shown(pool),
+            projection=shown(proj),
         )
     limit = text.get("context_length", 77)
     tower = bert_text(state, model["embed_dim"], pool, limit, mlp=proj == "mlp")
@@ -259,11 +399,24 @@ def _open_clip_image(model: dict[str, Any]) -> nn.Module:
     return open_clip.CustomTextCLIP(**picked, text_cfg=smallest).visual  # type: ignore[arg-type]
 
 
-def _side(size: int | list[int]) -> int:
-    sides = {size} if isinstance(size, int) else set(size)
-    if len(sides) != 1:
-        raise ModelError("The model sees pictures of {size} pixels; only square ones are supported.", size=str(size))
-    return sides.pop()
+def _side(size: Any) -> int:
+    sides = set(size) if isinstance(size, list) else {size}
+    side = sides.pop() if len(sides) == 1 else None
+    if not isinstance(side, int) or not 0 < side <= _LARGEST_SIDE:
+        raise ModelError(
+            "The model sees pictures of {size} pixels; only square ones of at most {most} are supported.",
+            size=shown(size),
+            most=_LARGEST_SIDE,
+        )
+    return side
+
+
+def _channels(values: Any, least: float = -math.inf) -> tuple[float, ...]:
+    """A mean or a standard deviation of each colour; ValueError where they are no three numbers."""
+    red, green, blue = (float(value) for value in values)
+    if not all(least <= value < math.inf for value in (red, green, blue)):
+        raise ValueError(values)
+    return red, green, blue
 
 
 def read_word_pieces(folder: Path) -> WordPieces:
@@ -271,6 +424,9 @@ def read_word_pieces(folder: Path) -> WordPieces:
     from tokenizers import BertWordPieceTokenizer, Tokenizer
 
     whole, plain = folder / "tokenizer.json", folder / "vocab.txt"
+    for file in (whole, plain):
+        if file.is_file():
+            check_content(file)
     if whole.is_file():
         return WordPieces(Tokenizer.from_file(str(whole)))
     if not plain.is_file():
@@ -292,12 +448,13 @@ def _read_hf_clip(spec: ModelSpec, files: Files) -> Parts:
     if len(acts) > 1 or not acts <= {"quick_gelu", "gelu"}:
         raise ModelError(
             "Its activations are {activations}; read is one of quick_gelu and gelu for both.",
-            activations=", ".join(sorted(acts)),
+            activations=", ".join(sorted(map(shown, acts))),
         )
     mapped = _mapped(spec, files, map_hf_clip)
-    network = _load(spec, _build(spec, lambda: _clip_of_sizes(mapped, vision, text, "quick_gelu" in acts)), mapped)
+    quick_gelu = "quick_gelu" in acts
+    network = _load(spec, _build(spec, lambda: _clip_of_sizes(mapped, vision, text, quick_gelu), mapped), mapped)
     mean, std, interpolation = _hf_preprocessing(files, OPENAI_MEAN, OPENAI_STD)
-    rule = CropRule(size=_size_of(network), interpolation=interpolation)
+    rule = CropRule(size=_side(_size_of(network)), interpolation=interpolation)
     return Parts(network, open_clip.SimpleTokenizer(), rule, mean, std)
 
 
@@ -338,10 +495,19 @@ def _vision_of_sizes(state: State, heads: int) -> dict[str, Any]:
 def _hf_preprocessing(files: Files, mean: Any, std: Any) -> tuple[Any, Any, Any]:
     told = files.read_json("preprocessor_config.json")
     bilinear = told.get("resample") == 2  # Pillow's number
-    return told.get("image_mean", mean), told.get("image_std", std), "bilinear" if bilinear else "bicubic"
+    mean, std = told.get("image_mean", mean), told.get("image_std", std)
+    return _channels(mean), _channels(std, least=1e-6), "bilinear" if bilinear else "bicubic"
 
 
 # --- SigLIP of transformers (MedSigLIP)
+
+
+_SIGLIP_PARTS = ("text_config", "vision_config")
+_SIGLIP_SIZES = {  # nothing else of a configuration reaches transformers, which fetches what some words name
+    "bos_token_id", "eos_token_id", "hidden_act", "hidden_size", "image_size", "intermediate_size", "layer_norm_eps",
+    "max_position_embeddings", "num_attention_heads", "num_hidden_layers", "pad_token_id", "patch_size",
+    "projection_size", "vocab_size",
+}  # fmt: skip
 
 
 class _SiglipImage(nn.Module):
@@ -358,18 +524,21 @@ def _read_siglip(spec: ModelSpec, files: Files) -> Parts:
 
     if not (words := files.words / "spiece.model").is_file():
         raise ModelError("The model is incomplete: spiece.model is missing from its folder. Fetch the folder again.")
+    check_content(words)
     config = files.read_json("config.json")
     mapped = _mapped(spec, files, map_siglip)
-    network = _load(spec, _build(spec, lambda: _siglip_network(config)), mapped)
+    network = _load(spec, _build(spec, lambda: _siglip_network(config), mapped), mapped)
     mean, std, interpolation = _hf_preprocessing(files, (0.5,) * 3, (0.5,) * 3)
-    rule = CropRule(size=config["vision_config"].get("image_size", 224), interpolation=interpolation)
+    rule = CropRule(size=_side(config["vision_config"].get("image_size", 224)), interpolation=interpolation)
     return Parts(network, SentencePieces(SentencePieceProcessor(model_file=str(words))), rule, mean, std)
 
 
 def _siglip_network(config: dict[str, Any]) -> nn.Module:
     from transformers import SiglipConfig, SiglipModel
 
-    whole = SiglipModel(SiglipConfig(text_config=config["text_config"], vision_config=config["vision_config"]))
+    told = {name: {key: config[name][key] for key in _SIGLIP_SIZES & config[name].keys()} for name in _SIGLIP_PARTS}
+    _check_architecture({}, {"layers": [told[name].get("num_hidden_layers") for name in _SIGLIP_PARTS], **told})
+    whole = SiglipModel(SiglipConfig(text_config=told["text_config"], vision_config=told["vision_config"]))
     return DualEncoder(_SiglipImage(whole.vision_model), SiglipText(whole.text_model), bias=True)
 
 
@@ -390,7 +559,7 @@ class _SwinImage(nn.Module):
 
 def _read_medclip(spec: ModelSpec, files: Files) -> Parts:
     mapped = _mapped(spec, files, map_medclip)
-    network = _load(spec, _build(spec, lambda: _medclip_network(mapped)), mapped)
+    network = _load(spec, _build(spec, lambda: _medclip_network(mapped), mapped), mapped)
     rule = CropRule(size=_MEDCLIP_SIZE, fit="pad")
     return Parts(network, read_word_pieces(files.words), rule, (_MEDCLIP_MEAN,) * 3, (_MEDCLIP_STD,) * 3)
 
@@ -420,8 +589,8 @@ def _medclip_network(state: State) -> nn.Module:
 
 def _read_unimed(spec: ModelSpec, files: Files) -> Parts:
     mapped = _mapped(spec, files, map_unimed)
-    network = _load(spec, _build(spec, lambda: _unimed_network(mapped)), mapped)
-    rule = CropRule(size=_size_of(network))
+    network = _load(spec, _build(spec, lambda: _unimed_network(mapped), mapped), mapped)
+    rule = CropRule(size=_side(_size_of(network)))
     return Parts(network, read_word_pieces(files.words), rule, OPENAI_MEAN, OPENAI_STD)
 
 

@@ -80,8 +80,8 @@ UNDERSTAND_WORDS: Final[dict[str, str]] = {
     "understand_votes_short": "Votes to radius",
     "understand_votes_title": "From votes to a radius",
     "understand_votes_lead": (
-        "Noisy copies of one scan vote. Their share gives a cautious lower bound; the bell curve turns the bound into "
-        "a number of standard deviations; times the noise, that is the radius."
+        "Noisy copies of one crop vote. Their share gives a lower bound that holds with the confidence chosen; the "
+        "bell curve turns the bound into a number of standard deviations; times the noise, that is the radius."
     ),
     "understand_votes_alt": (
         "Four linked pictures: votes as they come, their running share, the inverse of the bell curve, and the ruler "
@@ -99,7 +99,7 @@ UNDERSTAND_WORDS: Final[dict[str, str]] = {
     "understand_plane_title": "A boundary, smoothed",
     "understand_plane_lead": (
         "A made-up classifier cuts this plane into A and B along a ragged line. Let noisy copies vote, and the line "
-        "turns smooth. Drag the point: inside its circle the vote cannot change."
+        "turns smooth. Drag the point: inside its circle the smoothed answer does not change."
     ),
     "understand_plane_alt": (
         "A plane cut by a ragged boundary, the smoothed boundary over it, a point with its noisy copies, and its "

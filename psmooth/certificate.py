@@ -4,8 +4,9 @@ It knows nothing about models, scans and noise: everything it says is arithmetic
 
 That is also the limit of `verify`. It sees every number that no longer follows from the others; it cannot see a
 record whose counts were invented consistently, nor one in which a fact that enters no formula (a seed, a device, the
-name of a model, the noise level of an abstention) was replaced by another well-formed one. Only running the sampling
-again, from the recorded seed and with the scan at hand, shows that.
+name of a model, the noise level of an abstention) was replaced by another well-formed one. Drawing the votes again,
+from the recorded seed and with the scan at hand (`psmooth.replay`, ``psmooth verify --scan``), ties everything to the
+run that decides a vote or follows from the votes. What even that does not show is `NOT_SHOWN`.
 
 Formulas: Cohen, Rosenfeld & Kolter 2019 (arXiv 1902.02918), Theorem 1 and Algorithm 1; `psmooth.bounds`.
 """
@@ -75,6 +76,45 @@ FROZEN_PROMPT = (
     "The prompt was tuned on noise around this scan: the certificate holds for the classifier with that prompt frozen "
     "and does not cover a system that tunes again on an altered scan."
 )
+BANK_OF_THIS_SCAN = (
+    "The prompt bank was learned or chosen on this very crop: the certificate holds for the classifier with that bank "
+    "frozen and does not cover a system that learns again on an altered scan."
+)
+DENOISER_OF_THIS_SCAN = (
+    "The denoiser was learned on this very crop: the certificate holds for the classifier with that denoiser frozen "
+    "and does not cover a system that learns again on an altered scan."
+)
+UNKNOWN_POOL = (
+    "The prompt bank does not say which scans it was learned on: the certificate holds for the classifier with that "
+    "bank as it is, and is unconditional only if this scan was not among them."
+)
+BEGAN_AGAIN = (
+    "Memory ran out during a first attempt, whose seed is first_seed; its votes were thrown away and none of them is "
+    "counted here."
+)
+
+# What drawing the votes again cannot show, each with the fields of the file that it is about.
+NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "that the plan and its failure probability were announced before the first vote, and why the run ended",
+        (
+            "plan", "selection_votes", "max_votes", "failure_probability", "anytime_failure_probability",
+            "final_failure_probability", "target_radius", "ended",
+        ),
+    ),
+    ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed")),
+    (
+        "that the lists of what bank and denoiser were learned on are whole",
+        ("bank.learned_on_scan", "denoiser_learned_on_scan"),
+    ),
+    ("on which device, with which precision, batch size and versions it ran", (
+        "device", "precision", "batch_size", "versions",
+    )),
+    ("when it ran", ("time",)),
+    ("the licence of the model, and where the bank was published", ("model.licence", "bank.id", "bank.revision")),
+    ("that the scan was published in that gallery", ("gallery",)),
+    ("what a task of one's own and its classes are called beside the words of the prompts", ("task", "class_ids")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,7 +173,9 @@ class Run:
     """Everything fixed before the first vote of one contender; raises PlanError naming the field that is wrong.
 
     ``denoiser_sha256`` is that of the file a denoiser was fitted into, None for a closed form; ``gallery`` says where
-    the scan was published, None for a scan that was not;
+    the scan was published, None for a scan that was not; ``first_seed`` is that of an attempt that ran out of memory;
+    ``denoiser_learned_on_scan`` and the bank's ``learned_on_scan`` say whether this crop was among those they were
+    learned or chosen on, None where that is not known;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
     """
 
@@ -159,6 +201,8 @@ class Run:
     versions: dict[str, str]
     time: str
     gallery: dict[str, Any] | None = None
+    first_seed: str | None = None
+    denoiser_learned_on_scan: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("class_ids", "class_names", "templates"):
@@ -173,19 +217,32 @@ class Run:
     @property
     def caveats(self) -> tuple[str, ...]:
         """The sentences that go with every certificate of this run."""
-        seed = FRESH_SEED if self.seed_origin == "fresh" else GIVEN_SEED
-        frozen = (FROZEN_PROMPT,) if self.guarantee == "frozen_prompt" else ()
-        return (NOT_CLINICAL, WHAT_RADIUS, NOT_CORRECT, seed, *frozen)
+        bank, tuned = self.bank or {}, GUARANTEES[self.method] == "frozen_prompt"
+        told = (
+            (FRESH_SEED if self.seed_origin == "fresh" else GIVEN_SEED, True),
+            (BEGAN_AGAIN, self.first_seed is not None),
+            (FROZEN_PROMPT, tuned),
+            (BANK_OF_THIS_SCAN, bank.get("learned_on_scan") is True),
+            (DENOISER_OF_THIS_SCAN, self.denoiser_learned_on_scan is True),
+            (UNKNOWN_POOL, not tuned and bank.get("learned_on_scan", False) is None),
+        )
+        return (NOT_CLINICAL, WHAT_RADIUS, NOT_CORRECT, *(sentence for sentence, applies in told if applies))
 
 
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name != "plan")
+
+
+def guarantee_of(method: str, *learned_on_scan: bool | None) -> Guarantee:
+    """The kind of guarantee: that of the method, frozen too if bank or denoiser was learned on this very crop."""
+    return "frozen_prompt" if any(learned_on_scan) else GUARANTEES[method]
 
 
 @dataclass(frozen=True)
 class Votes:
     """The votes of one contender so far, by class in the order of `Run.class_ids`.
 
-    ``invalid`` votes were not a number: they count against the leader and for every rival. ``best`` holds, by class,
+    ``invalid`` votes were not a number: they count against the leader and for every rival; ``invalid_selection`` are
+    those among the selection votes, which choose no class. ``best`` holds, by class,
     the (votes, total) at which the leader's lower bound was highest and each rival's upper bound lowest; the votes of
     a rival include the invalid ones. Under the paper's plan, which is read once, it is (0, 0) until the end.
     """
@@ -195,12 +252,14 @@ class Votes:
     invalid: int = 0
     best: tuple[State, ...] = ()
     ended: Ending = "running"
+    invalid_selection: int = 0
 
     def __post_init__(self) -> None:
         best = self.best or ((0, 0),) * len(self.counts)
         object.__setattr__(self, "selection", tuple(index(votes) for votes in self.selection))
         object.__setattr__(self, "counts", tuple(index(votes) for votes in self.counts))
         object.__setattr__(self, "invalid", index(self.invalid))
+        object.__setattr__(self, "invalid_selection", index(self.invalid_selection))
         object.__setattr__(self, "best", tuple((index(votes), index(total)) for votes, total in best))
         if self.ended not in get_args(Ending):
             raise PlanError(
@@ -211,7 +270,8 @@ class Votes:
         if not len(self.selection) == len(self.counts) == len(self.best):
             raise PlanError("selection, counts and best differ in length; each must have one entry for every class.")
         against = [total - votes for votes, total in self.best]
-        if min(*self.selection, *self.counts, self.invalid, *against, *(votes for votes, _ in self.best)) < 0:
+        invalid = (self.invalid, self.invalid_selection)
+        if min(*self.selection, *self.counts, *invalid, *against, *(votes for votes, _ in self.best)) < 0:
             raise PlanError(
                 "A number of votes is negative; counts start at 0, and best has no more votes than were cast."
             )
@@ -220,6 +280,11 @@ class Votes:
     def total(self) -> int:
         """All estimation votes, the invalid ones included."""
         return sum(self.counts) + self.invalid
+
+    @property
+    def selected(self) -> int:
+        """All selection votes, the invalid ones included."""
+        return sum(self.selection) + self.invalid_selection
 
     @property
     def leader(self) -> int:
@@ -375,7 +440,7 @@ def _readings(run: Run, votes: Votes) -> Iterator[_Reading]:
     if plan.name == "live":
         yield _read(run, votes, votes.best, plan.anytime_failure_probability, "anytime")
     if votes.total == plan.max_votes and votes.ended != "target_radius":
-        yield _read(run, votes, _states(votes), plan.final_failure_probability, "clopper_pearson")
+        yield _read(run, votes, states_of(votes), plan.final_failure_probability, "clopper_pearson")
 
 
 def _read(run: Run, votes: Votes, states: tuple[State, ...], failure_probability: float, bound: Bound) -> _Reading:
@@ -406,7 +471,7 @@ def _favourable(states: Sequence[State], leader: int) -> tuple[list[int], list[i
 
 def _best_states(run: Run, votes: Votes) -> tuple[State, ...]:
     """By class, the moment at which the bound was best: the one recorded so far, or now."""
-    now = _states(votes)
+    now = states_of(votes)
     if run.plan.name == "paper":
         return now if votes.total == run.plan.max_votes else votes.best
     better = _improves(run, votes, _STEP)
@@ -417,11 +482,11 @@ def _improves(run: Run, votes: Votes, margin: float) -> list[bool]:
     """By class, whether the anytime bound now is better than where it was best so far, by more than ``margin``."""
     share = _share(run, run.plan.anytime_failure_probability)
     held = np.asarray(_lower_bounds(votes.best, votes.leader, share, "anytime"))
-    favourable, totals = _favourable(_states(votes), votes.leader)
+    favourable, totals = _favourable(states_of(votes), votes.leader)
     return anytime_reaches(np.minimum(held + margin, 1.0), favourable, totals, share).tolist()
 
 
-def _states(votes: Votes) -> tuple[State, ...]:
+def states_of(votes: Votes) -> tuple[State, ...]:
     """By class, (votes, total) now; an invalid vote counts for every rival and not for the leader."""
     return tuple(
         (count + (0 if place == votes.leader else votes.invalid), votes.total)
@@ -490,6 +555,7 @@ def _vote_facts(run: Run, votes: Votes) -> dict[str, Any]:
         "invalid": votes.invalid,
         "best": dict(zip(run.class_ids, best, strict=True)),
         "selection": dict(zip(run.class_ids, votes.selection, strict=True)),
+        "invalid_selection": votes.invalid_selection,
         "ended": votes.ended,
     }
 
@@ -527,6 +593,7 @@ def _build(record: Mapping[str, Any]) -> tuple[Run, Votes]:
         invalid=int(record["invalid"]),
         best=tuple((int(record["best"][name]["votes"]), int(record["best"][name]["total"])) for name in classes),
         ended=record["ended"],
+        invalid_selection=int(record.get("invalid_selection", 0)),
     )
     return run, votes
 
@@ -571,8 +638,8 @@ def _recomputed_problems(record: Mapping[str, Any], result: Certificate | Absten
 
 
 def _selection_problems(result: Certificate | Abstention) -> Iterator[Problem]:
-    cast, planned = sum(result.votes.selection), result.run.plan.selection_votes or 0
-    if cast > planned:
+    cast, planned = result.votes.selected, result.run.plan.selection_votes or 0
+    if cast > planned or (result.votes.total and cast < planned):
         yield "selection", f"selection has {cast:,} votes in all, but selection_votes announces {planned:,}."
 
 
@@ -593,7 +660,7 @@ def _target_reached(result: Certificate | Abstention) -> bool:
 
 def _best_problems(result: Certificate | Abstention) -> Iterator[Problem]:
     """The best moments must lie on a way to the final counts, and be no worse than the final one."""
-    run, votes, now = result.run, result.votes, _states(result.votes)
+    run, votes, now = result.run, result.votes, states_of(result.votes)
     for name, (count, total), (final, cast) in zip(run.class_ids, votes.best, now, strict=True):
         if count > final or total - count > cast - final:
             way = f"{count:,} of {total:,} votes for {name}, which cannot lead to {final:,} of {cast:,}"

@@ -11,7 +11,7 @@ import secrets
 import string
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -22,22 +22,22 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from psmooth import __version__
-from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude
+from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan, Run, Votes, advance, conclude, guarantee_of
 from psmooth.denoise import Denoiser, find_denoiser
-from psmooth.errors import BankError, CertificateError, ModelError, PlanError
+from psmooth.errors import BankError, ModelError, PlanError
 from psmooth.learning import tune
-from psmooth.models import MedVLM, folder_of, load_model
+from psmooth.models import MedVLM, folder_of
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.runtime import best_batch_size
 from psmooth.sampling import Phase, grid_noise, noisy_copies, noisy_embeddings
-from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
+from psmooth.scans import Crop, CropRule, Scan, crop_scan
 from psmooth.tasks import Task, find_task
 
 _SECONDS_BETWEEN_LOOKS = 0.1
 _TUNE_COPIES = 100  # of PromptSmooth's per-scan step
-_TOLERATED = 0.001  # share of votes that may differ when a run is repeated on another machine
 _PACKAGES = ("torch", "open_clip_torch", "timm", "numpy", "scipy")
 
 Results = dict[str, Certificate | Abstention]
@@ -53,7 +53,8 @@ class Progress:
         seconds, votes_per_second, seconds_left: since the run began; over both phases; until its announced end.
         results: by contender, the certificate or abstention that would be issued if the run ended now.
         clean: by contender, the class id that the model names without any noise.
-        notice: something the visitor should be told once, as a sentence.
+        restarted: copies a batch, if memory ran out and the run began again with fresh noise; what an earlier step
+            certified rests on votes that no longer count.
     """
 
     phase: Literal["selection", "estimation", "done"]
@@ -64,37 +65,32 @@ class Progress:
     seconds_left: float | None
     results: Results
     clean: dict[str, str]
-    notice: str | None = None
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What came of repeating a recorded run: counts by class, votes that differ, and a sentence."""
-
-    counts: tuple[int, ...]
-    differing: int
-    ok: bool
-    sentence: str
+    restarted: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Contender:
     """One way to turn embeddings into votes: class vectors ``(classes, dim)`` and what they are called.
 
+    ``templates`` are those that the vectors were made from, ``bank`` is what a certificate records of theirs.
     ``start`` is the context from which a prompt is tuned on the scan; its vectors are filled in after the tune phase.
     ``clean`` are the vectors for the scan without noise where they are others than those that vote.
     """
 
     method: str
     vectors: Tensor
+    templates: tuple[str, ...]
     bank: dict[str, Any] | None = None
     start: Tensor | None = None
     clean: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class _Order:
-    """A checked request: everything that is fixed before the first vote."""
+class Order:
+    """A checked request: everything that is fixed before the first vote.
+
+    After memory has run out, ``restarted`` holds the copies a batch and ``first_seed`` the seed of the first attempt.
+    """
 
     model: MedVLM
     crop: Crop
@@ -107,7 +103,8 @@ class _Order:
     seed_origin: Literal["fresh", "given"]
     batch_size: int
     gallery: dict[str, str | None] | None = None
-    notice: str | None = None
+    restarted: int | None = None
+    first_seed: str | None = None
 
 
 @dataclass
@@ -176,11 +173,12 @@ def certify(
         )
     origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    contenders = _contenders(model, found, methods, front, noise_level, banks)
+    contenders = find_contenders(model, crop, found, methods, front, noise_level, banks)
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
-    order = _Order(model, crop, found, contenders, noise_level, front, plan, _seed(seed), origin, batch, gallery)
+    order = Order(model, crop, found, contenders, noise_level, front, plan, _seed(seed), origin, batch, gallery)
+    use_whole_float32(model.device)
     return _until_it_fits(order)
 
 
@@ -188,55 +186,17 @@ def stopped(progress: Progress) -> Results:
     """The results of a run that was ended by hand at this progress; under the live plan certificates stay valid."""
     if progress.phase == "done":
         return progress.results
-    return {
-        key: conclude(result.run, replace(result.votes, ended="stopped")) if result.votes.ended == "running" else result
-        for key, result in progress.results.items()
-    }
+    return {key: ended_by_hand(result) for key, result in progress.results.items()}
 
 
-def replay(
-    record: Certificate | Abstention,
-    scan: Scan | Crop,
-    *,
-    device: str | None = None,
-    banks: Sequence[PromptBank] = (),
-    download: Callable[[int, int], None] | None = None,
-) -> Replay:
-    """Repeat a recorded run from its seed; noise is bit-equal, and at most 0.1 % of the votes may differ.
-
-    It shows that the run can be reproduced and adds no evidence to its certificate. ``download`` is told the bytes of
-    a model that has to be fetched, as ``load_model`` has it.
-
-    Raises:
-        CertificateError: the scan, its crop, the weights or the bank are not those of the record.
-    """
-    run, votes = record.run, record.votes
-    model = load_model(run.model["weights"], device, download)
-    if model.revision != run.model["revision"]:
-        raise CertificateError(
-            "model: the weights here are not those of the certificate. Install the recorded revision."
-        )
-    crop = scan if isinstance(scan, Crop) else crop_scan(scan, _recorded_rule(run))
-    if crop.sha256 != run.crop_sha256:
-        raise CertificateError(
-            "crop_sha256: this is not the scan of the certificate, or its crop came out differently."
-        )
-    task = Task(run.task, run.task, "", run.class_ids, run.class_names, run.templates)
-    front = find_denoiser(run.denoiser, folder_of(model.spec), model.revision)
-    if front.sha256 != run.denoiser_sha256:
-        raise CertificateError("denoiser_sha256: the denoiser here is not that of the certificate. Fetch its file.")
-    contender = _contenders(model, task, (run.method,), front, run.noise_level, banks)[run.method]
-    if (contender.bank or {}).get("sha256") != (run.bank or {}).get("sha256"):
-        raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
-    order = _Order(
-        model, crop, task, {run.method: contender}, run.noise_level, front, run.plan, run.seed, run.seed_origin,
-        run.batch_size,
-    )  # fmt: skip
-    order = _tuned(order)
-    return _compare(order, order.contenders[run.method], votes)
+def ended_by_hand(result: Certificate | Abstention) -> Certificate | Abstention:
+    """What is issued if a run that is still on ends here; what has ended stays as it is."""
+    if result.votes.ended != "running":
+        return result
+    return conclude(result.run, replace(result.votes, ended="stopped"))
 
 
-def _until_it_fits(order: _Order) -> Generator[Progress, None, None]:
+def _until_it_fits(order: Order) -> Generator[Progress, None, None]:
     """The run; out of memory, it starts afresh with fresh noise and half the batch."""
     while True:
         try:
@@ -252,27 +212,26 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _halved(order: _Order) -> _Order:
+def _halved(order: Order) -> Order:
     if order.batch_size == 1:
         raise ModelError("Not even one noisy copy fits into memory. Close other programs or take a smaller model.")
     batch = order.batch_size // 2
-    sentence = f"Memory ran out, so the run began again with fresh noise and {batch} copies a batch."
     # A given seed is moved on by one: noise whose votes were seen is never drawn again.
     seed = _seed(None) if order.seed_origin == "fresh" else f"{(int(order.seed, 16) + 1) % 2**128:032x}"
-    return replace(order, batch_size=batch, seed=seed, notice=sentence)
+    return replace(order, batch_size=batch, seed=seed, restarted=batch, first_seed=order.first_seed or order.seed)
 
 
-def _run(order: _Order) -> Iterator[Progress]:
+def _run(order: Order) -> Iterator[Progress]:
     """One run from the first selection vote to its end."""
-    clock, planned = _Clock(order.plan), order.plan.max_votes
+    clock, planned = _Clock(order.plan, order.restarted), order.plan.max_votes
     tallies = {key: _Tally(run, _no_votes(order.task)) for key, run in _runs(order).items()}
-    yield clock.progress("selection", 0, tallies, {}, order.notice)
-    order = _tuned(order)
+    yield clock.progress("selection", 0, tallies, {})
+    order = tuned(order)
     clean = _clean_answers(order)
     select = _count(order, "select", order.plan.selection_votes or 0, tallies)
     for cast in select:
         for tally in tallies.values():
-            tally.votes = replace(tally.votes, selection=tuple(tally.fresh[:-1]))
+            tally.votes = replace(tally.votes, selection=tuple(tally.fresh[:-1]), invalid_selection=tally.fresh[-1])
         yield clock.progress("selection", cast, tallies, clean)
     for tally in tallies.values():
         tally.fresh = []
@@ -286,18 +245,30 @@ def _run(order: _Order) -> Iterator[Progress]:
             return
 
 
-def _count(order: _Order, phase: Phase, count: int, tallies: dict[str, _Tally]) -> Iterator[int]:
+def _count(order: Order, phase: Phase, count: int, tallies: dict[str, _Tally]) -> Iterator[int]:
     """Adds the votes of a phase to the tallies' fresh ones, a batch at a time; gives the votes cast so far."""
     cast = 0
     for embeddings in _embeddings(order, phase, count):
         cast += len(embeddings)
         for key, tally in tallies.items():
-            new = _ballots(embeddings, order.contenders[key].vectors)
+            answers = _answers(embeddings, order.contenders[key].vectors, order.batch_size)
+            new = torch.bincount(answers, minlength=len(order.task.class_ids) + 1).tolist()
             tally.fresh = [old + more for old, more in zip(tally.fresh or [0] * len(new), new, strict=True)]
         yield cast
 
 
-def _embeddings(order: _Order, phase: Phase, count: int) -> Iterator[Tensor]:
+def drawn_votes(order: Order, key: str, phase: Phase, count: int) -> Tensor:
+    """The votes of a contender in a phase, in the order in which they are cast.
+
+    Returns:
+        ``(count,)`` numbers of classes; one more than the last class for a vote that is not a number.
+    """
+    vectors, batch = order.contenders[key].vectors, order.batch_size
+    votes = [_answers(embeddings, vectors, batch).cpu() for embeddings in _embeddings(order, phase, count)]
+    return torch.cat([torch.zeros(0, dtype=torch.long), *votes])
+
+
+def _embeddings(order: Order, phase: Phase, count: int) -> Iterator[Tensor]:
     return noisy_embeddings(
         order.model,
         order.crop,
@@ -311,33 +282,33 @@ def _embeddings(order: _Order, phase: Phase, count: int) -> Iterator[Tensor]:
     )
 
 
-def _tuned(order: _Order) -> _Order:
+def tuned(order: Order) -> Order:
     """The order with the prompts of ``zero_shot`` and ``combined`` tuned on copies of their own, which never vote."""
     if all(one.start is None for one in order.contenders.values()):
         return order
     copies = torch.cat(list(_embeddings(order, "tune", _TUNE_COPIES)))
     contenders = {
-        key: one if one.start is None else replace(one, vectors=_tune(order, one.start, copies))
+        key: one if one.start is None else replace(one, vectors=_tune(order, one, one.start, copies))
         for key, one in order.contenders.items()
     }
     return replace(order, contenders=contenders)
 
 
-def _tune(order: _Order, start: Tensor, copies: Tensor) -> Tensor:
-    context = tune(order.model, order.task, start, copies)
+def _tune(order: Order, contender: Contender, start: Tensor, copies: Tensor) -> Tensor:
+    task = replace(order.task, templates=contender.templates)
+    context = tune(order.model, task, start, copies)
     with torch.no_grad():
-        return order.model.embed_context(context, order.task.templates[0], order.task.class_names)
+        return order.model.embed_context(context, task.templates[0], task.class_names)
 
 
-def _ballots(embeddings: Tensor, vectors: Tensor) -> list[int]:
-    """Votes by class, and in the last place those that are not a number; the lowest index wins a tie."""
-    answers = _answers(embeddings, vectors)
-    return torch.bincount(answers, minlength=len(vectors) + 1).tolist()
+def _answers(embeddings: Tensor, vectors: Tensor, batch_size: int) -> Tensor:
+    """Class numbers ``(copies,)``, one more for what is not a number; the lowest number wins a tie.
 
-
-def _answers(embeddings: Tensor, vectors: Tensor) -> Tensor:
-    logits = embeddings @ vectors.T
-    return logits.argmax(1).masked_fill(~logits.isfinite().all(1), len(vectors))
+    A last batch that is smaller is filled up: the last bits of a product may depend on its shape.
+    """
+    copies = len(embeddings)
+    logits = pad(embeddings, (0, 0, 0, batch_size - copies)) @ vectors.T
+    return logits.argmax(1).masked_fill(~logits.isfinite().all(1), len(vectors))[:copies]
 
 
 def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
@@ -358,8 +329,8 @@ def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
 class _Clock:
     """Measures a run, and says when the next look is due."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, restarted: int | None) -> None:
+        self._plan, self._restarted = plan, restarted
         self._start = self._last = time.perf_counter()
 
     def look_is_due(self) -> bool:
@@ -371,7 +342,6 @@ class _Clock:
         cast: int,
         tallies: dict[str, _Tally],
         clean: dict[str, str],
-        notice: str | None = None,
     ) -> Progress:
         self._last = time.perf_counter()
         seconds, selection = self._last - self._start, self._plan.selection_votes or 0
@@ -380,17 +350,19 @@ class _Clock:
         planned = selection if phase == "selection" else self._plan.max_votes
         results: Results = {key: conclude(tally.run, tally.votes) for key, tally in tallies.items()}
         left = 0.0 if phase == "done" else left
-        return Progress(phase, cast, planned, seconds, total / seconds, left, results, clean, notice)
+        return Progress(phase, cast, planned, seconds, total / seconds, left, results, clean, self._restarted)
 
 
-def _contenders(
+def find_contenders(
     model: MedVLM,
+    crop: Crop,
     task: Task,
     methods: Sequence[str],
     denoiser: Denoiser,
     noise_level: float,
     banks: Sequence[PromptBank],
 ) -> dict[str, Contender]:
+    """A contender for each method, with the bank that it needs; raises as ``certify`` does."""
     if not methods:
         raise PlanError("No method was given; name at least one, such as 'template'.")
     for method in methods:
@@ -398,18 +370,34 @@ def _contenders(
             raise PlanError(
                 "There is no method '{method}'; it must be one of {known}.", method=method, known=", ".join(GUARANTEES)
             )
-    return {method: _contender(model, task, method, denoiser, noise_level, banks) for method in methods}
+    return {method: _contender(model, crop, task, method, denoiser, noise_level, banks) for method in methods}
 
 
 def _contender(
-    model: MedVLM, task: Task, method: str, denoiser: Denoiser, noise_level: float, banks: Sequence[PromptBank]
+    model: MedVLM,
+    crop: Crop,
+    task: Task,
+    method: str,
+    denoiser: Denoiser,
+    noise_level: float,
+    banks: Sequence[PromptBank],
 ) -> Contender:
-    if method in ("template", "zero_shot"):
-        vectors = model.embed_prompts(task.templates, task.class_names)
-        return Contender(method, vectors, None, model.context_of(task.templates[0]) if method == "zero_shot" else None)
-    source = "few_shot" if method == "combined" else method
-    bank = next((one for one in banks if one.facts.method == source), None)
-    bank = bank or shipped_bank(model, task, source, denoiser.id)
+    if method == "template":
+        return Contender(method, model.embed_prompts(task.templates, task.class_names), task.templates)
+    if method == "zero_shot":
+        start, first = model.context_of(task.templates[0]), task.templates[:1]
+        return Contender(method, model.embed_prompts(first, task.class_names), first, start=start)
+    bank = _find_bank(model, task, "few_shot" if method == "combined" else method, denoiser, banks)
+    origin = {**bank.origin, "learned_on_scan": bank.learned_on(crop.sha256)}
+    vectors = bank.class_vectors(model, noise_level)
+    start = bank.vectors.to(model.device) if method == "combined" else None
+    clean = bank.class_vectors(model, 0) if bank.vectors.ndim == 3 else None
+    return Contender(method, vectors, (bank.facts.template,), origin, start, clean)
+
+
+def _find_bank(model: MedVLM, task: Task, method: str, denoiser: Denoiser, banks: Sequence[PromptBank]) -> PromptBank:
+    bank = next((one for one in banks if one.facts.method == method), None)
+    bank = bank or shipped_bank(model, task, method, denoiser.id)
     bank.check(model, task, denoiser.id)
     if bank.facts.denoiser_sha256 != denoiser.sha256:
         raise BankError(
@@ -417,55 +405,77 @@ def _contender(
             bank=bank.name,
             denoiser=denoiser.id,
         )
-    start = bank.vectors.to(model.device) if method == "combined" else None
-    clean = bank.class_vectors(model, 0) if bank.vectors.ndim == 3 else None
-    return Contender(method, bank.class_vectors(model, noise_level), bank.origin, start, clean)
+    return bank
 
 
-def _clean_answers(order: _Order) -> dict[str, str]:
+def _clean_answers(order: Order) -> dict[str, str]:
     """What the model says without noise, by contender; the crop fills a batch of the usual shape."""
     size = order.crop.pixels.shape[-1]
     silent = torch.zeros(order.batch_size, size, size, 3, dtype=torch.int16).numpy()
     embedding = order.model.embed_images(noisy_copies(order.crop, silent))[:1]
     names = (*order.task.class_ids, "")
     vectors = {key: one.vectors if one.clean is None else one.clean for key, one in order.contenders.items()}
-    return {key: names[int(_answers(embedding, each)[0])] for key, each in vectors.items()}
+    return {key: names[int(_answers(embedding, each, order.batch_size)[0])] for key, each in vectors.items()}
 
 
-def _runs(order: _Order) -> dict[str, Run]:
-    model, rule = order.model, order.crop.rule
-    return {
-        key: Run(
-            method=one.method,
-            guarantee=GUARANTEES[one.method],
-            denoiser=order.denoiser.id,
-            denoiser_sha256=order.denoiser.sha256,
-            noise_level=order.noise_level,
-            plan=order.plan,
-            task=order.task.id,
-            class_ids=order.task.class_ids,
-            class_names=order.task.class_names,
-            templates=order.task.templates,
-            seed=order.seed,
-            seed_origin=order.seed_origin,
-            crop_sha256=order.crop.sha256,
-            preprocessing=_rule_facts(rule),
-            batch_size=order.batch_size,
-            model={
-                "id": model.spec.id,
-                "weights": model.spec.weights,
-                "revision": model.revision,
-                "licence": model.spec.licence,
-            },
-            bank=one.bank,
-            gallery=order.gallery,
-            device=model.device.type,
-            precision="float32",
-            versions=_versions(),
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        for key, one in order.contenders.items()
-    }
+def _runs(order: Order) -> dict[str, Run]:
+    return {key: run_facts(order, one) for key, one in order.contenders.items()}
+
+
+def run_facts(order: Order, contender: Contender) -> Run:
+    """What a certificate of this contender records of everything that is fixed before the first vote."""
+    model, denoiser, bank = order.model, order.denoiser, contender.bank or {}
+    learned_on_scan = order.crop.sha256 in denoiser.pool if denoiser.pool else None
+    return Run(
+        method=contender.method,
+        guarantee=guarantee_of(contender.method, bank.get("learned_on_scan"), learned_on_scan),
+        denoiser=denoiser.id,
+        denoiser_sha256=denoiser.sha256,
+        denoiser_learned_on_scan=learned_on_scan,
+        noise_level=order.noise_level,
+        plan=order.plan,
+        task=order.task.id,
+        class_ids=order.task.class_ids,
+        class_names=order.task.class_names,
+        templates=contender.templates,
+        seed=order.seed,
+        seed_origin=order.seed_origin,
+        first_seed=order.first_seed,
+        crop_sha256=order.crop.sha256,
+        preprocessing=_rule_facts(order.crop.rule),
+        batch_size=order.batch_size,
+        model={
+            "id": model.spec.id,
+            "weights": model.spec.weights,
+            "revision": model.revision,
+            "licence": model.spec.licence,
+        },
+        bank=contender.bank,
+        gallery=order.gallery,
+        device=model.device.type,
+        precision=_precision(model.device),
+        versions=_versions(),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def use_whole_float32(device: torch.device) -> None:
+    """Turn off NVIDIA's TF32, which keeps ten of a float32's bits and which torch takes for convolutions."""
+    if device.type == "cuda":
+        for part in _products():
+            part.fp32_precision = "ieee"
+
+
+def _precision(device: torch.device) -> str:
+    """The number format of products, as it is set now."""
+    used = [part.fp32_precision for part in _products()]
+    return "tf32" if device.type == "cuda" and "tf32" in used else "float32"
+
+
+def _products() -> tuple[Any, Any]:
+    """The settings of matrix products and of convolutions on an NVIDIA card."""
+    backends: Any = torch.backends
+    return backends.cuda.matmul, backends.cudnn.conv
 
 
 def _no_votes(task: Task) -> Votes:
@@ -477,13 +487,6 @@ def _rule_facts(rule: CropRule) -> dict[str, object]:
     window = rule.window and {"center": rule.window.center, "width": rule.window.width}
     box = list(rule.box) if rule.box else None
     return {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box, "window": window}
-
-
-def _recorded_rule(run: Run) -> CropRule:
-    facts = run.preprocessing
-    window = facts["window"] and Window(**facts["window"])
-    box = tuple(facts["box"]) if facts["box"] else None
-    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window)
 
 
 @cache
@@ -507,28 +510,6 @@ def _seed(seed: str | int | None) -> str:
     if text.isdecimal() and int(text) < 2**128:
         return f"{int(text):032x}"
     raise PlanError("seed is '{seed}'; it must be a whole number below 2^128 or 32 hexadecimal digits.", seed=text[:40])
-
-
-def _compare(order: _Order, contender: Contender, votes: Votes) -> Replay:
-    select = _repeat(order, contender, "select", sum(votes.selection))
-    counts = _repeat(order, contender, "estimate", votes.total)
-    differing = _moved(select, [*votes.selection, 0]) + _moved(counts, [*votes.counts, votes.invalid])
-    cast = sum(votes.selection) + votes.total
-    ok = differing <= _TOLERATED * cast
-    words = f"{differing:,} of {cast:,} votes differ from the record"
-    verdict = "the run is reproduced" if ok else "more than 0.1 % is a failure; same versions, device and batch size?"
-    return Replay(tuple(counts[:-1]), differing, ok, f"{words}: {verdict}.")
-
-
-def _repeat(order: _Order, contender: Contender, phase: Phase, count: int) -> list[int]:
-    tallies = {contender.method: _Tally(_runs(order)[contender.method], _no_votes(order.task))}
-    for _ in _count(order, phase, count, tallies):
-        pass
-    return tallies[contender.method].fresh or [0] * (len(order.task.class_ids) + 1)
-
-
-def _moved(counts: Sequence[int], recorded: Sequence[int]) -> int:
-    return (sum(abs(new - old) for new, old in zip(counts, recorded, strict=True)) + 1) // 2
 
 
 class _CallableModule(ModuleType):

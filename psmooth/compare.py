@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from psmooth.certificate import GUARANTEES, Plan
-from psmooth.certify import Progress, Results, certify
+from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan
+from psmooth.certify import Progress, Results, certify, ended_by_hand
 from psmooth.errors import BankError
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, shipped_bank
@@ -29,6 +29,7 @@ class Comparison:
         sweep: results by noise level, each as far as it has come.
         share: how much of all votes is drawn.
         missing: methods without a bank for this model, task and denoiser.
+        restarted: copies a batch of a run that began again for lack of memory, at whichever level; None if none did.
     """
 
     level: float
@@ -37,6 +38,12 @@ class Comparison:
     share: float
     missing: tuple[str, ...]
     done: bool = False
+    restarted: int | None = None
+
+    def outcomes(self) -> tuple[Certificate | Abstention, ...]:
+        """What every contender leaves if the comparison ends here; where no vote is counted yet, nothing is left."""
+        found = (result for results in self.sweep.values() for result in results.values() if result.votes.total)
+        return tuple(ended_by_hand(result) for result in found)
 
 
 @dataclass
@@ -92,6 +99,7 @@ def compare(
     plans = {level: plan if level == noise_level else replace(plan, max_votes=SWEEP_VOTES) for level in levels}
     sweep = _Sweep({level: one.max_votes for level, one in plans.items()})
     first: Progress | None = None
+    restarted: int | None = None
     for level in levels:
         options = {"methods": methods, "denoiser": denoiser, "banks": banks, "plan": plans[level], "gallery": gallery}
         with closing(certify(model, crop, task=task, noise_level=level, **options)) as steps:  # type: ignore[arg-type]
@@ -99,5 +107,7 @@ def compare(
                 sweep.results[level] = step.results
                 sweep.drawn[level] = 0 if step.phase == "selection" else step.votes
                 first = step if level == noise_level or first is None else first
+                restarted = step.restarted or restarted
                 over = level == levels[-1] and step.phase == "done"
-                yield Comparison(level, first, dict(sweep.results), 1.0 if over else sweep.share, missing, over)
+                share = 1.0 if over else sweep.share
+                yield Comparison(level, first, dict(sweep.results), share, missing, over, restarted)

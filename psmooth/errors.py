@@ -8,6 +8,7 @@ This module knows nothing about the rest of the package.
     ├── HubError           a file cannot be fetched from the Hub, or is not the recorded one
     ├── TaskError          class names or templates that cannot be used
     ├── PlanError          a number that no certificate can be computed with
+    ├── BusyError          as many runs are here as this server takes
     └── CertificateError   a certificate file that is damaged or altered
 
 A message says what was wrong, what was expected, and what to do.
@@ -55,6 +56,10 @@ class TaskError(PsmoothError):
 
 class PlanError(PsmoothError, ValueError):
     """A noise level, failure probability or number of votes outside its range."""
+
+
+class BusyError(PsmoothError):
+    """As many runs are here as may be, of everybody or of one client; nothing is wrong with what was asked."""
 
 
 class CertificateError(PsmoothError):

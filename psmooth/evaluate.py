@@ -2,36 +2,56 @@
 
 It knows nothing about the page. One line of ``records.jsonl`` is written a scan, method, denoiser and noise level, as
 it goes; a run that was killed goes on where it stood, because seeds are given and every line is whole or dropped.
+
+Every line names its ``run``, and ``runs.json`` states what that is: all facts that, with the scan, make a record what
+it is. They are known before the first vote, so lines made with anything else are never taken for those asked for, and
+no row of the summary adds up lines of two runs. Device, versions and batch size are no facts: they may move a vote.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import math
+import random
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from psmooth.certificate import Plan
+from psmooth.certificate import Plan, Run
 from psmooth.certify import Progress, certify
-from psmooth.errors import ScanError
+from psmooth.errors import CertificateError, ModelError, ScanError
+from psmooth.files import make_folder, write_whole
+from psmooth.intervals import effective_size, interval
 from psmooth.models import MedVLM
-from psmooth.prompts import PromptBank
+from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import PICTURES, Crop, crop_scan, open_scan
 from psmooth.tasks import Task
 
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-_RESAMPLES = 1_000
+RECORD_VERSION = 2  # raised whenever the same facts would give other lines
+RECORDS, RUNS, SUMMARY = "records.jsonl", "runs.json", "summary.json"
+_FIELDS = {
+    "scan", "label", "method", "denoiser", "noise_level", "clean", "predicted", "radius", "guarantee", "counts",
+    "total", "run",
+}  # fmt: skip
 
 Record = dict[str, Any]
+Facts = dict[str, Any]
+Runs = dict[str, Facts]  # by fingerprint
+Front = tuple[str, float]  # denoiser, noise level
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs."""
+    """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs.
+
+    ``drawn`` says which of a folder's scans come first where not all are taken; see ``labelled_files``.
+    """
 
     task: Task
     methods: tuple[str, ...]
@@ -39,37 +59,184 @@ class Study:
     noise_levels: tuple[float, ...]
     plan: Plan
     seed: int = 0
+    drawn: Literal["shuffled by the seed", "first by name"] = "shuffled by the seed"
 
 
-def labelled_files(folder: Path, task: Task, most: int | None = None) -> list[tuple[Path, str]]:
-    """Scans in sub-folders named as the class ids, with their class; ``most`` in all, spread evenly over classes.
+# --- labelled folders
+
+
+def labelled_files(
+    folder: Path, task: Task, most: int | None = None, seed: int | None = None
+) -> list[tuple[Path, str]]:
+    """Scans in sub-folders named as the class ids, with their class.
+
+    Args:
+        folder: of the sub-folders.
+        task: whose classes they are.
+        most: scans in all, spread evenly over classes, rounded up to the same number a class; None is every scan.
+        seed: of the shuffle that says which come first; a larger ``most`` adds to those of a smaller one. None takes
+            them by name.
 
     Raises:
         ScanError: the folder lacks a class.
     """
     each = -(-most // len(task.class_ids)) if most else None
-    found = {class_id: pictures_in(folder / class_id)[:each] for class_id in task.class_ids}
-    if empty := [class_id for class_id, files in found.items() if not files]:
+    found = {class_id: pictures_in(folder / class_id) for class_id in task.class_ids}
+    if seed is not None:
+        for files in found.values():
+            random.Random(seed).shuffle(files)
+    _check_classes(folder, {class_id: len(files) for class_id, files in found.items()})
+    return [(file, class_id) for class_id, files in found.items() for file in files[:each]]
+
+
+def _check_classes(folder: Path, scans: Mapping[str, int]) -> None:
+    if empty := [class_id for class_id, count in scans.items() if not count]:
         raise ScanError(
             "{folder} needs a sub-folder of scans for every class; without scans: {empty}.",
             folder=folder.name,
             empty=", ".join(empty),
         )
-    return [(file, class_id) for class_id, files in found.items() for file in files]
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The scans under a folder, in order of their names."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES)
+    """The scans under a folder, in order of their names; what systems and programs hide beside them is passed over."""
+    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if _is_picture(file, folder)}
+    return [found[name] for name in sorted(found)]
+
+
+def _is_picture(file: Path, folder: Path) -> bool:
+    hidden = any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts)
+    return file.suffix.lower() in PICTURES and not hidden and file.is_file()
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The scans of a folder that count: ``files`` with their class, each picture once.
+
+    ``unreadable`` files stand with what is wrong with them, ``repeated`` ones show a picture that counts already. All
+    names are paths within the folder.
+    """
+
+    files: tuple[tuple[Path, str], ...]
+    unreadable: tuple[tuple[str, ScanError], ...]
+    repeated: tuple[str, ...]
+
+
+def look_over(model: MedVLM, folder: Path, files: Sequence[tuple[Path, str]], strict: bool = False) -> Readable:
+    """Read every scan once before the first vote; a file that cannot be read is left out, or with ``strict`` refused.
+
+    Raises:
+        ScanError: the same picture, as the model sees it, lies under two classes; no scan of a class can be read.
+    """
+    seen: dict[str, tuple[Path, str]] = {}
+    unreadable: list[tuple[str, ScanError]] = []
+    repeated: list[str] = []
+    for file, label in files:
+        name = file.relative_to(folder).as_posix()
+        try:
+            crop = _crop(model, file)
+        except ScanError as error:
+            if strict:
+                raise ScanError("{file}: {reason}", file=name, reason=error) from None
+            unreadable.append((name, error))
+            continue
+        first, known = seen.setdefault(crop.sha256, (file, label))
+        if known != label:
+            raise ScanError(
+                "{first} and {second} are the same picture under two classes. Leave it under the right one.",
+                first=first.relative_to(folder).as_posix(),
+                second=name,
+            )
+        if first != file:
+            repeated.append(name)
+    kept = [label for _, label in seen.values()]
+    _check_classes(folder, {label: kept.count(label) for _, label in files})
+    return Readable(tuple(seen.values()), tuple(unreadable), tuple(repeated))
 
 
 def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
-    """The crops of files as the model sees them, ``(n, 3, size, size)`` uint8."""
-    return torch.stack([torch.from_numpy(_crop(model, file).pixels.copy()) for file in files])
+    """The crops of files as the model sees them, ``(n, 3, size, size)`` uint8.
+
+    Raises:
+        ScanError: a file cannot be read; it is named.
+    """
+    return torch.stack([torch.from_numpy(_named_crop(model, file).pixels.copy()) for file in files])
+
+
+def _named_crop(model: MedVLM, file: Path) -> Crop:
+    try:
+        return _crop(model, file)
+    except ScanError as error:
+        raise ScanError("{file}: {reason}", file=str(file), reason=error) from None
 
 
 def _crop(model: MedVLM, file: Path) -> Crop:
     return crop_scan(open_scan(file), model.crop_rule)
+
+
+# --- what makes a record what it is
+
+
+def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank] = ()) -> dict[str, Facts]:
+    """The facts of every record behind one denoiser at one noise level, by method, before any vote.
+
+    They are read off a run of its own that is closed before its first vote; it gets a blank scan.
+    """
+    blank = crop_scan(open_scan(np.zeros((64, 64, 3), np.uint8)), model.crop_rule)
+    stream = _stream(model, blank, study, study.methods, front, banks)
+    results = next(stream).results
+    stream.close()
+    return {
+        method: _facts(result.run, _bank_of(model, result.run, study.task, banks), study)
+        for method, result in results.items()
+    }
+
+
+def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
+    return {
+        "version": RECORD_VERSION,
+        "task": run.task,
+        "class_names": list(run.class_names),
+        "templates": list(run.templates),
+        "model": run.model["id"],
+        "model_revision": run.model["revision"],
+        "method": run.method,
+        "bank": bank_sha256,
+        "denoiser": run.denoiser,
+        "denoiser_sha256": run.denoiser_sha256,
+        "noise_level": run.noise_level,
+        "plan": run.plan.name,
+        "max_votes": run.plan.max_votes,
+        "selection_votes": run.plan.selection_votes,
+        "failure_probability": run.plan.failure_probability,
+        "target_radius": run.plan.target_radius,
+        "seed": run.seed,
+        "crop": {name: run.preprocessing[name] for name in ("size", "fit", "interpolation")},
+        "drawn": study.drawn,
+    }
+
+
+def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> str | None:
+    if run.bank is None:
+        return None
+    source = "few_shot" if run.method == "combined" else run.method
+    given = next((bank for bank in banks if bank.sha256 == run.bank["sha256"]), None)
+    return bank_sha256(given or shipped_bank(model, task, source, run.denoiser))
+
+
+def bank_sha256(bank: PromptBank) -> str:
+    """Of what votes depend on: the vectors, their shape, template and noise levels; scores beside them may change."""
+    told = [list(bank.vectors.shape), bank.facts.template, list(bank.facts.noise_levels)]
+    values = bank.vectors.detach().float().cpu().contiguous().numpy().astype("<f4")
+    return hashlib.sha256(json.dumps(told).encode() + values.tobytes()).hexdigest()
+
+
+def fingerprint(facts: Facts) -> str:
+    """The name of a run: the first 16 digits of the sha256 of its facts."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# --- certifying
 
 
 def evaluate(
@@ -83,102 +250,204 @@ def evaluate(
 
     Yields:
         Runs done and planned; a run is one scan at one noise level behind one denoiser.
+
+    Raises:
+        CertificateError: the folder holds records that this version cannot have written, or cannot be written to.
+        ScanError: a file cannot be read, or its scan was recorded under another class.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "records.jsonl"
-    known = {_key(record) for record in whole_records(path)}
-    fronts = list(product(study.denoisers, study.noise_levels))
+    make_folder(out, _no_folder)
+    path, fronts = out / RECORDS, list(product(study.denoisers, study.noise_levels))
+    known = whole_records(path)
+    labels = {record["scan"]: record["label"] for record in known}
+    done = set(map(_key, known))
+    names = {front: _announce(model, study, front, banks, out) for front in fronts}
+    _drop_torn_line(path)
     planned = len(files) * len(fronts)
     with path.open("a", encoding="utf-8") as lines:
         for place, (file, label) in enumerate(files):
-            crop = _crop(model, file)
-            for step, (denoiser, level) in enumerate(fronts):
+            crop = _named_crop(model, file)
+            _check_label(file, label, labels.setdefault(crop.sha256, label))
+            for step, front in enumerate(fronts):
                 yield place * len(fronts) + step, planned
-                missing = [m for m in study.methods if (crop.sha256, m, denoiser, level) not in known]
+                missing = {method: run for method, run in names[front].items() if (crop.sha256, run) not in done}
                 if not missing:
                     continue
-                records = _certified(model, crop, label, study, missing, denoiser, level, banks)
+                *_, progress = _stream(model, crop, study, tuple(missing), front, banks)
+                _check_seed(progress, study.seed)
+                records = [_record(progress, method, crop, label, run) for method, run in missing.items()]
                 lines.writelines(json.dumps(record) + "\n" for record in records)
                 lines.flush()
-                known.update(map(_key, records))
+                done.update(map(_key, records))
     yield planned, planned
 
 
-def _certified(
-    model: MedVLM,
-    crop: Crop,
-    label: str,
-    study: Study,
-    methods: Sequence[str],
-    denoiser: str,
-    level: float,
-    banks: Sequence[PromptBank],
-) -> list[Record]:
-    *_, progress = certify(
+def _announce(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank], out: Path) -> dict[str, str]:
+    """Fingerprints by method; what they stand for is written down before any record that names them."""
+    facts = announced(model, study, front, banks)
+    names = {method: fingerprint(told) for method, told in facts.items()}
+    write_runs(out, {**read_runs(out), **{names[method]: told for method, told in facts.items()}})
+    return names
+
+
+def _stream(
+    model: MedVLM, crop: Crop, study: Study, methods: Sequence[str], front: Front, banks: Sequence[PromptBank]
+) -> Generator[Progress, None, None]:
+    denoiser, level = front
+    return certify(
         model, crop, task=study.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
         plan=study.plan, seed=study.seed,
     )  # fmt: skip
-    return [_record(progress, method, crop, label, denoiser, level) for method in methods]
 
 
-def _record(progress: Progress, method: str, crop: Crop, label: str, denoiser: str, level: float) -> Record:
+def _check_label(file: Path, label: str, recorded: str) -> None:
+    if label != recorded:
+        raise ScanError(
+            "{file} shows a picture that is recorded as '{recorded}' and is now given as '{label}'. Leave it under the "
+            "right class, or choose another folder for the records.",
+            file=file.name,
+            recorded=recorded,
+            label=label,
+        )
+
+
+def _check_seed(progress: Progress, seed: int) -> None:
+    """A run that began again for lack of memory drew other noise than was announced."""
+    if any(int(result.run.seed, 16) != seed for result in progress.results.values()):
+        raise ModelError(
+            "Memory ran out, and a run that begins again has another seed than the others. Close other programs and "
+            "start again: the records so far are kept."
+        )
+
+
+def _record(progress: Progress, method: str, crop: Crop, label: str, run: str) -> Record:
     facts = progress.results[method].to_dict()
-    counted = {name: facts[name] for name in ("predicted", "guarantee", "counts", "total")}
     return {
         "scan": crop.sha256,
         "label": label,
-        "method": method,
-        "denoiser": denoiser,
-        "noise_level": level,
+        **{name: facts[name] for name in ("method", "denoiser", "noise_level")},
         "clean": progress.clean[method],
         "radius": facts["radius"] or 0.0,
-        **counted,
+        **{name: facts[name] for name in ("predicted", "guarantee", "counts", "total")},
+        "run": run,
     }
 
 
+# --- the files
+
+
 def whole_records(path: Path) -> list[Record]:
-    """The records of a file; a last line that a kill cut short is removed from it."""
+    """The records of a file, each scan and run once; a last line that a kill cut short is none.
+
+    Raises:
+        CertificateError: a line is no record, or its run is not described beside it.
+    """
     if not path.is_file():
         return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        path.write_bytes(whole)
-    return [json.loads(line) for line in whole.splitlines()]
+    runs = read_runs(path.parent)
+    found: dict[tuple[str, str], Record] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        if line.endswith(b"\n"):
+            record = _parsed(line, f"{path.name}:{number}")
+            if not (record.keys() >= _FIELDS and _is_of(record, runs.get(record["run"], {}))):
+                raise _foreign(f"{path.name}:{number}")
+            found.setdefault(_key(record), record)
+    return list(found.values())
 
 
-def _key(record: Record) -> tuple[str, str, str, float]:
-    return record["scan"], record["method"], record["denoiser"], record["noise_level"]
+def _is_of(record: Record, facts: Facts) -> bool:
+    return all(record[name] == facts.get(name) for name in ("method", "denoiser", "noise_level"))
 
 
-def summarise(records: Sequence[Record], seed: int = 0) -> list[dict[str, Any]]:
-    """One row a method, denoiser and noise level, in the order of first appearance.
+def _drop_torn_line(path: Path) -> None:
+    if path.is_file() and not (data := path.read_bytes()).endswith(b"\n"):
+        write_whole(path, data[: data.rfind(b"\n") + 1], _no_folder)
 
-    ``certified`` holds class-balanced certified accuracy by radius with its 95 % bootstrap interval over scans;
-    ``largest_share`` is the share of the class predicted most often (1 for a constant predictor).
-    """
-    groups: dict[tuple[str, str, float], list[Record]] = {}
+
+def _key(record: Record) -> tuple[str, str]:
+    return record["scan"], record["run"]
+
+
+def read_runs(out: Path) -> Runs:
+    """What the runs of a folder were made with; raises CertificateError for what this version has not written."""
+    if not (out / RUNS).is_file():
+        return {}
+    runs = _parsed((out / RUNS).read_bytes(), RUNS)
+    if any(fingerprint(facts) != name or facts["version"] != RECORD_VERSION for name, facts in runs.items()):
+        raise _foreign(RUNS)
+    return runs
+
+
+def write_runs(out: Path, runs: Runs) -> None:
+    """Write the file whole or not at all."""
+    write_whole(out / RUNS, (json.dumps(runs, indent=1, ensure_ascii=False) + "\n").encode(), _no_folder)
+
+
+def _parsed(data: bytes, place: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        raise _foreign(place) from None
+    if not isinstance(value, dict):
+        raise _foreign(place)
+    return value
+
+
+def _foreign(place: str) -> CertificateError:
+    return CertificateError(
+        "{place} was altered or written by another version of psmooth, so it cannot be added up with new records. "
+        "Choose another folder for them.",
+        place=place,
+    )
+
+
+def _no_folder(path: Path, reason: str) -> CertificateError:
+    return CertificateError(
+        "The records cannot be written to {path}: {reason}. Choose another folder.", path=str(path), reason=reason
+    )
+
+
+# --- adding up
+
+
+def by_run(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    """Records by run and kind of guarantee, in the order of first appearance: what may be added up."""
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        groups.setdefault((record["method"], record["denoiser"], record["noise_level"]), []).append(record)
-    return [_row(key, rows, seed) for key, rows in groups.items()]
+        groups.setdefault((record["run"], record["guarantee"]), []).append(record)
+    return groups
 
 
-def _row(key: tuple[str, str, float], rows: list[Record], seed: int) -> dict[str, Any]:
+def summarise(records: Sequence[Record], runs: Runs) -> list[dict[str, Any]]:
+    """One row a run and kind of guarantee, with the facts of the run.
+
+    ``certified`` holds class-balanced certified accuracy by radius with its 95 % interval, whose sample is of
+    ``effective_scans``; ``largest_share`` is the share of the class predicted most often among the scans with a radius
+    (1 for a constant predictor).
+    """
+    return [_row(runs[run], run, rows) for (run, _), rows in by_run(records).items()]
+
+
+def _row(facts: Facts, run: str, rows: list[Record]) -> dict[str, Any]:
     labels = np.array([row["label"] for row in rows])
     predicted = [row["predicted"] for row in rows if row["predicted"] is not None]
     right = np.array([row["predicted"] == row["label"] for row in rows])
     radius = np.array([row["radius"] for row in rows])
     clean = np.array([row["clean"] == row["label"] for row in rows])
+    size = effective_size(np.unique(labels, return_counts=True)[1].tolist())
     return {
-        "method": key[0],
-        "denoiser": key[1],
-        "noise_level": key[2],
+        "method": facts["method"],
+        "denoiser": facts["denoiser"],
+        "noise_level": facts["noise_level"],
         "guarantee": rows[0]["guarantee"],
         "scans": len(rows),
+        "classes": len(np.unique(labels)),
+        "effective_scans": size,
         "clean": _balanced(clean, labels),
         "abstained": 1 - len(predicted) / len(rows),
         "largest_share": max((predicted.count(name) for name in set(predicted)), default=0) / max(1, len(predicted)),
-        "certified": {f"{r:g}": _with_interval(right & (radius > r), labels, seed) for r in RADII},
+        "certified": {f"{r:g}": with_interval(_balanced(right & (radius > r), labels), size) for r in RADII},
+        "run": run,
+        **facts,
     }
 
 
@@ -186,15 +455,10 @@ def _balanced(hits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean([hits[labels == name].mean() for name in np.unique(labels)]))
 
 
-def _with_interval(hits: np.ndarray, labels: np.ndarray, seed: int) -> list[float]:
-    """The balanced mean, and its 2.5 and 97.5 % points when the scans of every class are drawn again."""
-    generator = np.random.default_rng(seed)
-    means = np.zeros(_RESAMPLES)
-    names = np.unique(labels)
-    for name in names:
-        own = hits[labels == name]
-        means += own[generator.integers(len(own), size=(_RESAMPLES, len(own)))].mean(1) / len(names)
-    return [round(value, 4) for value in (_balanced(hits, labels), *np.quantile(means, (0.025, 0.975)))]
+def with_interval(share: float, size: float) -> list[float]:
+    """The share and the ends of its interval, at four digits; the ends are rounded outwards."""
+    low, high = interval(share, size)
+    return [round(share, 4), math.floor(1e4 * low) / 1e4, math.ceil(1e4 * high) / 1e4]
 
 
 def certified_curve(records: Sequence[Record]) -> tuple[list[float], list[float]]:
@@ -208,6 +472,6 @@ def certified_curve(records: Sequence[Record]) -> tuple[list[float], list[float]
 
 def write_summary(out: Path) -> list[dict[str, Any]]:
     """Add up the records of a folder into its ``summary.json``."""
-    rows = summarise(whole_records(out / "records.jsonl"))
-    (out / "summary.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    rows = summarise(whole_records(out / RECORDS), read_runs(out))
+    write_whole(out / SUMMARY, (json.dumps(rows, indent=1) + "\n").encode(), _no_folder)
     return rows

@@ -11,17 +11,18 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub import (
     HfApi,
     constants,
     get_cached_repo_tree,
     get_hf_file_metadata,
+    get_token,
     hf_hub_url,
     snapshot_download,
 )
@@ -43,16 +44,31 @@ from psmooth._download import (
     Progress,
     broken,
     check_room,
+    distrusted,
     download,
     expect,
+    is_distrust,
     is_sha256,
+    megabytes,
     sha256_of,
     tell_nobody,
     unwritable,
 )
+from psmooth.environment import check_way, proxy_variables
 from psmooth.errors import HubError
 
-__all__ = ["DEFAULT", "HTTP_ERROR", "Hub", "Progress", "Snapshot", "check_files", "fetch", "fetch_zip", "sha256_of"]
+__all__ = [
+    "DEFAULT",
+    "HTTP_ERROR",
+    "Hub",
+    "Progress",
+    "Snapshot",
+    "check_files",
+    "fetch",
+    "fetch_zip",
+    "no_answer",
+    "sha256_of",
+]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # huggingface_hub forgets what it has of a file when a download fails; files from here on are fetched so that it stays.
@@ -61,11 +77,17 @@ _LARGE = 10_000_000
 
 @dataclass(frozen=True)
 class Hub:
-    """Which Hub, and where its files are kept; by default as HF_ENDPOINT, HF_HOME and HF_TOKEN say."""
+    """Which Hub, and where its files are kept; by default as HF_ENDPOINT, HF_HOME and HF_TOKEN say.
+
+    Attributes:
+        token: None is HF_TOKEN; False shows no token, for what a visitor names: nothing private is fetched then.
+        most: bytes of one fetch that are too many; they are counted before the first one comes.
+    """
 
     endpoint: str | None = None
     cache: Path | None = None
-    token: str | None = None
+    token: str | Literal[False] | None = None
+    most: int | None = None
 
     def own_folder(self) -> Path:
         """Where psmooth keeps what does not come as a repository."""
@@ -77,10 +99,15 @@ DEFAULT = Hub()
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Files as they stood at a revision: a commit of 40 hex digits, or the sha256 of a zip."""
+    """Files as they stood at a revision: a commit of 40 hex digits, or the sha256 of a zip.
+
+    Attributes:
+        listed: False where other programs put the files into the cache and nobody says what else there is.
+    """
 
     folder: Path
     revision: str
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +128,11 @@ class _Request:
         """Where huggingface_hub's cache keeps the repository, in its documented layout."""
         cache = self.hub.cache or Path(constants.HF_HUB_CACHE)
         return cache / f"{self.repo_type}s--{self.repo.replace('/', '--')}"
+
+    @property
+    def ask_first(self) -> bool:
+        """What a token has brought here is for its owner alone: a visitor sees what the Hub shows without one."""
+        return self.hub.token is False and get_token() is not None
 
     @property
     def where(self) -> dict[str, Any]:
@@ -157,12 +189,12 @@ def fetch(
     """
     request = _Request(repo, revision, tuple(patterns), tuple(first_of), repo_type, hub)
     with _in_words(request):
-        if request.pinned and (found := _cached(request)):
+        if request.pinned and not request.ask_first and (found := _cached(request)):
             return found
         try:
             return _download(request, progress or tell_nobody)
         except (HfHubHTTPError, OSError, HTTP_ERROR) as error:
-            if _is_answer(error) or not (found := _cached(request)):
+            if _is_answer(error) or request.ask_first or not (found := _cached(request) or _unlisted(request)):
                 raise
             return found
 
@@ -178,8 +210,25 @@ def _cached(request: _Request) -> Snapshot | None:
     return Snapshot(Path(folder), Path(folder).name)
 
 
+def _unlisted(request: _Request) -> Snapshot | None:
+    """What other programs put into the cache file by file, without a listing; asks nobody."""
+    commit = request.revision
+    if not request.pinned:
+        with suppress(OSError, ValueError):
+            commit = (request.folder / "refs" / commit).read_text(encoding="ascii").strip()
+    folder = request.folder / "snapshots" / commit
+    if _COMMIT.fullmatch(commit) is None:
+        return None
+    files = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+    with suppress(HubError):
+        request.choose(files)
+        return Snapshot(folder, commit, listed=False)
+    return None
+
+
 def _download(request: _Request, progress: Progress) -> Snapshot:
     commit, sizes = _listing(request)
+    _check_size(request, sum(sizes.values()))
     missing = {
         path: size for path, size in sizes.items() if not (request.folder / "snapshots" / commit / path).is_file()
     }
@@ -201,8 +250,20 @@ def _download(request: _Request, progress: Progress) -> Snapshot:
     return Snapshot(Path(folder), Path(folder).name)
 
 
+def _check_size(request: _Request, size: int) -> None:
+    if request.hub.most is not None and size > request.hub.most:
+        raise HubError(
+            "{repo} is too large for this server: {size:,} MB, and at most {most:,} MB are fetched. Choose a smaller "
+            "one.",
+            repo=request.repo,
+            size=megabytes(size),
+            most=megabytes(request.hub.most),
+        )
+
+
 def _listing(request: _Request) -> tuple[str, dict[str, int]]:
     """The commit, and the bytes of each file that is wanted of it."""
+    check_way()
     api = HfApi(endpoint=request.hub.endpoint, token=request.hub.token)
     try:
         commit = request.revision if request.pinned else api.repo_info(**request.where, revision=request.revision).sha
@@ -211,6 +272,13 @@ def _listing(request: _Request) -> tuple[str, dict[str, int]]:
         raise
     except HTTP_ERROR as error:  # there was no answer
         raise ConnectionError from error
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, HFValidationError):
+            raise
+        raise HubError(
+            "Something else answers in the Hub's place, as a network does that asks for a login. Open a web page on "
+            "this machine, and try again.",
+        ) from error
     sizes = {file.path: file.size for file in listed if isinstance(file, RepoFile)}
     return str(commit), {path: sizes[path] for path in request.choose(sizes)}
 
@@ -286,7 +354,7 @@ def _refusal(request: _Request, error: Exception) -> HubError:
             repo=repo,
             revision=request.revision,
         )
-    return _no_answer(repo) if status is None else _answered(repo, status)
+    return no_answer(repo, request.hub, error) if status is None else _answered(repo, status)
 
 
 def _gated(request: _Request) -> HubError:
@@ -311,7 +379,18 @@ def _answered(repo: str, status: int) -> HubError:
     )
 
 
-def _no_answer(repo: str) -> HubError:
+def no_answer(repo: str, hub: Hub, error: BaseException | None = None) -> HubError:
+    """The error for a repository that is neither in the cache nor to be had."""
+    if is_distrust(error):
+        return distrusted(repo)
+    scheme = (hub.endpoint or constants.ENDPOINT).partition(":")[0]
+    if variable := next((name for name, _ in proxy_variables(scheme)), None):
+        return HubError(
+            "The Hub cannot be reached through the proxy of {variable}, and {repo} is not complete in the cache. Check "
+            "{variable}, or name the Hub's host in NO_PROXY.",
+            variable=variable,
+            repo=repo,
+        )
     return HubError(
         "The Hub cannot be reached, and {repo} is not complete in the cache. Try again with a network, or copy the "
         "files from another machine and give them as local-dir:FOLDER.",
@@ -355,15 +434,17 @@ def fetch_zip(url: str, sha256: str, *, progress: Progress | None = None, hub: H
                 "{name} is not to be had: its server answered {status}. Try again later.", name=name, status=status
             ) from error
         except ConnectionError as error:  # huggingface_hub is told to stay offline
-            raise _out_of_reach(name) from error
+            raise _out_of_reach(name, error) from error
         except OSError as error:
             raise unwritable(error, name) from error
         except HTTP_ERROR as error:
-            raise _out_of_reach(name) from error
+            raise _out_of_reach(name, error) from error
     return Snapshot(folder, sha256)
 
 
-def _out_of_reach(name: str) -> HubError:
+def _out_of_reach(name: str, error: BaseException) -> HubError:
+    if is_distrust(error):
+        return distrusted(name)
     return HubError(
         "The server of {name} cannot be reached or broke off, and the file is not in the cache. Try again with a "
         "network; it goes on where it stopped.",

@@ -131,7 +131,11 @@ class MedVLM:
 
 
 def load_model(
-    name: str, device: str | None = None, progress: Progress | None = None, hub: Hub = hubs.DEFAULT
+    name: str,
+    device: str | None = None,
+    progress: Progress | None = None,
+    hub: Hub = hubs.DEFAULT,
+    weigh: Callable[[Files], None] = lambda _: None,
 ) -> MedVLM:
     """Load a model of the table, one from the Hub, or one from a folder.
 
@@ -141,15 +145,17 @@ def load_model(
         device: ``"cpu"``, ``"cuda"`` or ``"mps"``; by default the fastest there is.
         progress: told the bytes as they are downloaded; not called where the cache has them.
         hub: which Hub, and where its files are kept.
+        weigh: sees the files when they are there and before they are read; what it raises ends the loading.
 
     Raises:
         ModelError: no such model or device, or weights that do not fit the network (a missing or surplus key).
         HubError: the files cannot be had.
     """
-    spec, place = find_spec(name), _find_device(device)
+    spec, place = find_spec(name), find_device(device)
     if spec.family and spec.family not in FORMATS:
         raise ModelError(spec.access)
     spec, files, revision = _files_of(spec, progress, hub)
+    weigh(files)
     return _ready(spec, read_model(spec, files), revision, place)
 
 
@@ -160,6 +166,7 @@ def find_spec(name: str) -> ModelSpec:
             return spec
     if name.startswith("local-dir:"):
         folder = Path(name.removeprefix("local-dir:"))
+        _check_reach(folder)
         return ModelSpec(folder.name, folder.name, name, "A model from a folder.", "see its folder", ())
     if found := _HUB_NAME.fullmatch(name):
         return _hub_spec(name, found[1])
@@ -168,6 +175,13 @@ def find_spec(name: str) -> ModelSpec:
         name=name,
         known=", ".join(MODELS),
     )
+
+
+def _check_reach(folder: Path) -> None:
+    try:
+        folder.expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long a name, a user that is not there, a zero byte
+        raise ModelError("There is no folder of a model under that path. Check the path and try again.") from None
 
 
 def _hub_spec(name: str, repo: str) -> ModelSpec:
@@ -184,6 +198,12 @@ def _hub_spec(name: str, repo: str) -> ModelSpec:
         files=(*OPEN_CLIP_FILES, *HF_FILES[1:], "spiece.model", *BERT_FILES),
         weight_files=(*OPEN_CLIP_WEIGHTS, *HF_WEIGHTS),
     )
+
+
+def repository_of(spec: ModelSpec) -> tuple[str, str]:
+    """``owner/name`` and the revision of a model that comes from the Hub."""
+    repo, revision = _HUB_NAME.fullmatch(spec.weights).groups()  # type: ignore[union-attr]
+    return repo, revision or "main"
 
 
 def folder_of(spec: ModelSpec) -> Path:
@@ -227,10 +247,13 @@ def _weights_in(folder: Path, spec: ModelSpec) -> Path:
 
 
 def _from_hub(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[ModelSpec, Files, str]:
-    repo, revision = _HUB_NAME.fullmatch(spec.weights).groups()  # type: ignore[union-attr]
-    found = hubs.fetch(repo, revision or "main", spec.files, first_of=spec.weight_files, progress=progress, hub=hub)
+    repo, revision = repository_of(spec)
+    found = hubs.fetch(repo, revision, spec.files, first_of=spec.weight_files, progress=progress, hub=hub)
     hubs.check_files(found.folder, dict(spec.sha256))
     spec = replace(spec, weights=f"hf-hub:{repo}@{found.revision}", family=spec.family or detect_format(found.folder))
+    decides = found.folder / HF_FILES[1]  # the normalisation, which has a default where a repository does not tell
+    if not found.listed and spec.family in ("hf_clip", "siglip") and not decides.is_file():
+        raise hubs.no_answer(repo, hub)
     words = _words_of(spec, found.folder, hub)
     return spec, Files(found.folder, (_weights_in(found.folder, spec),), words), found.revision
 
@@ -317,7 +340,8 @@ def _spread(values: Sequence[float], side: int) -> Tensor:
     return numbers.contiguous(memory_format=torch.channels_last)
 
 
-def _find_device(device: str | None) -> torch.device:
+def find_device(device: str | None) -> torch.device:
+    """The device of that name, or the fastest there is; raises ModelError."""
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device is None:
         return torch.device("cuda" if present["cuda"] else "mps" if present["mps"] else "cpu")

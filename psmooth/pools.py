@@ -35,7 +35,7 @@ def read_pool(tensors: dict[str, Tensor]) -> frozenset[str] | None:
         ValueError: it is not a list of sha256, sorted and each once, or longer than is read.
     """
     rows = tensors.get(POOL)
-    if rows is None:
+    if rows is None or not len(rows):  # nothing is learned from nothing: an empty list says as much as none
         return None
     if rows.dtype != torch.uint8 or rows.ndim != 2 or rows.shape[1] != 32 or len(rows) > _MOST:
         raise ValueError("no list of sha256")

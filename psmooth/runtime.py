@@ -5,11 +5,14 @@ It knows nothing about scans, prompts or votes.
 
 import ctypes
 import json
+import math
 import os
 import platform
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,9 @@ _LARGEST = 2**31 - 1
 _TRIAL_SECONDS = 1.0
 _CPU_BATCHES = (16, 32, 64)
 _GPU_BATCH = 256
+_MOST_BATCHES = 10_000  # of a turn, which its seconds end
+_QUIET = 0.8  # of the cores' time, and nobody else was at work
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def settle() -> bool:
@@ -42,53 +48,108 @@ def settle() -> bool:
 
 
 def best_batch_size(model: "MedVLM") -> int:
-    """Copies a batch that run fastest on this machine, and torch set to the threads that go with it.
+    """Copies a batch that run fastest with what this process may use, and torch set to the threads that go with it.
 
-    On the CPU a trial of about one second decides, and is remembered in the user's cache folder; on a GPU 256.
+    On the CPU a trial of about one second decides. It is remembered in the user's cache folder for these weights, these
+    cores and this torch, unless other programs had the cores meanwhile; on a GPU 256.
     """
     import torch
 
     if model.device.type != "cpu":
         return _GPU_BATCH
-    key = f"{model.revision[:16]}/{os.cpu_count()}/{platform.machine()}/{torch.__version__}"
+    cores = min(usable_cores(), _threads_given())
+    key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}"
     known = _read_trials()
     if key not in known:
-        known[key] = list(_trial(model))
-        _write_trials(known)
+        pair, quiet = _trial(model, cores)
+        known[key] = list(pair)
+        if quiet:
+            _write_trials(known)
     batch, threads = known[key]
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return batch
 
 
-def _trial(model: "MedVLM") -> tuple[int, int]:
-    """The (batch, threads) with the most copies a second: every batch with all cores, the best of them with half."""
+# --- what this process may use
+
+
+def usable_cores() -> int:
+    """Cores that the system lets this process have: its affinity, and the quota of its container, rounded up."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(affinity, _quota()))
+
+
+def _quota() -> int:
+    """The cores' worth of time that a control group gets, of version 2 or 1; as many as one likes without one."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        with suppress(OSError, ValueError):
+            told = " ".join((_CGROUP / name).read_text(encoding="ascii") for name in names).split()
+            if told[0] not in ("max", "-1"):
+                return math.ceil(int(told[0]) / int(told[1]))
+    return _LARGEST
+
+
+@cache
+def _threads_given() -> int:
+    """Threads that torch began with: as OMP_NUM_THREADS says, or the program that psmooth is part of."""
     import torch
 
-    cores = torch.get_num_threads()
-    share = _TRIAL_SECONDS / (len(_CPU_BATCHES) + 1)
-    speeds = {(batch, cores): _speed(model, batch, cores, share) for batch in _CPU_BATCHES}
+    return torch.get_num_threads()
+
+
+# --- the trial
+
+
+def _trial(model: "MedVLM", cores: int) -> tuple[tuple[int, int], bool]:
+    """The (batch, threads) with the most copies a second, and whether the cores were ours meanwhile.
+
+    Batches take turns with all cores while there is time: a model that takes long gains nothing from large ones. The
+    best of them is tried with half the cores. Another program can only slow a turn down, so the faster one counts. On
+    cores that were shared, half of them looks better than it is: then all are taken.
+    """
+    start, busy = time.perf_counter(), time.process_time()
+    speeds: dict[tuple[int, int], float] = {}
+    share = _TRIAL_SECONDS / (2 * len(_CPU_BATCHES) + 2)
+    for batch in cycle(_CPU_BATCHES):
+        if speeds and time.perf_counter() - start > _TRIAL_SECONDS - 2 * share:
+            break
+        _keep_faster(speeds, (batch, cores), _speed(model, batch, cores, share))
+    wall = time.perf_counter() - start
+    quiet = (time.process_time() - busy) / (wall * cores) > _QUIET
     batch, _ = max(speeds, key=lambda pair: speeds[pair])
-    if cores > 1:
-        speeds[batch, cores // 2] = _speed(model, batch, cores // 2, share)
-    return max(speeds, key=lambda pair: speeds[pair])
+    if cores > 1 and quiet:
+        _keep_faster(speeds, (batch, cores // 2), _speed(model, batch, cores // 2, 2 * share))
+        return max(speeds, key=lambda pair: speeds[pair]), True
+    return (batch, cores), quiet
+
+
+def _keep_faster(speeds: dict[tuple[int, int], float], pair: tuple[int, int], speed: float) -> None:
+    speeds[pair] = max(speed, speeds.get(pair, 0.0))
 
 
 def _speed(model: "MedVLM", batch: int, threads: int, seconds: float) -> float:
+    """Copies a second as a run draws them: batches side by side, each on its share of the threads."""
     import torch
+
+    from psmooth.sampling import side_by_side
 
     torch.set_num_threads(threads)
     pixels = torch.rand(batch, 3, model.input_size, model.input_size)
-    model.embed_images(pixels)  # the first pass lays out the weights
-    start, passes = time.perf_counter(), 0
-    while passes == 0 or time.perf_counter() - start < seconds:
-        model.embed_images(pixels)
-        passes += 1
-    return passes * batch / (time.perf_counter() - start)
+    ends = []
+    with closing(side_by_side(lambda _: model.embed_images(pixels), range(_MOST_BATCHES))) as parts:
+        for _ in parts:
+            ends.append(time.perf_counter())
+            if len(ends) > 2 and ends[-1] - ends[0] > seconds:  # the first one lays out the weights
+                break
+    return (len(ends) - 1) * batch / (ends[-1] - ends[0])
+
+
+# --- what is remembered
 
 
 def _trials_file() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "psmooth" / "trials.json"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "psmooth" / "trials.json"
 
 
 def _read_trials() -> dict[str, Any]:

@@ -5,12 +5,13 @@ It knows nothing about prompts, classes or statistics.
 The noise is a Gaussian rounded to the grid of 8-bit pixels: P(k) = Φ((k + ½)/(255σ)) − Φ((k − ½)/(255σ)), added to the
 crop in integers. Rounded noise on an 8-bit crop is the rounding of the exact sum, so smoothing with it is smoothing in
 real arithmetic of a classifier that rounds first; noise drawn in floats is not (Voráček & Hein 2023, arXiv 2207.09209).
-Bin edges come from SciPy's float64 ``ndtr``, taken in the lower tail on both sides; their error leaves less than 1e-8
-total variation a 224 × 224 crop. Nothing is clipped.
+Bin edges come from SciPy's float64 ``ndtr``, taken in the lower tail on both sides. What the law of the draws differs
+by from the exact one grows with σ: for all values of a 224 × 224 crop together the total variation is below 4e-9 up to
+σ = 1 and below 4e-8 up to σ = 10; at 448 pixels it is four times that. Nothing is clipped.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -26,7 +27,7 @@ from psmooth.scans import Crop
 Phase = Literal["tune", "select", "estimate", "attack"]
 
 BLOCK = 32  # copies drawn from one generator
-LARGEST_NOISE_LEVEL = 10.0
+SMALLEST_NOISE_LEVEL, LARGEST_NOISE_LEVEL = 0.001, 10.0  # below, hardly a pixel moves by one level
 _UNDECIDED = np.int16(-32768)  # marks a 16-bit prefix that a bin edge runs through
 _IN_CACHE = 1 << 15  # draws looked up at a time: NumPy widens their indices fourfold
 _MOST_WORKERS = 4
@@ -53,10 +54,11 @@ class GridNoise:
     """
 
     def __init__(self, noise_level: float) -> None:
-        if not 0 < noise_level <= LARGEST_NOISE_LEVEL:
+        if not SMALLEST_NOISE_LEVEL <= noise_level <= LARGEST_NOISE_LEVEL:
             raise PlanError(
-                "noise_level is {noise_level}; it must be above 0 and at most {most}.",
+                "noise_level is {noise_level}; it must lie from {least} to {most}.",
                 noise_level=noise_level,
+                least=f"{SMALLEST_NOISE_LEVEL:g}",
                 most=f"{LARGEST_NOISE_LEVEL:g}",
             )
         self.noise_level = noise_level
@@ -172,14 +174,14 @@ def noisy_embeddings(
 
     starts = range(0, count, batch_size)
     if model.device.type == "cpu":
-        parts = _side_by_side(lambda first: embed(draw(first)), starts)
+        parts = side_by_side(lambda first: embed(draw(first)), starts)
     else:
-        parts = (embed(copies) for copies in _side_by_side(draw, starts))
+        parts = (embed(copies) for copies in side_by_side(draw, starts))
     for first, part in zip(starts, parts, strict=True):
         yield part[: count - first]
 
 
-def _side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Iterator[Tensor]:
+def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Generator[Tensor, None, None]:
     """What becomes of each batch, in order, by a few threads that share the cores."""
     cores = torch.get_num_threads()
     workers = min(_MOST_WORKERS, cores)

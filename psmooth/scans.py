@@ -7,27 +7,32 @@ import hashlib
 import io
 import math
 import os
+import re
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
+from psmooth.containers import CostlyFileError, bounded, check_frames, check_strips, exif_is_bounded, webp_size
 from psmooth.errors import ScanError
 
 MAX_FILE_BYTES: Final = 64_000_000
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # how the names of scans end
 MAX_PIXELS: Final = 64_000_000
+_MAX_WEBP_PIXELS: Final = 16_000_000  # its decoder runs under Python's global lock: 64 million stop all for seconds
 MIN_SIDE: Final = 16
 MAX_SIDE_RATIO: Final = 32
 MAX_CROP_SIZE: Final = 1_024
 ORIENTATION: Final = 0x0112
+_BAND: Final = 2_000_000  # pixels that are converted at a time
 
 _PLUGINS: Final = {
     "PNG": PngImagePlugin.PngImageFile,
@@ -92,18 +97,41 @@ _VOLUME: Final = ScanError("This seems to be a NIfTI volume, not a scan that can
 _TEXT: Final = ScanError("This seems to be a text file, not a scan that can be read.")
 _NO_IMAGE: Final = ScanError("This seems to be something other than an image, not a scan that can be read.")
 
-# Pillow reports damaged tags as warnings, and the filters for these belong to the whole process: one reader at a time.
+# Pillow reports damaged tags as warnings, and the filters for these belong to the whole process: the first of those
+# that read at the same time quietens them, the last one lets them speak again.
 _quiet_lock = threading.Lock()
+_quiet = ExitStack()
+_readers = 0
+_large_scans = threading.Semaphore(2)  # those that take a gigabyte to decode wait for each other, small ones do not
+_LARGE: Final = 8_000_000  # pixels
 
 
 def _renew_lock() -> None:
     """A worker that was forked while another thread read a scan would wait for that thread without end."""
-    global _quiet_lock
-    _quiet_lock = threading.Lock()
+    global _quiet_lock, _large_scans
+    _quiet_lock, _large_scans = threading.Lock(), threading.Semaphore(2)
 
 
 if hasattr(os, "register_at_fork"):  # Windows has none, and does not fork
     os.register_at_fork(after_in_child=_renew_lock)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without a warning of Pillow's, whoever else reads a scan meanwhile."""
+    global _readers
+    with _quiet_lock:
+        if _readers == 0:
+            _quiet.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+        _readers += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _readers -= 1
+            if _readers == 0:
+                _quiet.close()
 
 
 @dataclass(frozen=True)
@@ -313,8 +341,7 @@ def _what_is_found(data: bytes) -> ScanError:
 def _decoding(file_format: str) -> Iterator[None]:
     """No warning of Pillow's leaves this block, and no error but a `ScanError`."""
     try:
-        with _quiet_lock, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
+        with _quietly():
             yield
     except ScanError:
         raise
@@ -330,21 +357,16 @@ def _decoding(file_format: str) -> Iterator[None]:
 def _open_image(data: bytes, file_format: str) -> Image.Image:
     """The header read, the pixels not yet. Only the decoder that the first bytes call for is tried."""
     if file_format == "WebP":  # its decoder lays out the whole canvas before a size can be asked for
-        _check_sides(*_webp_size(data))
+        _check_sides(*webp_size(data), _MAX_WEBP_PIXELS)
     if file_format == "PNG":
         _check_png_depth(data)
-    return _PLUGINS[file_format](io.BytesIO(data))
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """(width, height) from the header of WebP's container format, RFC 9649."""
-    if data[12:16] == b"VP8X":
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
-    if data[12:16] == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    width, height = struct.unpack_from("<HH", data, 26)
-    return width & 0x3FFF, height & 0x3FFF
+    image = _PLUGINS[file_format](io.BytesIO(bounded(data, file_format)))
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        check_strips(data, image.tag_v2)
+    key = image.info.get("transparency")
+    if file_format == "PNG" and image.mode == "L" and isinstance(key, int):
+        image.info["transparency"] = key * 255 // (2 ** data[24] - 1)  # Pillow spreads the levels, but not this one
+    return image
 
 
 def _check_png_depth(data: bytes) -> None:
@@ -364,16 +386,19 @@ def _deep_colour(file_format: str) -> ScanError:
 def _scan_of_image(image: Image.Image, file_format: str) -> Scan:
     """Decode the pixels once size and frames are found acceptable."""
     _check_sides(*image.size)
-    _check_frames(image, file_format)
+    check_frames(getattr(image, "n_frames", 1), file_format)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image)
-    image.load()
-    orientation = _orientation(image)  # asked after loading, for Pillow turns a TIFF by itself while it loads
-    if image.mode.startswith("I"):
-        return _grey_scan(image, orientation, file_format)
-    if image.mode not in _KINDS:
-        raise _unknown_kind(file_format, image.mode)
-    return Scan(np.array(_turn(_opaque(image), orientation)), _KINDS[image.mode], file_format)
+    with _large_scans if image.width * image.height > _LARGE else nullcontext():
+        image.load()
+        orientation = _orientation(image)  # asked after loading, for Pillow turns a TIFF by itself while it loads
+        if image.mode.startswith("I"):
+            return _grey_scan(image, orientation, file_format)
+        if image.mode not in _KINDS:
+            raise _unknown_kind(file_format, image.mode)
+        if _is_signed(image):
+            _check_levels(np.asarray(image).view(np.int8), file_format)
+        return Scan(_on_white(_turn(image, orientation)), _KINDS[image.mode], file_format)
 
 
 def _unknown_kind(file_format: str, mode: str) -> ScanError:
@@ -391,14 +416,14 @@ def _unknown_kind(file_format: str, mode: str) -> ScanError:
     )
 
 
-def _check_sides(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
+def _check_sides(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    if width * height > most:
         raise ScanError(
             "The scan is {width:,} × {height:,} pixels. At most {most} megapixels are read: cut out the region of "
             "interest or reduce it.",
             width=width,
             height=height,
-            most=MAX_PIXELS // 10**6,
+            most=most // 10**6,
         )
     if min(width, height) < MIN_SIDE:
         raise ScanError(
@@ -437,43 +462,29 @@ def _check_box_sides(width: int, height: int) -> None:
         )
 
 
-def _check_frames(image: Image.Image, file_format: str) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise ScanError(
-            "This {file_format} holds {frames:,} frames, and one certificate is about one picture. Expected is a "
-            "single frame: export the one you mean as PNG or TIFF.",
-            file_format=file_format,
-            frames=frames,
-        )
-
-
 def _check_tiff(image: TiffImagePlugin.TiffImageFile) -> None:
     tags = image.tag_v2
+    slices = re.match(r"ImageJ=.*?^images=(\d{1,9})$", str(tags.get(TiffImagePlugin.IMAGEDESCRIPTION)), re.M | re.S)
+    check_frames(int(slices[1]) if slices else 1, "TIFF")
     if max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))) > 8 and len(image.getbands()) > 1:
         raise _deep_colour("TIFF")
-    tile = tags.get(TiffImagePlugin.TILEWIDTH, 1) * tags.get(TiffImagePlugin.TILELENGTH, 1)
+    across, down = tags.get(TiffImagePlugin.TILEWIDTH, 1), tags.get(TiffImagePlugin.TILELENGTH, 1)
+    tile = across * down
     if tile > MAX_PIXELS:
         raise ScanError(
             "The TIFF is made of tiles of {megapixels:,} megapixels. At most {most} are read: export it as PNG.",
             megapixels=tile // 10**6,
             most=MAX_PIXELS // 10**6,
         )
+    if -(-image.width // across) * -(-image.height // down) * tile > 2 * MAX_PIXELS:  # the tiles reach beyond it
+        raise CostlyFileError("tiles")
 
 
 def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
     """Modes "I;16" of either byte order, and "I", which holds 16-bit levels in some files and 32-bit ones in others."""
     depth, white_is_zero = _tiff_depth(image)
     levels = np.asarray(_turn(image, orientation))
-    if levels.min() < 0 or levels.max() > 0xFFFF:
-        raise ScanError(
-            "This {file_format} holds grey levels from {lowest:,} to {highest:,}. Expected is a PNG, JPEG, TIFF or "
-            "WebP of 8 bits a channel, or a 16-bit grey PNG or TIFF, with levels from 0 to 65,535: export it with the "
-            "window of your choice.",
-            file_format=file_format,
-            lowest=int(levels.min()),
-            highest=int(levels.max()),
-        )
+    _check_levels(levels, file_format)
     values = levels.astype(np.uint16)
     if white_is_zero:
         values = (2**depth - 1 - values.astype(np.int32)).clip(0).astype(np.uint16)
@@ -483,6 +494,24 @@ def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
     return Scan(values, f"{depth}-bit grey", file_format, depth)
 
 
+def _check_levels(levels: np.ndarray, file_format: str) -> None:
+    if levels.min() < 0 or levels.max() > 0xFFFF:
+        raise ScanError(
+            "This {file_format} holds grey levels from {lowest:,} to {highest:,}. Expected is a PNG, JPEG, TIFF or "
+            "WebP of 8 bits a channel, or a 16-bit grey PNG or TIFF, with levels from 0 to 65,535: export it with the "
+            "window of your choice.",
+            file_format=file_format,
+            lowest=int(levels.min()),
+            highest=int(levels.max()),
+        )
+
+
+def _is_signed(image: Image.Image) -> bool:
+    """Whether a TIFF of 8 bits counts from −128, which Pillow would wrap round."""
+    kinds = getattr(image, "tag_v2", {}).get(TiffImagePlugin.SAMPLEFORMAT, (1,))
+    return image.mode in ("L", "LA", "RGB", "RGBA") and 2 in kinds
+
+
 def _tiff_depth(image: Image.Image) -> tuple[int, bool]:
     """(bits a grey level, whether 0 stands for white, which Pillow heeds for 8 bits but not for 16)."""
     tags = getattr(image, "tag_v2", {})
@@ -490,23 +519,32 @@ def _tiff_depth(image: Image.Image) -> tuple[int, bool]:
     return min(bits, 16), image.mode != "I" and tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) == 0
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    """RGB, with transparent pixels laid on white."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    pixels = image.convert("RGBA")
-    if pixels.getchannel("A").getextrema() == (0, 0):
+def _on_white(image: Image.Image) -> np.ndarray:
+    """(height, width, 3) RGB, with transparent pixels laid on white; in bands, so that no second picture is held."""
+    values = np.empty((image.height, image.width, 3), np.uint8)
+    opaque, seen = not image.has_transparency_data, False
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        band = image.crop((0, top, image.width, bottom))
+        if not opaque:
+            band = band.convert("RGBA")
+            seen = seen or band.getchannel("A").getextrema() != (0, 0)
+            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+        values[top:bottom] = np.asarray(band.convert("RGB"))
+    if not (opaque or seen):
         raise ScanError(
             "Every pixel of this scan is transparent, so there is nothing to see. "
             "Expected is a picture that covers something: export it without an alpha channel."
         )
-    return Image.alpha_composite(Image.new("RGBA", pixels.size, "white"), pixels).convert("RGB")
+    return values
 
 
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8; damaged tags are passed over, as viewers do, for the pixels are unharmed."""
     try:
-        return int(image.getexif().get(ORIENTATION, 1))
+        block = image.info.get("exif")
+        return 1 if block and not exif_is_bounded(block) else int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # the parser of a damaged tag may raise anything
         return 1
 
@@ -537,13 +575,14 @@ def _scan_of_array(array: np.ndarray) -> Scan:
     if kind == np.uint16:
         return Scan(np.array(array, dtype=np.uint16, order="C"), "16-bit grey", "array")
     image = Image.fromarray(np.ascontiguousarray(array))
-    return Scan(np.array(_opaque(image)), _KINDS[image.mode], "array")
+    return Scan(_on_white(image), _KINDS[image.mode], "array")
 
 
 # --- from pixels to the crop
 
 
 def _check_rule(rule: CropRule) -> None:
+    _check_numbers(rule)
     if not 1 <= rule.size <= MAX_CROP_SIZE:
         raise ScanError(
             "A crop of {size:,} pixels a side is not possible. Expected is 1 to {most:,}: choose the size that the "
@@ -553,13 +592,38 @@ def _check_rule(rule: CropRule) -> None:
         )
     if rule.fit not in ("crop", "pad"):
         raise ScanError(
-            '"{fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.', fit=rule.fit
+            '"{fit}" is not a way to fit a scan. Expected is "crop" or "pad": choose one of these.',
+            fit=_shown(rule.fit),
         )
-    if rule.interpolation not in _FILTERS:
+    if rule.interpolation not in tuple(_FILTERS):  # which, unlike the table itself, may be asked for a list
         raise ScanError(
             '"{interpolation}" is not an interpolation. Expected is "bicubic" or "bilinear": choose one of these.',
-            interpolation=rule.interpolation,
+            interpolation=_shown(rule.interpolation),
         )
+
+
+def _check_numbers(rule: CropRule) -> None:
+    """Annotations bind nobody who calls from a notebook or over the network."""
+    box = rule.box if isinstance(rule.box, tuple | list) else () if rule.box is None else (rule.box,)
+    window = () if rule.window is None else (getattr(rule.window, name, None) for name in ("center", "width"))
+    wrong = [value for value in (rule.size, *box) if not isinstance(value, Integral) or isinstance(value, bool)]
+    wrong += [value for value in window if not isinstance(value, Real) or isinstance(value, bool) or _is_huge(value)]
+    if wrong or (rule.box is not None and len(box) != 4):
+        raise ScanError(
+            "A crop cannot be made with {given}. Expected are whole pixels for its size and for the four sides of a "
+            "box, and numbers for a window: give such.",
+            given=ascii(wrong[0] if wrong else rule.box)[:40],
+        )
+
+
+def _shown(value: object) -> str:
+    """A value as a short piece of a sentence that can be written anywhere."""
+    return str(value)[:40].encode(errors="replace").decode()
+
+
+def _is_huge(number: Real) -> bool:
+    """Whether it is a whole number that no float can hold."""
+    return isinstance(number, Integral) and abs(int(number)) > 2**53
 
 
 def _resolve_window(scan: Scan, window: Window | None) -> Window | None:

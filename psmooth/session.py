@@ -3,29 +3,31 @@
 It knows nothing about Gradio or how a page looks; the page and the endpoints are both made from it.
 """
 
+import hashlib
+import io
 import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
-from pathlib import Path
+from functools import cache, cached_property, partial
 from typing import Any, TypeVar
 
 from psmooth import views, views_records
 from psmooth.archives import read_archive
+from psmooth.arrivals import Arrivals
 from psmooth.banks_hub import pull
 from psmooth.certificate import Abstention, Certificate, Plan
 from psmooth.certify import Progress, certify, stopped
 from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
 from psmooth.denoise import without_mirror
-from psmooth.errors import BankError, ModelError, PsmoothError, ScanError
+from psmooth.errors import BankError, ModelError, PlanError, PsmoothError, ScanError
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
 from psmooth.lessons import Lessons, drawn_scans, study
-from psmooth.models import MODELS, MedVLM, find_spec
+from psmooth.models import MODELS, MedVLM, find_spec, load_model
+from psmooth.places import Client, Places, Queued
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
@@ -33,14 +35,33 @@ from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, sc
 from psmooth.shelf import ModelShelf
 from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
+from psmooth.typed_models import load_typed, typed_allowed, visitors_hub
+from psmooth.uploads import Upload
 
 Step = TypeVar("Step")
 Shown = TypeVar("Shown")
 OWN_TASK = "own"
 OWN_BANK = "bank:"
 SECONDS_A_FRAME = 0.2
+MOST_LISTS = 100  # scans whose runs one tab remembers
+MOST_VOTES = max(views.PRECISIONS.values())
+LONGEST_NAME = 200  # characters of a repository and its revision
+MOST_BANKS = 32  # of one repository: each is a line of the menu
+HERE = Client("", "")
 
-shelf = ModelShelf(home_device())
+
+def is_typed(choice: str) -> bool:
+    """Whether a visitor typed a model in, rather than choosing what the operator offers."""
+    return choice not in [known for _, known in model_choices()]
+
+
+def _load(name: str, device: str | None, progress: Callable[[int, int], None] | None) -> MedVLM:
+    return (load_typed if is_typed(name) else load_model)(name, device, progress)
+
+
+shelf = ModelShelf(home_device(), load=_load, guest=is_typed)
+arrivals = Arrivals(shelf.get)
+places = Places()
 log = logging.getLogger("psmooth.session")
 
 
@@ -51,6 +72,13 @@ class Specimen:
     scan: Scan
     truth: str | None = None
     gallery: dict[str, str | None] | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """The sha256 of the scan's values: the same scan is known again, and nothing of it is kept."""
+        values = self.scan.values
+        about = f"{values.dtype.str} {values.shape} ".encode()
+        return hashlib.sha256(about + values.tobytes()).hexdigest()
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -85,35 +113,34 @@ def check_choice(choice: str | None) -> str:
     """
     if not choice:
         raise ModelError(views.NO_MODEL)
-    if choice not in [known for _, known in model_choices()] and not choice.startswith("hf-hub:"):
+    if not isinstance(choice, str):
         raise ModelError(views.STRANGE_MODEL)
+    if is_typed(choice):
+        if not (choice.startswith("hf-hub:") and choice.isprintable() and len(choice) <= LONGEST_NAME):
+            raise ModelError(views.STRANGE_MODEL)
+        if not typed_allowed():
+            raise ModelError(
+                "This server runs the models of its menu alone, and no repository that is typed in. Choose one of them."
+            )
     return choice
 
 
 def model_of(choice: str | None) -> MedVLM:
     """The model, read once; whoever asks while it is being read waits for it."""
-    return _prepared(check_choice(choice), None)
-
-
-def _prepared(choice: str, progress: Callable[[int, int], None] | None) -> MedVLM:
-    model = carried(shelf.get(choice, progress))
+    model = carried(shelf.get(check_choice(choice)))
     best_batch_size(model)  # tried out once, and before the first run
     return model
 
 
-def fetch_model(choice: str | None) -> Generator[Download, None, MedVLM]:
-    """As ``model_of``, telling about three times a second how much of it has come; what has come is kept if left."""
+def fetch_model(choice: str | None) -> Generator[Download, None, None]:
+    """Have the model on the shelf, telling about three times a second how much of it has come.
+
+    It comes once for all who wait for it. When the last of them leaves it is broken off; what has come is kept.
+    """
     name = check_choice(choice)
-    if name in shelf.names:
-        return _prepared(name, None)
-    told: list[Download] = []
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_prepared, name, lambda done, total: told.append(Download(done, total)))
-        while not reading.done():
-            wait([reading], timeout=0.3)
-            if told:
-                yield told[-1]
-        return reading.result()
+    if name not in shelf.names:
+        for done, total in arrivals.wait_for(name):
+            yield Download(done, total)
 
 
 @cache
@@ -185,7 +212,18 @@ class Order:
         return replace(rule, window=Window(self.center, self.width))
 
     def plan(self) -> Plan:
-        """The live plan with the precision that was chosen."""
+        """The live plan with the precision that was chosen.
+
+        Raises:
+            PlanError: more votes than one run may draw here, or a number out of range.
+        """
+        if not self.votes <= MOST_VOTES:  # nor is it a number then
+            raise PlanError(
+                "max_votes is {votes:,.0f}; one run here draws at most {most:,}. Ask for fewer, or run psmooth on a "
+                "computer of your own.",
+                votes=self.votes,
+                most=MOST_VOTES,
+            )
         return Plan(max_votes=int(self.votes), target_radius=self.target or None)
 
 
@@ -219,13 +257,23 @@ class Scene:
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
 
 
-def scenes(order: Order) -> Generator[Scene | Download, None, None]:
-    """The run that was ordered, at the pace of the page, after its model has come; raises PsmoothError.
+def scenes(order: Order, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
+    """The run that was ordered, at the pace of the page, after its model and its turn have come; raises PsmoothError.
 
     What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
     """
-    yield from fetch_model(order.model)
-    yield from (_scenes if order.unasked else _on_card(_scenes))(order)
+    order.plan()  # what cannot be run waits for nothing
+    run = _scenes if order.unasked else _on_card(_scenes)
+    yield from _in_turn(client, order.model, partial(run, order))
+
+
+def _in_turn(
+    client: Client, model: str | None, steps: Callable[[], Generator[Step, None, None]]
+) -> Generator[Step | Download | Queued, None, None]:
+    """Steps that need the device, and a model first; while the model comes the device is anybody's."""
+    with places.admitted(client) as visit:
+        yield from fetch_model(model)
+        yield from visit.turn(steps)
 
 
 def _scenes(order: Order) -> Generator[Scene, None, None]:
@@ -265,10 +313,10 @@ def paced(
         yield held
 
 
-def comparisons(order: Order) -> Generator[Comparison | Download, None, None]:
+def comparisons(order: Order, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
     """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
-    yield from fetch_model(order.model)
-    yield from _on_card(_comparisons)(order)
+    order.plan()
+    yield from _in_turn(client, order.model, partial(_on_card(_comparisons), order))
 
 
 def _comparisons(order: Order) -> Generator[Comparison, None, None]:
@@ -290,20 +338,30 @@ def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
     return True
 
 
-def hub_banks(place: str, model: str | None, task: str) -> tuple[PromptBank, ...]:
-    """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task; raises PsmoothError."""
+def hub_banks(place: str, model: str | None, task: str) -> Generator[Download | tuple[PromptBank, ...], None, None]:
+    """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task, after the model has come; raises PsmoothError."""
     repo, _, revision = place.strip().partition("@")
     if not repo:
         raise BankError(views.NO_REPO)
     wanted = None if task == OWN_TASK else TASKS[task]
-    return tuple(pull(repo, revision or "main", model=model_of(model), task=wanted))
+    yield from fetch_model(model)
+    known = shelf.get(check_choice(model))
+    banks = pull(repo, revision or "main", model=known, task=wanted, hub=visitors_hub())
+    if len(banks) > MOST_BANKS:
+        raise BankError(
+            "{repo} has {count} banks for this model and task; at most {most} are read. Choose a task.",
+            repo=repo,
+            count=len(banks),
+            most=MOST_BANKS,
+        )
+    yield tuple(banks)
 
 
 @dataclass(frozen=True)
 class Enrolment:
     """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
 
-    archive: Path | None
+    archive: Upload | bytes | None
     model: str | None
     task: str
     class_names: str
@@ -319,19 +377,23 @@ class Enrolment:
         return own_task(self.class_names, self.template) if self.class_names.strip() else None
 
 
-def lessons(enrolment: Enrolment) -> Generator[Lessons | Download, None, None]:
-    """The bank that was asked for, at the pace of the page; the archive is removed. Raises PsmoothError."""
+def lessons(enrolment: Enrolment, client: Client = HERE) -> Generator[Lessons | Download | Queued, None, None]:
+    """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
+
+    def begun() -> Generator[Lessons, None, None]:
+        archive = enrolment.archive.read() if isinstance(enrolment.archive, Upload) else enrolment.archive
+        return _on_card(_lessons)(replace(enrolment, archive=archive))
+
     try:
-        yield from fetch_model(enrolment.model)
-        yield from _on_card(_lessons)(enrolment)
+        yield from _in_turn(client, enrolment.model, begun)
     finally:
-        if enrolment.archive is not None:
-            enrolment.archive.unlink(missing_ok=True)
+        if isinstance(enrolment.archive, Upload):
+            enrolment.archive.drop()
 
 
 def _lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
     archive, task, method = enrolment.archive, enrolment.read_task(), enrolment.method
-    scans = drawn_scans(enrolment.task) if archive is None else read_archive(archive)
+    scans = read_archive(io.BytesIO(archive)) if isinstance(archive, bytes) else drawn_scans(enrolment.task)
     yield from paced(study(model_of(enrolment.model), scans, task, method, enrolment.denoiser, enrolment.shots))
 
 
@@ -352,7 +414,15 @@ class Session:
     box: tuple[int, int, int, int] | None = None
     voice: Voice = IN_WORDS
     shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
-    results: list[Certificate | Abstention] = field(default_factory=list)
+    lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bring(self.specimen)
+
+    @property
+    def results(self) -> list[Certificate | Abstention]:
+        """What the runs on this scan have come to, those before it was left included."""
+        return self.lists[self.specimen.identity] if self.specimen else []
 
     def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
         """What a function of the views says, in the visitor's voice."""
@@ -364,19 +434,41 @@ class Session:
         self.shown[view] = partial(self._shown, view, partial(words, *values))
         return self.told(self.shown[view])
 
+    def resaid(self, view: str) -> dict[str, Any] | None:
+        """What a view shows, said again as voice and list of runs are now; None where it shows nothing."""
+        return self.told(self.shown[view]) if view in self.shown else None
+
     def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
         listed = view == "certify" and len(self.results) > 1
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()
 
     def bring(self, specimen: Specimen | None) -> None:
-        """Another scan, or none; the box of the one before and its results go with it."""
-        self.specimen, self.box, self.results = specimen, None, []
+        """Another scan, or none; the box of the one before goes, the list of its runs stays under its identity."""
+        self.specimen, self.box = specimen, None
+        if specimen is not None:
+            self.lists[specimen.identity] = self.lists.pop(specimen.identity, [])
+            while len(self.lists) > MOST_LISTS:
+                del self.lists[next(iter(self.lists))]
 
-    def keep(self, scene: Scene) -> None:
-        """List what a run on this scan has come to, ended by itself or not; one that has named no class yet is none."""
-        if scene.order.specimen is self.specimen and scene.progress.phase != "selection":
-            self.results.append(scene.outcome())
+    @property
+    def weight(self) -> int:
+        """Bytes of a scan of the visitor's own; the examples are everybody's."""
+        own = self.specimen is not None and self.specimen.gallery is None
+        return self.specimen.scan.values.nbytes if self.specimen and own else 0
+
+    def forget(self) -> None:
+        """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
+        self.bring(None)
+        self.lists.clear()
+        self.want(None)
+        self.shown.clear()
+
+    def keep(self, ended: Scene | Comparison, specimen: Specimen) -> None:
+        """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
+        if specimen.identity in self.lists:
+            outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
+            self.lists[specimen.identity] += [one for one in outcomes if one.votes.total]
 
     def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without an order, end the one that is on."""
@@ -393,12 +485,8 @@ class Session:
         return self.wanted
 
 
-def take(path: str | None) -> Scan:
-    """Read an uploaded file and remove it from the disk at once: from here on the scan is in memory alone."""
-    if path is None:
+def take(file: Upload | None) -> Scan:
+    """Read an uploaded scan: from here on it is in memory alone."""
+    if file is None:
         raise ScanError(views.NO_FILE)
-    file = Path(path)
-    try:
-        return open_scan(file.read_bytes())
-    finally:
-        file.unlink(missing_ok=True)
+    return open_scan(file.read())

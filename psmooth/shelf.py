@@ -6,7 +6,7 @@ It knows nothing about what a model is asked.
 import gc
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from weakref import WeakSet
@@ -17,12 +17,12 @@ from psmooth.hub import Progress
 from psmooth.models import MedVLM, find_spec, folder_of, load_model
 
 _UNKNOWN = 2_000_000_000  # bytes of a model that is typed in: as large as the largest CLIP in use
-_WORKING_ROOM = 1_000_000_000  # bytes for a batch on its way through
+WORKING_ROOM = 1_000_000_000  # bytes for a batch on its way through
 
 
 def fits(name: str, device: torch.device) -> bool:
     """Whether a model fits into memory beside what is there; while it is read, its weights are there twice."""
-    return free_memory(device) > 2 * _size_of(name) + _WORKING_ROOM
+    return free_memory(device) > 2 * _size_of(name) + WORKING_ROOM
 
 
 def free_memory(device: torch.device) -> int:
@@ -70,6 +70,7 @@ class ModelShelf:
         device: as for ``load_model``.
         fits: whether one more fits beside those that are held.
         load: how a model is loaded.
+        guest: whether a model is a visitor's choice: it makes room for itself among its kind alone.
     """
 
     def __init__(
@@ -78,15 +79,17 @@ class ModelShelf:
         *,
         fits: Callable[[str, torch.device], bool] = fits,
         load: Callable[[str, str | None, Progress | None], MedVLM] = load_model,
+        guest: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._device, self._fits, self._load = device, fits, load
+        self._device, self._fits, self._load, self._guest = device, fits, load, guest
         self._models: OrderedDict[str, MedVLM] = OrderedDict()
         self.renew_locks()
         _shelves.add(self)
 
     def renew_locks(self) -> None:
         """Locks that nobody holds, for a process that was just forked and has one thread."""
-        self._shelf, self._loading = threading.Lock(), threading.Lock()
+        self._shelf = threading.Lock()
+        self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by name
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +104,7 @@ class ModelShelf:
         """
         if (model := self._held(name)) is not None:
             return model
-        with self._loading:
+        with self._loading[name]:
             if (model := self._held(name)) is None:
                 self._make_room(name)
                 model = self._load(name, self._device, progress)
@@ -116,12 +119,19 @@ class ModelShelf:
             return self._models.get(name)
 
     def _make_room(self, name: str) -> None:
+        if self._guest(name):
+            for held in filter(self._guest, self.names):
+                self._let_go(held)
+            return
         while self._models and not self._fits(name, next(iter(self._models.values())).device):
-            with self._shelf:
-                self._models.popitem(last=False)
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            self._let_go(next(iter(self._models)))
+
+    def _let_go(self, name: str) -> None:
+        with self._shelf:
+            del self._models[name]
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 _shelves: WeakSet[ModelShelf] = WeakSet()

@@ -10,6 +10,9 @@ from psmooth.errors import TaskError
 
 _LONGEST_NAME = 80
 _MOST_CLASSES = 50
+_LONGEST_TEMPLATE = 300
+_MOST_TEMPLATES = 100
+_LONGEST_LIST = 20_000  # characters of all class names, with the blanks between them
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,12 @@ class Task:
 
     def __post_init__(self) -> None:
         _check_classes(self.class_names)
+        if len(self.class_ids) != len(self.class_names):
+            raise TaskError("Every class needs an id and a name; give as many of the one as of the other.")
+        for text in (self.id, self.name, self.modality, *self.class_ids):
+            _check_text(text)
+        if not 1 <= len(self.templates) <= _MOST_TEMPLATES:
+            raise TaskError("A task has 1 to {most} templates; give so many.", most=_MOST_TEMPLATES)
         for template in self.templates:
             _check_template(template)
 
@@ -42,8 +51,17 @@ def own_task(class_names: list[str] | str, template: str = "an image of {}.") ->
     """A task from a visitor's own class names: a list, or one string with semicolons or new lines between them.
 
     Raises:
-        TaskError: fewer than two names, a repeated, empty or overlong one, or a template without ``{}``.
+        TaskError: fewer than two names, a repeated, empty or overlong one, an overlong template or one without ``{}``,
+            or something that is no text.
     """
+    if not isinstance(class_names, str | list | tuple):
+        raise TaskError("Class names are a text or a list of texts; give them as such.")
+    for text in [class_names] if isinstance(class_names, str) else class_names:
+        _check_text(text)
+    if sum(map(len, class_names)) > _LONGEST_LIST:
+        raise TaskError(
+            "The class names have more than {longest:,} characters together; shorten them.", longest=_LONGEST_LIST
+        )
     listed = re.split(r"[;；\n]", class_names.strip(";； \t\r\n")) if isinstance(class_names, str) else class_names
     names = tuple(" ".join(name.split()) for name in listed)
     if len(names) > 1 and not all(names):
@@ -61,8 +79,8 @@ def find_task(task: "str | Task") -> Task:
     """
     if isinstance(task, Task):
         return task
-    if task not in TASKS:
-        raise TaskError("There is no task '{task}'. Known tasks: {tasks}.", task=task, tasks=", ".join(TASKS))
+    if not isinstance(task, str) or task not in TASKS:
+        raise TaskError("There is no task '{task}'. Known tasks: {tasks}.", task=_shown(task), tasks=", ".join(TASKS))
     return TASKS[task]
 
 
@@ -73,6 +91,8 @@ def _check_classes(names: tuple[str, ...]) -> None:
         raise TaskError(
             "A task can have at most {most} class names; {count} were given.", most=_MOST_CLASSES, count=len(names)
         )
+    for name in names:
+        _check_text(name)
     if len({name.casefold() for name in names}) < len(names):
         raise TaskError("Two class names are the same; every class needs a name of its own.")
     for name in names:
@@ -85,8 +105,28 @@ def _check_classes(names: tuple[str, ...]) -> None:
 
 
 def _check_template(template: str) -> None:
+    _check_text(template)
+    if len(template) > _LONGEST_TEMPLATE:
+        raise TaskError(
+            "A template can have at most {longest} characters; this one has {count:,}. Shorten it.",
+            longest=_LONGEST_TEMPLATE,
+            count=len(template),
+        )
     if template.count("{}") != 1 or "{" in template.replace("{}", "") or "}" in template.replace("{}", ""):
         raise TaskError("A template must hold {} exactly once, where the class name goes, as in 'an image of {}.'")
+
+
+def _check_text(text: object) -> None:
+    """Text that UTF-8 can hold; half a character, which JSON lets through, no tokenizer or file takes."""
+    if not isinstance(text, str):
+        raise TaskError("'{given}' is no text; class names and templates are. Write them as text.", given=_shown(text))
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise TaskError("'{given}' holds half a character, which cannot be written. Type it anew.", given=_shown(text))
+
+
+def _shown(value: object) -> str:
+    """A value as a short piece of a sentence that can be written anywhere."""
+    return str(value)[:40].encode(errors="replace").decode()
 
 
 def _ids_of(names: tuple[str, ...]) -> tuple[str, ...]:

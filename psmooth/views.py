@@ -9,13 +9,14 @@ import io
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
 
+from psmooth.certificate import GUARANTEES as KINDS
 from psmooth.certificate import Abstention, Certificate, Plan, Run
 from psmooth.language import say, say_error, thousands
 
@@ -69,7 +70,7 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "strip_crop": "What the model sees",
     "strip_crop_alt": "The crop that is certified, pixel by pixel.",
     "strip_noisy": "One noisy copy",
-    "strip_noisy_alt": "The same crop with Gaussian noise added: one of the copies that vote.",
+    "strip_noisy_alt": "The same crop with Gaussian noise added, as for the copies that vote; this one is for looking.",
     "votes": "Votes of noisy copies",
     "chart_alt": "Bar chart of the votes; the same numbers stand in the table that follows.",
     "table": "Votes by class",
@@ -86,7 +87,10 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "download": "Certificate",
     "download_long": "Download the certificate as a JSON file",
     "file": "psmooth-certificate.json",
-    "queued": "Queued · place {place} of {size} · it starts by itself",
+    "lost_title": "That did not work.",
+    "lost_line": "Failed",
+    "lost": "That did not reach the server, or it could not read it: the connection broke, or the server is full or "
+    "was started anew. What was shown before is gone. Try again; if it happens again, reload the page.",
     "recording": "Recording",
     "recording_label": "A recording of an earlier run on a drawn scan: your own is waiting.",
     "recording_radius": "certified radius",
@@ -96,17 +100,18 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "print_long": "Print a one-page report",
     "teach": "Explain this in six steps",
     "share": "Copy link",
-    "share_long": "Copy a link to exactly this: every setting, but never a scan of your own",
+    "share_long": "Copy a link to this example and its settings, without the part you chose; never to a scan of "
+    "your own",
     "shared": "Link copied",
     "budget_title": "How big is that?",
-    "budget_about": "The same L2 distance, spent in different ways on this very crop. The left picture is the changed "
-    "crop, the right one the change alone, amplified.",
+    "budget_about": "The same L2 distance, spent in two ways on this very crop, and three changes that people know. "
+    "The left picture is the changed crop, the right one the change alone, amplified.",
     "budget_levels": "Grey levels a value may move",
     "lecture_name": "The walkthrough",
     "lecture_back": "Back",
     "lecture_next": "Next",
     "lecture_end": "End",
-    "gap": "this gap is the radius",
+    "gap": "this gap gives the radius",
     "no_gap": "not certified yet",
 }
 
@@ -118,6 +123,8 @@ BUDGET_WORDS: Final[dict[str, str]] = {
     "values": "{count} values by ± {levels}",
     "patch": "a patch of {side} × {side} by {levels}",
     "every": "every value by ± 1",
+    "of_frozen": "{radius} on this crop, with this prompt frozen",
+    "inside_frozen": "L2 {size}: covered with this prompt frozen",
     "shift": "a shift by one pixel",
     "jpeg": "JPEG at quality 75",
     "amplified": "change × {factor}",
@@ -131,18 +138,25 @@ LECTURE: Final[tuple[tuple[str, str], ...]] = (
         "Noise",
         "Gaussian noise of level σ is added, again and again, never the same. Move the slider: how much is too much?",
     ),
-    ("Votes", "The model names each noisy copy. The class named most often is the smoothed answer."),
+    (
+        "Votes",
+        "The model names each noisy copy. The smoothed answer is the class that an unlimited number of copies would "
+        "name most often.",
+    ),
     (
         "A bound",
-        "Votes are a sample. The solid line is what the answer has at least, the dashed one what a rival has at most.",
+        "The votes are a sample. With the confidence stated, the true share of the leading class is at least the solid "
+        "line, and that of any rival at most the dashed one.",
     ),
     (
         "A radius",
-        "The gap between the two becomes a distance: no change of the pixels smaller than R can change the answer.",
+        "The gap between the two becomes a distance: with that confidence, the smoothed answer is the same for every "
+        "8-bit crop closer than R.",
     ),
     (
         "What it does not promise",
-        "It does not say that the answer is right. Compression, a shift or another scanner are larger changes than R.",
+        "It does not say that the answer is right. Compression, a shift or another scanner often change the crop by "
+        "more than R; then nothing is promised. A radius marked frozen holds for its prompt kept as it is.",
     ),
 )
 
@@ -272,9 +286,24 @@ def count_text(count: int) -> str:
     return f"{count:,}".replace(",", thousands())
 
 
-def size_text(size: float) -> str:
-    """A distance to about two digits: "0.27", "4.0", "55"."""
-    return f"{size:.2f}" if size < 1 else f"{size:.1f}" if size < 10 else f"{size:.0f}"
+def alpha_text(failure_probability: float) -> str:
+    """A chance of a false certificate with all its digits: "0.001"."""
+    return f"{Decimal(str(failure_probability)):f}"
+
+
+def joint_alpha_text(results: Sequence[Result]) -> str:
+    """The sum of the chances of a false certificate, rounded up at four digits, and never above 1: "0.028"."""
+    together = sum((Decimal(str(one.run.plan.failure_probability)) for one in results), Decimal())
+    return f"{min(Decimal(1), Context(prec=4, rounding=ROUND_CEILING).plus(together)).normalize():f}"
+
+
+def size_text(size: float, covered: bool = False) -> str:
+    """A distance to about two digits: "0.27", "4.0", "55".
+
+    What a certificate covers is floored as its radius is: nothing covered looks larger than what is certified.
+    """
+    digits = 2 if size < 1 else 1 if size < 10 else 0
+    return radius_text(size, digits) if covered else f"{size:.{digits}f}"
 
 
 def duration_text(seconds: float) -> str:
@@ -302,7 +331,7 @@ def headline(result: Result) -> tuple[str, str, str]:
     """The verdict in three parts: before the class name, the class name, after it."""
     leader = name_of(result.run, result.leader)
     if isinstance(result, Certificate):
-        said = say("The answer {name} holds within {radius}.", name=_GAP, radius=radius_text(result.radius))
+        said = _verdict(result.run.guarantee, _GAP, radius_text(result.radius))
     elif result.votes.ended == "running":
         said = say("{name} leads. Not certified yet.", name=_GAP)
     else:
@@ -311,34 +340,58 @@ def headline(result: Result) -> tuple[str, str, str]:
     return before, leader, after
 
 
+def _verdict(guarantee: str, name: str, radius: str) -> str:
+    if guarantee == "frozen_prompt":
+        return say("With this prompt frozen, the answer {name} holds within {radius}.", name=name, radius=radius)
+    return say("The answer {name} holds within {radius}.", name=name, radius=radius)
+
+
 def verdict_sentence(result: Result) -> str:
     """The verdict in one sentence: "The answer monocyte holds within 0.270."."""
     return "".join(headline(result))
 
 
+# By what is frozen, and whether the seed was given: then α stands for nothing unless the seed was chosen blindly.
+_STATEMENTS: Final[dict[tuple[str, bool], str]] = {
+    ("nothing", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} "
+    "or abstains, except with probability {alpha}.",
+    ("nothing", True): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} "
+    "or abstains, if the seed was chosen without knowledge of scan, prompts and model and was the only one tried.",
+    ("prompt", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give with this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program "
+    "again there is not covered: it tunes a new prompt and may name another class.",
+    ("prompt", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
+    "this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program again there is not "
+    "covered: it tunes a new prompt and may name another class.",
+    ("learned", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give with this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning "
+    "or choosing them again on an altered scan is not covered: with others the program may name another class.",
+    ("learned", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
+    "this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning or choosing them again "
+    "on an altered scan is not covered: with others the program may name another class.",
+}
+
+
+def _frozen_part(run: Run) -> str:
+    """What a certificate takes as it is: nothing, the prompt tuned on the scan, or what was learned on it."""
+    if run.guarantee != "frozen_prompt":
+        return "nothing"
+    return "prompt" if KINDS[run.method] == "frozen_prompt" else "learned"
+
+
 def guarantee_sentence(result: Certificate) -> str:
     """What a certificate states, word for word."""
-    leader = name_of(result.run, result.leader)
-    given = result.run.seed_origin == "given"
-    return _guarantee_words(leader, radius_text(result.radius), result.run.plan.failure_probability, given)
+    return _statement(result.run, name_of(result.run, result.leader), radius_text(result.radius))
 
 
-def _guarantee_words(name: str, radius: str, failure_probability: float, given_seed: bool = False) -> str:
-    values = {"confidence": confidence_text(failure_probability), "name": name, "radius": radius}
-    if given_seed:  # then α stands for nothing unless the seed was chosen blindly
-        return say(
-            "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes would "
-            "give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} or "
-            "abstains, if the seed was chosen without knowledge of scan, prompts and model and was the only one tried.",
-            **values,
-        )
-    return say(
-        "With confidence {confidence} over the noise drawn, the answer that an unlimited number of votes would give is "
-        "{name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} or abstains, "
-        "except with probability {alpha}.",
-        **values,
-        alpha=f"{Decimal(str(failure_probability)):f}",
-    )
+def _statement(run: Run, name: str, radius: str) -> str:
+    alpha = run.plan.failure_probability
+    template = _STATEMENTS[_frozen_part(run), run.seed_origin == "given"]
+    return say(template, confidence=confidence_text(alpha), name=name, radius=radius, alpha=alpha_text(alpha))
 
 
 def abstention_sentence(result: Abstention) -> str:
@@ -384,19 +437,55 @@ def sentence(result: Result) -> str:
 GUARANTEES: Final[dict[str, tuple[str, str]]] = {
     "unconditional": (
         "Unconditional",
-        "The prompt does not depend on this scan: the certificate holds for the classifier as it is.",
+        "The prompt was not learned or tuned on this crop: the certificate holds for the classifier as it is.",
+    ),
+    "unknown_bank": (
+        "Unconditional",
+        "The certificate holds for the classifier as it is; this bank does not say which scans it was learned on.",
     ),
     "frozen_prompt": (
         "With this prompt frozen",
         "The prompt was tuned on this scan: the certificate holds for that prompt kept as it is, not for tuning again.",
     ),
+    "frozen_learned": (
+        "With this prompt frozen",
+        "The bank or the denoiser was learned or chosen on this very scan: the certificate holds for both kept as they "
+        "are, not for learning again on an altered scan.",
+    ),
 }
 
 
 def guarantee_words(guarantee: str) -> tuple[str, str]:
-    """The kind of guarantee as a badge and as a sentence."""
+    """A row of ``GUARANTEES`` as a badge and as the sentence why."""
     badge, about = GUARANTEES[guarantee]
     return say(badge), say(about)
+
+
+def guarantee_words_of(result: Result) -> tuple[str, str]:
+    """The kind of guarantee of a result as a badge and as the sentence why."""
+    return guarantee_words(_reason(result.run))
+
+
+def _reason(run: Run) -> str:
+    """The row of ``GUARANTEES``; an older file does not say what its bank was learned on."""
+    if run.guarantee == "frozen_prompt":
+        return "frozen_learned" if _frozen_part(run) == "learned" else "frozen_prompt"
+    known = run.bank is None or run.bank.get("learned_on_scan") is not None
+    return "unconditional" if known else "unknown_bank"
+
+
+def guarantee_mark(result: Result) -> str:
+    """What stands beside every radius that holds for a frozen prompt alone; empty for any other."""
+    return say("with this prompt frozen") if result.guarantee == "frozen_prompt" else ""
+
+
+def restart_notice(batch: int) -> str:
+    """Why the votes began again from nothing, and where the radius went that was shown before."""
+    return say(
+        "Memory ran out, so the run began again with fresh noise, {batch} copies at a time. The radius shown before "
+        "rested on votes that no longer count.",
+        batch=count_text(batch),
+    )
 
 
 def state_of(progress: "Progress", result: Result) -> str:
@@ -456,7 +545,7 @@ def announcement(progress: "Progress", result: Result) -> str:
 def radius_words(result: Result, crop_size: int) -> dict[str, str]:
     """The big number and the two lines under it."""
     running, votes = result.votes.ended == "running", count_text(result.votes.total)
-    unit = say("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=crop_size)
+    unit = _unit(result.run.guarantee, crop_size)
     if isinstance(result, Certificate):
         status = say("still climbing") if running else say("after {votes} votes", votes=votes)
         return {"text": radius_text(result.radius), "unit": unit, "status": status}
@@ -468,6 +557,12 @@ def radius_words(result: Result, crop_size: int) -> dict[str, str]:
         "unit": unit,
         "status": say("not certified after {votes} votes at σ = {noise}", votes=votes, noise=noise),
     }
+
+
+def _unit(guarantee: str, side: int) -> str:
+    if guarantee == "frozen_prompt":
+        return say("radius with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
+    return say("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=side)
 
 
 _DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
@@ -525,9 +620,9 @@ def chart_data(result: Result) -> dict[str, Any]:
     so no bar changes its place while votes pour in.
     """
     run, votes = result.run, result.votes
-    chosen = sum(votes.selection) >= (run.plan.selection_votes or 0)
+    chosen = votes.selected >= (run.plan.selection_votes or 0)
     order = sorted(range(len(run.class_ids)), key=lambda index: (-votes.selection[index] * chosen, index))
-    selected, counted = max(1, sum(votes.selection)), max(1, votes.total)
+    selected, counted = max(1, votes.selected), max(1, votes.total)
     return {
         "labels": [run.class_names[index] for index in order],
         "counts": [votes.counts[index] for index in order],
@@ -536,7 +631,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         "selection_shares": [votes.selection[index] / selected for index in order],
         "total": votes.total,
         "most": run.plan.max_votes,
-        "selection_total": sum(votes.selection),
+        "selection_total": votes.selected,
         "invalid": votes.invalid,
         "chosen": chosen,
         "certified": isinstance(result, Certificate),
@@ -546,7 +641,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         "at_most": say("rivals at most {share}", share=at_most_text(result.rival_upper_bound)),
         "caption": say(
             "· {chose} chose the class (outlines), {counted} counted",
-            chose=sum(votes.selection),
+            chose=votes.selected,
             counted=count_text(votes.total),
         ),
     }
@@ -578,6 +673,8 @@ def votes_figure(result: Result, dark: bool = False) -> go.Figure:
     rows = list(range(len(data["labels"])))
     names = [plotly_text(label) for label in data["labels"]]
     figure = go.Figure(layout=_figure_layout(names, colours))
+    if mark := guarantee_mark(result):
+        figure.update_layout(title={"text": mark, "font": {"size": 13}, "x": 0.01}, margin_t=64)
     outline = {"color": "rgba(0,0,0,0)", "line": {"color": colours["edge"], "width": 1}}
     figure.add_bar(x=data["selection_shares"], y=rows, orientation="h", width=0.74, marker=outline, hoverinfo="skip")
     figure.add_bar(x=data["shares"][1:], y=rows[1:], orientation="h", width=0.5, marker_color=colours["bar"])
@@ -643,9 +740,16 @@ def curves_figure(curves: Mapping[str, tuple[str, Sequence[float], Sequence[floa
         figure.add_scatter(
             x=list(radii), y=list(shares), name=plotly_text(name, 40), mode="lines", line_shape="hv",
             line={"color": inks[place % len(inks)], "dash": dash, "width": 1.5 if frozen else 2},
-            legendgroup=guarantee, legendgrouptitle_text=guarantee_words(guarantee)[0],
+            legendgroup=guarantee, legendgrouptitle_text=guarantee_words(guarantee)[0], hoverinfo="text",
+            text=[_curve_point(name, guarantee, *point) for point in zip(radii, shares, strict=True)],
         )  # fmt: skip
     return figure
+
+
+def _curve_point(name: str, guarantee: str, radius: float, share: float) -> str:
+    """What hovering says; both numbers floored, for Plotly would round them to the nearest."""
+    words = [plotly_text(name, 40), f"R ≥ {radius_text(radius)}: {at_least_text(share)}"]
+    return "<br>".join([*words, guarantee_words(guarantee)[0]] if guarantee == "frozen_prompt" else words)
 
 
 def _curves_layout(colours: Mapping[str, str]) -> dict[str, Any]:
@@ -708,18 +812,25 @@ def _shifted(pixels: np.ndarray) -> np.ndarray:
 _RULER_LOW, _RULER_HIGH = 0.05, 200.0
 
 
-def ruler(known: Sequence[Landmark], radius: float | None) -> dict[str, Any]:
+def ruler(known: Sequence[Landmark], radius: float | None, guarantee: str = "unconditional") -> dict[str, Any]:
     """The landmarks on a logarithmic axis from .05 to 200, each with the words covered or not covered."""
+    inside = [radius is not None and mark.size < radius for mark in known]
     return {
+        "covered": _covered(guarantee),
         "ticks": [[f"{tick:g}", _place(tick)] for tick in (0.1, 1, 10, 100)],
         "radius": None if radius is None else radius_text(radius),
         "place": None if radius is None else _place(radius),
         "rows": [
-            [say(mark.words), size_text(mark.size), _place(mark.size),
-             radius is not None and mark.size < radius]
-            for mark in known
+            [say(mark.words), size_text(mark.size, covered), _place(mark.size), covered]
+            for mark, covered in zip(known, inside, strict=True)
         ],
     }  # fmt: skip
+
+
+def _covered(guarantee: str) -> str:
+    if guarantee == "frozen_prompt":
+        return say("covered with this prompt frozen")
+    return say(PAGE_WORDS["covered"])
 
 
 def _place(size: float) -> float:
@@ -786,6 +897,7 @@ def stage(
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
     run, state = result.run, state_of(progress, result)
+    notice = "" if progress.restarted is None else restart_notice(progress.restarted)
     selecting = state == "selecting"
     return {
         "state": state,
@@ -794,17 +906,18 @@ def stage(
         "headline": [say("Choosing a class …"), "", ""] if selecting else list(headline(result)),
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
         "aside": say(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
-        "ghosts": ghosts(run.class_names, run.plan.failure_probability),
-        "badge": badge_of(run.guarantee),
+        "ghosts": ghosts_of(run),
+        "badge": badge_of(result),
         "radius": radius_words(result, crop_size),
         "facts": facts(result, progress, contender, truth),
         "chart": chart_data(result),
-        "ruler": ruler(known, result.radius if isinstance(result, Certificate) else None),
+        "ruler": ruler(known, result.radius if isinstance(result, Certificate) else None, run.guarantee),
         "certificate": None if result.votes.ended == "running" else result.to_json(),
         "reach": result.radius if isinstance(result, Certificate) else None,
+        "frozen": run.guarantee == "frozen_prompt",
         "report": None if result.votes.ended == "running" else report(result, crop_size),
-        "notice": progress.notice or "",
-        "announce": announcement(progress, result),
+        "notice": notice,
+        "announce": f"{notice} {announcement(progress, result)}".strip(),
     }
 
 
@@ -814,12 +927,15 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
     front = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
     rows = [
-        [say("Guarantee"), " – ".join(guarantee_words(run.guarantee))],
+        [say("Guarantee"), " – ".join(guarantee_words_of(result))],
         [say("Votes"), f"{counts}; {_drawn(result)}"],
         [say("Share of the answer"), say("at least {share}", share=at_least_text(result.lower_bound))],
         [say("Share of any rival"), say("at most {share}", share=at_most_text(result.rival_upper_bound))],
-        [say("Noise level σ, failure probability α"), f"{run.noise_level:g}, {run.plan.failure_probability:g}"],
-        [say("Prompts, denoiser"), f"{say(METHOD_NAMES[run.method])}, {front}"],
+        [
+            say("Noise level σ, failure probability α"),
+            f"{run.noise_level:g}, {alpha_text(run.plan.failure_probability)}",
+        ],
+        [say("Prompts, denoiser"), f"{marked_method(result)}, {front}"],
         [say("Model"), _whole_origin(run.model)],
         [say("Prompt bank"), _whole_origin(run.bank)],
         [say("Gallery"), _whole_origin(run.gallery)],
@@ -838,14 +954,27 @@ def _selecting_sentence(run: Run) -> str:
     )
 
 
-def ghosts(class_names: Sequence[str], failure_probability: float = 0.001) -> dict[str, Any]:
-    """The longest words that a run can come to; the page keeps their height free, so nothing jumps."""
-    longest = max(class_names, key=len)
-    words = _guarantee_words(longest, "8.888", failure_probability)
+_LONG_RADIUS: Final = "8.888"
+
+
+def ghosts(class_names: Sequence[str]) -> dict[str, Any]:
+    """The longest words of the opening run; the page keeps their height free, so nothing jumps."""
+    longest, badge = max(class_names, key=len), guarantee_words("unconditional")
+    values = {"name": longest, "radius": _LONG_RADIUS, "confidence": confidence_text(0.001), "alpha": alpha_text(0.001)}
+    return _ghosts("unconditional", badge, longest, say(_STATEMENTS["nothing", False], **values))
+
+
+def ghosts_of(run: Run) -> dict[str, Any]:
+    """The longest words that a run can come to."""
+    longest = max(run.class_names, key=len)
+    return _ghosts(run.guarantee, guarantee_words(_reason(run)), longest, _statement(run, longest, _LONG_RADIUS))
+
+
+def _ghosts(guarantee: str, badge: tuple[str, str], longest: str, statement: str) -> dict[str, Any]:
     return {
-        "headline": say("The answer {name} holds within {radius}.", name=longest, radius="8.888"),
-        "sentence": f"{words} {say(NOT_PROMISED)}",
-        "badge": badge_of("unconditional"),
+        "headline": _verdict(guarantee, longest, _LONG_RADIUS),
+        "sentence": f"{statement} {say(NOT_PROMISED)}",
+        "badge": _badge(guarantee, badge),
         "facts": [
             *_facts(longest, longest, ""),
             [say("Model"), "pocket-noisy @ 00000000 · Apache-2.0"],
@@ -862,6 +991,12 @@ def method_choices() -> list[tuple[str, str]]:
 def short_method(method: str) -> str:
     """A method's name where the kind of its guarantee stands beside it already."""
     return say(METHOD_NAMES[method].replace(" (frozen prompt)", ""))
+
+
+def marked_method(result: Result) -> str:
+    """A method's name with the mark of a frozen prompt where this result has one."""
+    name = short_method(result.run.method)
+    return say("{method} (frozen prompt)", method=name) if result.guarantee == "frozen_prompt" else name
 
 
 def precision_choices() -> list[tuple[str, int]]:
@@ -881,10 +1016,13 @@ def denoiser_choices() -> list[tuple[str, str]]:
     return [(denoiser_words(denoiser), denoiser) for denoiser in DENOISERS_OFFERED]
 
 
-def badge_of(guarantee: str) -> dict[str, str]:
+def badge_of(result: Result) -> dict[str, str]:
     """The kind of guarantee as the page shows it."""
-    text, about = guarantee_words(guarantee)
-    return {"kind": guarantee, "text": text, "about": about}
+    return _badge(result.guarantee, guarantee_words_of(result))
+
+
+def _badge(guarantee: str, words: tuple[str, str]) -> dict[str, str]:
+    return {"kind": guarantee, "text": words[0], "about": words[1]}
 
 
 def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:
@@ -907,14 +1045,32 @@ def idle() -> dict[str, Any]:
 
 def link_without_scan() -> dict[str, Any]:
     """A link that was made beside a visitor's own scan."""
-    text = say(
-        "This link carries every setting but not the scan: scans never leave the page they were given to. Upload it."
-    )
+    text = say("This link carries settings but not the scan: scans never leave the page they were given to. Upload it.")
     return message("idle", say("The scan is not in the link."), text, say("Idle"))
 
 
+def forgotten() -> dict[str, Any]:
+    """The server has let go of the scan that the page still shows."""
+    text = say(
+        "The server no longer has your scan: the page was left alone too long, the connection broke, or others needed "
+        "the room. Choose an example or upload it again."
+    )
+    return {**message("failed", say("No scan yet."), text, say("Failed")), "forgotten": True}
+
+
+def queued_line(place: int, size: int) -> str:
+    """What every view says while others have the computer."""
+    return say("Queued · place {place} of {size} · it starts by itself", place=place, size=size)
+
+
+def queued(place: int, size: int) -> dict[str, Any]:
+    """Others have the computer."""
+    line = queued_line(place, size)
+    return {**message("queued", say("Getting ready …"), "", line), "announce": line}
+
+
 def loading(model_name: str) -> dict[str, Any]:
-    """Before the first vote: the model is being read, or another run has the computer."""
+    """Before the first vote: the model is being read."""
     return message("loading", say("Getting ready …"), "", loading_line(model_name))
 
 
@@ -929,7 +1085,9 @@ def megabytes_text(count: int) -> str:
 
 
 def download_words(name: str, done: int, total: int) -> dict[str, Any]:
-    """What every view says while a model comes."""
+    """What every view says while a model comes; before its size is known, or where it is here already, it is read."""
+    if not total:
+        return {"state": "loading", "line": loading_line(name), "fraction": 0.0, "sentence": ""}
     return {
         "state": "loading",
         "line": say(
@@ -947,6 +1105,8 @@ def download_words(name: str, done: int, total: int) -> dict[str, Any]:
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     """A model on its way from the Hub."""
+    if not total:
+        return loading(name)
     told = download_words(name, done, total)
     return {**message("loading", say("Fetching the model …"), told["sentence"], told["line"]), **told}
 
@@ -1015,6 +1175,12 @@ def failed(error: "PsmoothError | None") -> dict[str, Any]:
 def error_words(error: "PsmoothError | None") -> str:
     """What went wrong, in the visitor's language."""
     return say(UNEXPECTED) if error is None else say_error(error)
+
+
+def lost() -> dict[str, Any]:
+    """Nobody knows how far it came: what was asked for did not arrive, or its answer did not."""
+    title, text, line = (say(PAGE_WORDS[name]) for name in ("lost_title", "lost", "lost_line"))
+    return message("failed", title, text, line)
 
 
 def stopped_early() -> dict[str, Any]:

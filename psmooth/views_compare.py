@@ -6,7 +6,7 @@ It knows nothing about Gradio, torch, or how a vote is drawn.
 from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
-from psmooth.certificate import GUARANTEES, Abstention, Certificate
+from psmooth.certificate import Abstention, Certificate
 from psmooth.language import say
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     return {**idle(), **views.download_words(name, done, total)}
 
 
+def queued(place: int, size: int) -> dict[str, Any]:
+    """Others have the computer."""
+    line = views.queued_line(place, size)
+    return {**idle(), "state": "queued", "line": line, "announce": line}
+
+
 def failed(error: "PsmoothError | None") -> dict[str, Any]:
     """The sentence of an error of psmooth's; None is anything else."""
     words = views.error_words(error)
@@ -78,7 +84,8 @@ def comparison(step: "Comparison") -> dict[str, Any]:
         "state": state,
         "line": _line(step),
         "fraction": step.share,
-        "sentence": " ".join(filter(None, [_finding(results), say(_CHOICE), _missing(step.missing)])),
+        "sentence": " ".join(filter(None, [_finding(results), _together(step), say(_CHOICE), _missing(step.missing)])),
+        "notice": "" if step.restarted is None else views.restart_notice(step.restarted),
         "announce": _finding(results) if step.done else "",
         "groups": [_group(kind, results, order) for kind in ("unconditional", "frozen_prompt")],
         "furthest": max((_radius(result) or 0.0 for result in results.values()), default=0.0),
@@ -90,7 +97,9 @@ def comparison(step: "Comparison") -> dict[str, Any]:
 def _line(step: "Comparison") -> str:
     if step.done:
         return say(
-            "Done · {votes} votes for each method, drawn once for all", votes=views.count_text(step.progress.votes)
+            "Done · {votes} votes for each method at σ = {noise}, drawn once for all",
+            votes=views.count_text(step.progress.votes),
+            noise=f"{next(iter(step.progress.results.values())).run.noise_level:g}",
         )
     return say(
         "Drawing noisy copies at σ = {noise} · {share} of all votes", noise=f"{step.level:g}", share=f"{step.share:.0%}"
@@ -99,8 +108,8 @@ def _line(step: "Comparison") -> str:
 
 def _finding(results: dict[str, Result]) -> str:
     """Which methods lead, among those whose guarantee is unconditional."""
-    plain = {method: _radius(result) or 0.0 for method, result in results.items() if not _is_frozen(method)}
-    furthest = max(plain.values())
+    plain = {method: _radius(one) or 0.0 for method, one in results.items() if one.guarantee == "unconditional"}
+    furthest = max(plain.values(), default=0.0)
     if not furthest:
         return say("No unconditional method is certified yet.")
     best = [say(views.METHOD_NAMES[method]) for method, radius in plain.items() if radius == furthest]
@@ -111,15 +120,22 @@ def _finding(results: dict[str, Result]) -> str:
     )
 
 
+def _together(step: "Comparison") -> str:
+    """What the chances of a false certificate come to over all that is shown: each method at each level is one."""
+    shown = [result for results in step.sweep.values() for result in results.values()]
+    return say(
+        "{count} runs stand side by side here, each method at each noise level: the chance that noise makes any of "
+        "them issue a false certificate is at most {alpha}.",
+        count=len(shown),
+        alpha=views.joint_alpha_text(shown),
+    )
+
+
 def _missing(methods: tuple[str, ...]) -> str:
     if not methods:
         return ""
     names = ", ".join(say(views.METHOD_NAMES[method]) for method in methods)
     return say("No bank here for: {methods}. Learn one under “Learn prompts”.", methods=names)
-
-
-def _is_frozen(method: str) -> bool:
-    return GUARANTEES[method] == "frozen_prompt"
 
 
 def _radius(result: Result) -> float | None:
@@ -134,9 +150,10 @@ def _class_order(results: dict[str, Result]) -> list[int]:
 
 
 def _group(kind: str, results: dict[str, Result], order: list[int]) -> dict[str, Any]:
-    title, about = views.guarantee_words(kind)
-    cards = [_card(method, result, order) for method, result in results.items() if GUARANTEES[method] == kind]
-    return {"kind": kind, "title": title, "about": about, "cards": cards}
+    members = {method: result for method, result in results.items() if result.guarantee == kind}
+    reasons = dict.fromkeys(views.guarantee_words_of(result)[1] for result in members.values())  # each said once
+    cards = [_card(method, result, order) for method, result in members.items()]
+    return {"kind": kind, "title": views.guarantee_words(kind)[0], "about": " ".join(reasons), "cards": cards}
 
 
 def _card(method: str, result: Result, order: list[int]) -> dict[str, Any]:
@@ -164,19 +181,53 @@ def _card(method: str, result: Result, order: list[int]) -> dict[str, Any]:
 
 
 def _curve(step: "Comparison") -> dict[str, Any]:
-    levels = sorted(step.sweep)
+    """The radii by noise level; a level that was drawn with another number of votes than the chosen one is marked."""
+    levels, results = sorted(step.sweep), step.progress.results
+    votes = {level: _planned(step.sweep[level]) for level in levels}
+    chosen = _planned(results)
     return {
         "levels": levels,
-        "series": [
-            {
-                "name": views.short_method(method),
-                "kind": GUARANTEES[method],
-                "radii": [_radius(step.sweep[level][method]) for level in levels],
-                "texts": [_text(step.sweep[level][method]) for level in levels],
-            }
-            for method in step.progress.results
+        "heads": [
+            say("σ = {noise}, {votes} votes", noise=f"{at:g}", votes=views.count_text(votes[at])) for at in levels
         ],
+        "other": [votes[level] != chosen for level in levels],
+        "note": _unlike(chosen, {*votes.values()} - {chosen}),
+        "series": [_series(step, method) for method in results],
     }
+
+
+def _planned(results: dict[str, Result]) -> int:
+    return next(iter(results.values())).run.plan.max_votes
+
+
+def _unlike(chosen: int, others: set[int]) -> str:
+    """Why some points are small; empty where every level is drawn with as many votes."""
+    if not others:
+        return ""
+    return say(
+        "Small points rest on {other} votes, the chosen noise level on {chosen}: more votes alone give a larger "
+        "radius, so the two do not compare.",
+        other=", ".join(views.count_text(count) for count in sorted(others)),
+        chosen=views.count_text(chosen),
+    )
+
+
+def _series(step: "Comparison", method: str) -> dict[str, Any]:
+    results = [step.sweep[level][method] for level in sorted(step.sweep)]
+    return {
+        "name": views.short_method(method),
+        "kind": results[0].guarantee,
+        "radii": [_radius(result) for result in results],
+        "texts": [_text(result) for result in results],
+        "hovers": [_hover(result) for result in results],
+    }
+
+
+def _hover(result: Result) -> str:
+    """What a point says: the radius as it is printed everywhere, for Plotly would round it to the nearest."""
+    run, mark = result.run, views.guarantee_mark(result)
+    told = say("{votes} votes", votes=views.count_text(run.plan.max_votes))
+    return " · ".join(filter(None, [f"σ = {run.noise_level:g}: {_text(result)}", told, mark]))
 
 
 def _text(result: Result) -> str:

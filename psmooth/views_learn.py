@@ -62,6 +62,11 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     return {**idle(), **views.download_words(name, done, total)}
 
 
+def queued(place: int, size: int) -> dict[str, Any]:
+    """Others have the computer."""
+    return {**idle(), "state": "queued", "line": views.queued_line(place, size)}
+
+
 def failed(error: "PsmoothError | None") -> dict[str, Any]:
     """The sentence of an error of psmooth's; None is anything else."""
     return {**idle(), "state": "failed", "line": say("Failed"), "sentence": views.error_words(error)}

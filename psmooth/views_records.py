@@ -14,38 +14,43 @@ Result = Certificate | Abstention
 
 _MOST_ROWS: Final = 50
 _MOST_PROBLEMS: Final = 3
-_HEAD: Final = ("Model", "Prompts", "Denoiser", "Noise level σ", "Votes", "Answer", "certified radius")
+_HEAD: Final = ("Model", "Prompts", "Denoiser", "Noise level σ", "Votes", "Answer")
+_RADIUS: Final = {"unconditional": "certified radius", "frozen_prompt": "radius with this prompt frozen"}
 
 
 def runs(results: Sequence[Result]) -> dict[str, Any]:
-    """The runs on one scan, oldest first, and what their chances of a false certificate come to together."""
-    together = sum(result.run.plan.failure_probability for result in results)
+    """The runs on one scan, oldest first, and what their chances of a false certificate come to together.
+
+    Radii of the two kinds of guarantee stand in a column each.
+    """
+    kinds = [kind for kind in _RADIUS if any(result.guarantee == kind for result in results)]
     title = say(
         "{count} runs on this scan: the chance that noise makes any of them issue a false certificate is at most "
         "{alpha}",
         count=views.count_text(len(results)),
-        alpha=f"{min(1.0, together):.4g}",
+        alpha=views.joint_alpha_text(results),
     )
     about = say("Each statement holds by itself. None of them is about the best of them, chosen afterwards.")
     return {
         "title": title,
         "about": about,
-        "head": [say(words) for words in _HEAD],
-        "rows": [_row(result) for result in results[-_MOST_ROWS:]],
+        "head": [say(words) for words in (*_HEAD, *(_RADIUS[kind] for kind in kinds))],
+        "rows": [_row(result, kinds) for result in results[-_MOST_ROWS:]],
     }
 
 
-def _row(result: Result) -> list[str]:
+def _row(result: Result, kinds: Sequence[str]) -> list[str]:
     run = result.run
     certified = result if isinstance(result, Certificate) else None
+    radius = views.radius_text(certified.radius) if certified else "–"
     return [
         str(run.model["id"]),
-        say(views.METHOD_NAMES[run.method]),
+        views.marked_method(result),
         views.denoiser_words(run.denoiser),
         f"{run.noise_level:g}",
         views.count_text(result.votes.total),
         views.name_of(run, result.leader) if certified else say("Abstained"),
-        views.radius_text(certified.radius) if certified else "–",
+        *(radius if kind == result.guarantee else "" for kind in kinds),
     ]
 
 
@@ -55,14 +60,22 @@ def checked(found: Verification) -> dict[str, Any]:
         told = [f"{field}: {problem}" for field, problem in found.problems[:_MOST_PROBLEMS]]
         text = say("It was altered or is damaged: {problems}", problems=" ".join(told))
         return views.message("failed", say("This certificate does not hold together."), text, say("Checked"))
+    result = found.certificate
     text = " ".join(
         [
-            views.verdict_sentence(found.certificate),
-            views.sentence(found.certificate),
+            views.verdict_sentence(result),
+            views.sentence(result),
+            views.guarantee_words_of(result)[1],
             say(
                 "The bounds and the radius were computed again from the votes that the file records. That these votes "
-                "were drawn is shown by “psmooth verify --scan”, which draws them again."
+                "were drawn is shown by “psmooth verify --scan” alone, which draws them again."
+            ),
+            say(
+                "Neither shows that the seed was fresh or that the plan was announced before the first vote; nor when, "
+                "on which device and with which versions it ran, what the licences are and where a bank or a scan was "
+                "published."
             ),
         ]
     )
-    return views.message("idle", say("This certificate holds together."), text, say("Checked"))
+    told = views.message("idle", say("This certificate holds together."), text, say("Checked"))
+    return {**told, "badge": views.badge_of(result)}

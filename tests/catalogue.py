@@ -38,7 +38,8 @@ def _standing() -> Iterator[str]:
     """The words that stand in tables: of the page, of the menus, of states and kinds."""
     tables = (
         views.PAGE_WORDS, views.CONTROL_WORDS, views.VIEWER_WORDS, views.BUDGET_WORDS, views.METHOD_NAMES,
-        views.DENOISER_NAMES, views._ENDINGS, views._STATES, views_compare.COMPARE_WORDS, views_learn.LEARN_WORDS,
+        views.DENOISER_NAMES, views._STATEMENTS, views._ENDINGS, views._STATES, views_records._RADIUS,
+        views_compare.COMPARE_WORDS, views_learn.LEARN_WORDS,
         views_learn._PHASES, _words_understand.UNDERSTAND_WORDS,
     )  # fmt: skip
     for table in tables:

@@ -1,5 +1,6 @@
 """Serves the page for the tests of the endpoint and of the browser: one process, with a model of random weights."""
 
+import asyncio
 import atexit
 import os
 import socket
@@ -8,10 +9,14 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 120
 
@@ -61,3 +66,9 @@ def _wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.2)
     raise RuntimeError(f"The page did not start:\n{server.output.read_text('utf-8')}")
+
+
+def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of a coroutine, in a thread of its own: where a browser was driven, this one has a loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

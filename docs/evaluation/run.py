@@ -1,16 +1,30 @@
 """Makes the records behind README's table: ``python docs/evaluation/run.py FOLDER [VOTES] [SCANS]``.
 
 It knows nothing about how a scan is certified. FOLDER holds the data sets, each with ``test`` inside; 1,000 votes and
-50 scans a task are what the table shows; 10,000 votes and 0 scans certify every scan. What is there already is kept, so
-a run that was cut short goes on. The fronts that the table leads with come first.
+50 scans a task are what the table shows; 10,000 votes and 0 scans certify every scan, in a folder of their own. What is
+there already is kept, so a run that was cut short goes on; records of a bank, model or denoiser that ships no longer
+are dropped. The fronts that the table leads with come first. Scans are the first by name, as they were from the start.
 """
 
+import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from psmooth.certificate import GUARANTEES, Plan
 from psmooth.denoise import without_mirror
-from psmooth.evaluate import Study, evaluate, labelled_files, write_summary
+from psmooth.evaluate import (
+    RECORDS,
+    Study,
+    announced,
+    evaluate,
+    fingerprint,
+    labelled_files,
+    read_runs,
+    whole_records,
+    write_runs,
+    write_summary,
+)
 from psmooth.models import load_model
 from psmooth.runtime import settle
 from psmooth.tasks import TASKS
@@ -32,7 +46,24 @@ def study(task_id: str, model: str, denoiser: str, noise_level: float, votes: in
     """All methods where banks exist, hand-written and per-scan prompts elsewhere; one for the yardstick."""
     methods = tuple(GUARANTEES) if without_mirror(denoiser) in FITTED else ("template", "zero_shot")
     methods = ("template",) if model == "pocket-noisy" else methods
-    return Study(TASKS[task_id], methods, (denoiser,), (noise_level,), Plan(max_votes=votes))
+    plan = Plan(max_votes=votes)
+    return Study(TASKS[task_id], methods, (denoiser,), (noise_level,), plan, drawn="first by name")
+
+
+def folder_of(task_id: str, model: str, votes: int) -> Path:
+    """Where records go; those of other votes than the table's lie apart."""
+    apart = HERE if votes == DEFAULTS[0] else HERE / f"{votes}-votes"
+    return apart / (task_id + ("-noisy" if model == "pocket-noisy" else ""))
+
+
+def drop_superseded(out: Path, front: tuple[str, float], current: Collection[str]) -> None:
+    """Drop the records of a front that were made with something that is no longer what ships."""
+    runs = read_runs(out)
+    old = {name for name, facts in runs.items() if (facts["denoiser"], facts["noise_level"]) == front} - set(current)
+    if old:
+        kept = [record for record in whole_records(out / RECORDS) if record["run"] not in old]
+        (out / RECORDS).write_text("".join(json.dumps(record) + "\n" for record in kept), "utf-8")
+        write_runs(out, {name: facts for name, facts in runs.items() if name not in old})
 
 
 def main() -> None:
@@ -48,8 +79,10 @@ def main() -> None:
             for denoiser in denoisers:
                 for task_id in model.spec.task_ids:
                     files = labelled_files(folder / task_id / "test", TASKS[task_id], most or None)
-                    out = HERE / (task_id + ("-noisy" if name == "pocket-noisy" else ""))
-                    for _ in evaluate(model, files, study(task_id, name, denoiser, level, votes), out):
+                    out, wanted = folder_of(task_id, name, votes), study(task_id, name, denoiser, level, votes)
+                    facts = announced(model, wanted, (denoiser, level))
+                    drop_superseded(out, (denoiser, level), {fingerprint(one) for one in facts.values()})
+                    for _ in evaluate(model, files, wanted, out):
                         pass
                     write_summary(out)
                     print(name, task_id, denoiser, level, flush=True)

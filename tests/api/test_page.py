@@ -1,8 +1,10 @@
 """The page without a browser: what its parts do before anybody looks at them."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
+import inspect
+import io
+import threading
+from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +13,14 @@ import numpy as np
 import pytest
 
 import app
-from psmooth import session, views
+from psmooth import session as session_module
+from psmooth import views, visitors
 from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
+from psmooth.uploads import GONE, Upload, no_upload
 from tests.engine.test_views import a_result
+from tests.serving import in_a_loop
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +50,8 @@ class FakeScene:
     def strip(self) -> str:
         return "strip"
 
-    def outcome(self) -> str:
-        return f"outcome {self.number}"
+    def outcome(self) -> Any:
+        return a_result((90 + self.number, 0, 0))
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(order: app.Order) -> Iterator[FakeScene]:
+    def scenes(order: app.Order, _: object) -> Iterator[FakeScene]:
         try:
             for number in range(4):
                 yield FakeScene(order, number, number == 3)
@@ -66,6 +71,61 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 # --- a session and its runs
+
+
+def kept(session: app.Session, count: int) -> None:
+    """Runs on the scan that the session holds."""
+    assert session.specimen is not None
+    ended = SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete"))
+    for _ in range(count):
+        session.keep(ended, session.specimen)  # type: ignore[arg-type]
+
+
+def a_specimen(level: int) -> app.Specimen:
+    return app.Specimen(open_scan(np.full((40, 40, 3), level, np.uint8)))
+
+
+def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
+    session = app.Session(a_specimen(1))
+    kept(session, 2)
+    session.bring(None)
+    assert session.results == []
+    session.bring(a_specimen(2))
+    assert session.results == []
+    kept(session, 1)
+    session.bring(a_specimen(1))
+    assert len(session.results) == 2, "the same values, opened anew, are the same scan"
+    assert not [one for one in vars(session)["lists"] if not isinstance(one, str)], "a scan is known by its sha256"
+
+
+def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> None:
+    session = app.Session(a_specimen(1))
+    kept(session, 2)
+    before = session.specimen
+    assert before is not None
+    app.clear(session)
+    session.keep(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
+    session.bring(a_specimen(1))
+    assert session.results == []
+
+
+def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "MOST_LISTS", 2)
+    session = app.Session()
+    for level in (1, 2, 1, 3):
+        session.bring(a_specimen(level))
+        kept(session, 1)
+    session.bring(a_specimen(1))
+    assert len(session.results) == 2, "visited again, it was not the one left longest ago"
+    session.bring(a_specimen(2))
+    assert session.results == []
+
+
+def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
+    session = app.Session(a_specimen(1))
+    assert session.specimen is not None
+    session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.specimen)  # type: ignore[arg-type]
+    assert session.results == []
 
 
 def test_a_wanted_run_is_run_once(order: app.Order, ended: list[str]) -> None:
@@ -87,6 +147,16 @@ def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order:
     assert ended == ["closed"]
     assert len(list(app.run(session))) == 4
     assert list(app.run(session)) == []
+
+
+def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: app.Order, ended: list[str]) -> None:
+    session = app.Session()
+    session.want(order)
+    steps = app.run(session)
+    next(steps)
+    cleared, *_ = app.clear(session)
+    assert [stage for stage, _ in steps] == [cleared]
+    assert ended == ["closed"]
 
 
 def test_stop_ends_a_run_with_its_certificate(order: app.Order, ended: list[str]) -> None:
@@ -116,10 +186,10 @@ def test_a_closed_tab_closes_the_run(order: app.Order, ended: list[str]) -> None
     assert ended == ["closed"]
 
 
-def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_a_line_in_the_log(
+def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_log(
     order: app.Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def scenes(_: app.Order) -> Iterator[FakeScene]:
+    def scenes(*_: object) -> Iterator[FakeScene]:
         raise ZeroDivisionError("secret")
         yield
 
@@ -129,21 +199,23 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_a_line_in_the_log(
     ((stage, _),) = app.run(session)
     assert stage == views.failed(None)
     assert stage["sentence"] == views.UNEXPECTED
-    assert "ZeroDivisionError" in caplog.text
+    assert "ZeroDivisionError in test_page.py" in caplog.text
+    assert "secret" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
     order: app.Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(session, "fetch_model", lambda _: iter(()))
-    monkeypatch.setattr(session, "_scenes", lambda _: iter([ran.append("here")]))
-    monkeypatch.setattr(session, "_on_card", lambda _: lambda _: iter([ran.append("card")]))
+    monkeypatch.setattr(session_module, "fetch_model", lambda _: iter(()))
+    monkeypatch.setattr(session_module, "_scenes", lambda _: iter([ran.append("here")]))
+    monkeypatch.setattr(session_module, "_on_card", lambda _: lambda _: iter([ran.append("card")]))
     visitor, settings = app.Session(order.specimen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
     app.begin_first(visitor, *settings)
-    list(session.scenes(visitor.order))  # type: ignore[arg-type]
+    list(session_module.scenes(visitor.order))  # type: ignore[arg-type]
     app.begin(visitor, *settings)
-    list(session.scenes(visitor.order))  # type: ignore[arg-type]
+    list(session_module.scenes(visitor.order))  # type: ignore[arg-type]
     assert ran == ["here", "card"]
 
 
@@ -159,12 +231,12 @@ def test_another_voice_says_what_is_shown_again() -> None:
 
 
 @pytest.mark.usefixtures("ended")
-def test_a_run_leaves_its_outcome_and_another_scan_begins_anew(order: app.Order) -> None:
+def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: app.Order) -> None:
     visitor = app.Session(order.specimen)
     visitor.want(order)
     list(app.run(visitor))
-    assert visitor.results == ["outcome 3"]
-    visitor.bring(order.specimen)
+    assert [one.votes.total for one in visitor.results] == [93]
+    visitor.bring(a_specimen(1))
     assert visitor.results == []
 
 
@@ -177,33 +249,163 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: app.O
     next(steps)
     visitor.want(order, view)
     assert [stage for stage, _ in steps] == shown
-    assert visitor.results == ["outcome 1"]
+    assert [one.votes.total for one in visitor.results] == [91]
     visitor.want(order)
     steps = app.run(visitor)
     next(steps)
-    visitor.bring(app.Specimen(order.specimen.scan))
+    visitor.bring(a_specimen(1))
     visitor.want(order)
     assert list(steps) == []
     assert visitor.results == []
+    visitor.bring(app.Specimen(order.specimen.scan))
+    assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
-def test_a_certificate_is_checked_and_its_file_removed(tmp_path: Path) -> None:
-    good, bad, no = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
+def test_a_certificate_is_checked_and_its_file_is_gone() -> None:
     record = a_result((900, 60, 40), "complete").to_json()
-    good.write_text(record)
-    bad.write_text(record.replace('"radius": ', '"radius": 1'))
-    no.write_text("no")
+    good, bad, no = [brought(text) for text in (record, record.replace('"radius": ', '"radius": 1'), "no")]
     visitor = app.Session()
-    assert app.check(visitor, str(good))["headline"][0] == "This certificate holds together."
-    assert "radius" in app.check(visitor, str(bad))["sentence"]
-    assert "not JSON" in app.check(visitor, str(no))["sentence"]
-    assert list(tmp_path.iterdir()) == []
+    assert app.check(visitor, good)["headline"][0] == "This certificate holds together."
+    assert "radius" in app.check(visitor, bad)["sentence"]
+    assert "not JSON" in app.check(visitor, no)["sentence"]
+    assert app.check(visitor, good)["sentence"] == GONE
+
+
+def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: app.Order) -> None:
+    visitor = app.Session(order.specimen)
+    stage, strip, *_ = app.upload(visitor, no_upload())
+    assert stage["state"] == "failed"
+    assert stage["sentence"] == GONE
+    assert strip == {}
+    assert visitor.specimen is None
+
+
+def brought(text: str) -> Upload:
+    return Upload(io.BytesIO(text.encode()))
 
 
 def test_nothing_starts_without_a_scan() -> None:
-    session = app.Session()
-    assert app.begin(session, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == app.gr.skip()
+    session, settings = app.Session(), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    assert app.begin_first(session, *settings) == app.gr.skip()
+    assert app.begin(session, *settings) == views.forgotten(), "the page shows a scan that this session does not have"
+    assert app.begin(session, *settings) == app.gr.skip()
     assert list(app.run(session)) == []
+
+
+def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: app.Order, ended: list[str]) -> None:
+    visitor = app.Session(order.specimen)
+    assert visitor.weight == order.specimen.scan.values.nbytes
+    visitor.want(order)
+    steps = app.run(visitor)
+    next(steps)
+    visitor.forget()
+    assert list(steps) == []
+    assert (visitor.weight, visitor.order, visitor.results, ended) == (0, None, [], ["closed"])
+    assert app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
+
+
+def brought_to(demo: Any, name: str, side: int = 20) -> app.Session:
+    """A session with a scan of its own, as an upload leaves it."""
+    state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
+    visitor = demo.state_holder[name][state._id]
+    visitor.bring(app.Specimen(open_scan(np.full((side, side, 3), 90, np.uint8))))
+    return visitor
+
+
+@pytest.fixture
+def presence(demo: Any) -> Iterator[visitors.Presence]:
+    demo.state_holder.session_data.clear()
+    yield visitors.Presence(None)  # type: ignore[arg-type]
+    demo.state_holder.session_data.clear()
+
+
+def test_of_sessions_that_no_page_holds_open_the_latest_keep_a_scan(demo: Any, presence: visitors.Presence) -> None:
+    presence.open["page"] = 1
+    page = brought_to(demo, "page")
+    abandoned = [brought_to(demo, f"{number}") for number in range(40)]
+    presence.tidy(demo, now=0.0)
+    kept = [visitor.specimen is not None for visitor in abandoned]
+    assert kept == [False] * (40 - visitors.MOST_SCANS_ALONE) + [True] * visitors.MOST_SCANS_ALONE
+    assert page.specimen is not None
+
+
+def test_what_was_left_alone_for_long_is_forgotten_by_gradio_too(demo: Any, presence: visitors.Presence) -> None:
+    presence.open["page"] = 1
+    for name in ("page", "left"):
+        brought_to(demo, name)
+        demo._queue.pending_messages_per_session[name] = asyncio.Queue()
+        demo._queue.pending_event_ids_session[name] = set()
+    for now in (0.0, visitors.SECONDS_ALONE - 1):
+        presence.tidy(demo, now)
+        assert {"page", "left"} <= {*demo.state_holder.session_data}
+    presence.tidy(demo, visitors.SECONDS_ALONE + 1)
+    stores = (demo.state_holder.session_data, demo.state_holder.time_last_used)
+    queue = (demo._queue.pending_messages_per_session, demo._queue.pending_event_ids_session)
+    for store in (*stores, *queue):
+        assert "left" not in store
+        assert "page" in store
+        store.clear()
+
+
+def test_sessions_that_no_page_holds_open_are_few(demo: Any, presence: visitors.Presence) -> None:
+    for number in range(visitors.MOST_ALONE + 30):
+        assert isinstance(demo.state_holder[f"{number}"], object)
+    presence.tidy(demo, now=0.0)
+    assert [*demo.state_holder.session_data] == [f"{number}" for number in range(30, visitors.MOST_ALONE + 30)]
+
+
+def test_scans_of_open_pages_are_bounded_together(
+    demo: Any, presence: visitors.Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [brought_to(demo, name, side) for name, side in (("old", 20), ("new", 30))]
+    presence.open.update(("old", "new"))
+    monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight)
+    presence.tidy(demo, now=0.0)
+    assert all(visitor.specimen is not None for visitor in held)
+    monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight - 1)
+    presence.tidy(demo, now=0.0)
+    assert [visitor.specimen is not None for visitor in held] == [False, True]
+
+
+def test_a_stream_that_is_called_off_in_the_middle_of_a_step_is_closed_after_it() -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), list[str]()
+
+    def steps() -> Generator[int, None, None]:
+        try:
+            begun.set()
+            go_on.wait(30)
+            yield 1
+        finally:
+            ended.append("closed")
+
+    async def call_off() -> None:
+        task = asyncio.ensure_future(anext(stream := visitors.in_threads(steps)()))
+        await asyncio.to_thread(begun.wait, 30)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.2, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await stream.aclose()
+
+    asyncio.run(call_off())
+    assert ended == ["closed"]
+
+
+def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:
+    seen: list[int] = []
+
+    async def inner(*_: Any) -> None:
+        seen.append(presence.open["abc"])
+
+    presence = visitors.Presence(inner)
+    scope = {"type": "http", "path": "/gradio_api/heartbeat/abc", "method": "GET"}
+    in_a_loop(presence(scope, None, None))  # type: ignore[arg-type]
+    assert seen == [1]
+    assert dict(presence.open) == {}
+
+
+def test_the_examples_weigh_nothing() -> None:
+    assert app.Session(app.example_specimen(0)).weight == 0
 
 
 # --- pace
@@ -226,22 +428,34 @@ def test_steps_that_come_slowly_are_all_shown() -> None:
 # --- wiring
 
 
-def test_three_events_are_public_and_whatever_uses_the_device_stands_in_one_queue(demo: Any) -> None:
+def test_three_events_are_public_and_whatever_takes_long_is_a_stream_that_waits_in_threads(demo: Any) -> None:
     events = [one for one in demo.fns.values() if one.fn is not None]
     public = [one.api_name for one in events if one.api_visibility == "public"]
     assert public == ["certify", "compare", "learn"]
-    device = [one for one in events if one.concurrency_id == "device"]
+    streams = [one for one in events if one.concurrency_id == "streams"]
     on_the_page, by_programs = {"run", "run_compare", "run_learn"}, {"certify_file", "compare_file", "learn_file"}
-    assert {one.fn.__name__ for one in device} == on_the_page | by_programs | {"fetch_banks"}
-    assert {one.concurrency_limit for one in device} == {1}
+    assert {one.fn.__name__ for one in streams} == on_the_page | by_programs | {"fetch_banks"}
+    assert all(inspect.isasyncgenfunction(one.fn) for one in streams)
+    assert not any(inspect.isgeneratorfunction(one.fn) for one in events), "Gradio would close it in its event loop"
+    assert {one.concurrency_limit for one in streams} == {None}
+    assert not demo.api_open, "no way around the queue"
+
+
+def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
+    """All but those that show nothing of a scan: they have a `failure` of their own after them."""
+    quiet = {"restore", "menus_at_first", "change_voice", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
+    quiet |= {"clear", "lose", "list_runs", "fetch_banks", "certify_file", "compare_file", "learn_file"}
+    heard = {one.trigger_after for one in demo.fns.values() if one.trigger_only_on_failure}
+    unheard = {one.fn.__name__ for one in demo.fns.values() if one.fn and one._id not in heard}
+    assert unheard == quiet
 
 
 def test_a_closed_tab_takes_its_session_with_it(demo: Any) -> None:
-    forget = app.forgetting(SimpleNamespace(state_holder=SimpleNamespace(session_data={"a": 1, "b": 2})))  # type: ignore[arg-type]
-    forget(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
-    holder = SimpleNamespace(state_holder=SimpleNamespace(session_data={"a": 1, "b": 2}))
-    app.forgetting(holder)(SimpleNamespace(session_hash="a"))  # type: ignore[arg-type]
-    assert holder.state_holder.session_data == {"b": 2}
+    app.forgetting(demo)(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
+    assert isinstance(demo.state_holder["tab"], object)
+    app.forgetting(demo)(SimpleNamespace(session_hash="tab"))  # type: ignore[arg-type]
+    assert "tab" not in demo.state_holder.session_data
+    assert "tab" not in demo.state_holder.time_last_used
     assert any("forget" in one.fn.__name__ for one in demo.fns.values() if one.fn)
 
 
@@ -268,7 +482,7 @@ def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    asyncio.run(app.FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
+    in_a_loop(app.FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 

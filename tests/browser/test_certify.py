@@ -166,8 +166,24 @@ def test_clear_takes_the_scan_away(page: Page) -> None:
     page.click("#ps-clear")
     page.wait_for_selector(".ps-stage[data-state=idle]")
     assert page.evaluate("document.querySelector('.ps-crop').width") == 0
+    for facts in (".ps-scan-facts", ".ps-crop-facts"):
+        expect(page.locator(facts)).to_have_text("")
     page.click("#ps-certify")
     expect(page.locator("h2.ps-headline")).to_contain_text("No scan yet.")
+
+
+def test_what_ends_a_run_in_the_middle_is_not_painted_over_by_its_last_step(page: Page) -> None:
+    for end, said in (
+        (lambda: upload(page, "notes.txt", b"no scan"), "That did not work."),
+        (lambda: page.click("#ps-clear"), "No scan yet."),
+    ):
+        page.click(".ps-picker button:nth-child(1)")
+        page.wait_for_selector(".ps-stage[data-state=certified]")
+        start_long_run(page)
+        end()
+        expect(page.locator("h2.ps-headline")).to_have_text(said)
+        page.wait_for_timeout(2_000)  # the run that was ended has told its last by then
+        assert headline(page) == said
 
 
 # --- what a visitor brings

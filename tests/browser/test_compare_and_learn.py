@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from psmooth import views
 from tests.browser.conftest import OVER
 from tests.serving import Server
 
@@ -50,14 +51,40 @@ def test_compare_shows_both_guarantees_apart_and_the_curve(page: Page, tmp_path:
     assert "With this prompt frozen" in groups.nth(1).inner_text()
     assert page.locator(".ps-group[data-kind=unconditional] .ps-method h4").all_inner_texts() == ["hand-written"]
     assert "No bank here for" in page.inner_text(".ps-compare .ps-sentence")
-    rows = page.locator(".ps-curve-card table tr").all_inner_texts()
-    assert len(rows) == 3
+    assert "8 runs stand side by side here" in page.inner_text(".ps-compare .ps-sentence")
+    bodies = page.locator(".ps-curve-card table tbody").evaluate_all(
+        "all => all.map(body => [...body.rows].map(row => row.cells[0].textContent))"
+    )
+    assert bodies == [["Unconditional", "hand-written"], ["With this prompt frozen", "zero-shot"]]
+    expect(page.locator(".ps-curve-note")).to_be_hidden()
     expect(page.locator(".ps-curve .main-svg").first).to_be_visible()
     with page.expect_download() as waiting:
         page.click(".ps-compare .ps-download")
     waiting.value.save_as(tmp_path / "all.json")
     records = json.loads((tmp_path / "all.json").read_text())
     assert {record["guarantee"] for record in records} == {"unconditional", "frozen_prompt"}
+    go_to(page, "certify")
+    expect(page.locator(".ps-runs summary")).to_contain_text("9 runs on this scan")
+    expect(page.locator(".ps-runs summary")).to_contain_text("0.009")
+    page.click(".ps-runs summary")
+    heads = page.locator(".ps-runs thead th").all_inner_texts()
+    assert heads[-2:] == ["certified radius", "radius with this prompt frozen"]
+
+
+def test_a_point_of_the_curve_tells_its_radius_as_it_is_certified(page: Page) -> None:
+    """Plotly rounds a number to the nearest; what it shows on hovering is text of ours."""
+    go_to(page, "compare")
+    page.click("#ps-compare")
+    page.wait_for_selector(COMPARED)
+    traces = page.evaluate(
+        "document.querySelector('.ps-curve').data.map(({ text, y, hovertemplate }) => ({ text, y, hovertemplate }))"
+    )
+    assert len(traces) == 2
+    for trace in traces:
+        assert "%{y" not in trace["hovertemplate"]
+        for told, radius in zip(trace["text"], trace["y"], strict=True):
+            number = told.split(": ")[1].split(" · ")[0]
+            assert number == ("–" if not radius else views.radius_text(radius))
 
 
 def test_compare_stops(page: Page) -> None:

@@ -15,8 +15,8 @@ from psmooth.learning import Course, learn_bank
 from psmooth.models import load_model
 from psmooth.tasks import TASKS
 from tests.browser.conftest import OVER
-from tests.hub.bank_server import BankHub, bank_hub
-from tests.serving import Server, serve
+from tests.hub.bank_server import BankHub, bank_hub, page_beside
+from tests.serving import Server
 
 REPO = "somebody/tiny"
 
@@ -30,9 +30,7 @@ def hub(tiny_model_folder: Path) -> Iterator[BankHub]:
 
 @pytest.fixture(scope="module")
 def hub_page(hub: BankHub, tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    home = tmp_path_factory.mktemp("hub") / "home"
-    settings = (("HF_ENDPOINT", hub.address), ("HF_HOME", str(home)), ("HF_HUB_DISABLE_XET", "1"))
-    return serve(f"local-dir:{tiny_model_folder}", *settings)
+    return page_beside(hub, tiny_model_folder, tmp_path_factory.mktemp("hub") / "home")
 
 
 def choose_model(page: Page, name: str) -> None:

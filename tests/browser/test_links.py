@@ -40,6 +40,57 @@ def test_a_link_made_beside_an_own_scan_says_that_the_scan_is_not_in_it(page: Pa
     second.close()
 
 
+COUNT = """
+  window.changes = 0;
+  for (const name of ["replaceState", "pushState"]) {
+    const change = history[name];
+    history[name] = function (...values) { window.changes += 1; return change.apply(this, values); };
+  }
+"""
+
+
+def test_the_address_is_written_when_typing_rests_and_before_it_is_copied(browser: Browser, server: Server) -> None:
+    """Safari takes 100 changes in 30 seconds; nothing of what was typed may be lost."""
+    page = browser.new_page()
+    page.add_init_script(COUNT)
+    page.goto(f"{server.url}/?task=own&__sign=secret")
+    field = page.locator("#ps-question-card textarea").first
+    field.wait_for(timeout=60_000)
+    page.wait_for_selector(".ps-stage:not([data-state=loading])", timeout=60_000)
+    page.wait_for_timeout(1_000)
+    page.evaluate("window.changes = 0")
+    typed = "".join("abcdefghij"[number % 10] for number in range(150))
+    field.press_sequentially(typed)
+    page.wait_for_function("typed => location.search.includes(typed)", arg=typed)
+    assert page.evaluate("window.changes") < 100 / 2
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.evaluate("psmooth.address({ noise: '0.9' }); document.querySelector('.ps-share').click()")
+    page.wait_for_function("window.copied")
+    assert "noise=0.9" in page.evaluate("window.copied")
+    assert "secret" not in page.evaluate("window.copied"), "a Space's own token is no part of a link"
+    page.close()
+
+
+def test_in_a_space_the_outer_address_follows(browser: Browser, server: Server) -> None:
+    """The outer page is played by one of the same server, which notes what it is sent, and for whose eyes."""
+    page = browser.new_page()
+    outer = """<script>
+        window.told = [];
+        window.postMessage = (message, origin) => told.push({ ...message, origin });
+      </script>
+      <iframe src="/?__sign=secret" width="1200" height="900"></iframe>"""
+    page.route(f"{server.url}/outer", lambda route: route.fulfill(content_type="text/html", body=outer))
+    page.goto(f"{server.url}/outer")
+    inner = page.frame_locator("iframe")
+    inner.locator(".ps-ticks button[data-value='0.5']").click(timeout=60_000)
+    heard = "part => told.some((one) => one.origin === 'https://huggingface.co' && one.queryString.includes(part))"
+    page.wait_for_function(heard, arg="noise=0.5")
+    inner.locator(".ps-nav a[data-view=understand]").click()
+    page.wait_for_function(heard, arg="view=understand")
+    assert "secret" not in str(page.evaluate("told"))
+    page.close()
+
+
 def test_nonsense_in_an_address_changes_nothing(browser: Browser, server: Server) -> None:
     page = browser.new_page()
     page.goto(f"{server.url}/?model=evil&noise=99&votes=7&example=400&task=%3Cscript%3E&view=nowhere")

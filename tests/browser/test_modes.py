@@ -44,7 +44,7 @@ def test_the_walkthrough_has_six_steps_by_arrow_keys_and_stands_in_the_address(p
     panel = page.locator(".ps-lecture")
     for place, (title, _) in enumerate(views.LECTURE, 1):
         expect(panel.locator("h2")).to_have_text(title)
-        assert f"lecture={place}" in page.url
+        page.wait_for_function("place => location.search.includes(`lecture=${place}`)", arg=place)
         assert page.locator(".ps-spot").count() > 0
         page.keyboard.press("ArrowRight")
     assert [one["id"] for one in Axe().run(page).response["violations"]] == []
@@ -52,7 +52,7 @@ def test_the_walkthrough_has_six_steps_by_arrow_keys_and_stands_in_the_address(p
     expect(panel.locator("h2")).to_have_text(views.LECTURE[-2][0])
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
-    assert "lecture" not in page.url
+    page.wait_for_function("!location.search.includes('lecture')")
 
 
 def test_the_booth_goes_on_by_itself_hides_uploads_and_yields_to_a_visitor(browser: Browser, server: Server) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from psmooth import views
 from tests.browser.conftest import OVER
+from tests.engine.test_views import a_progress, a_result
 
 
 def certify_again(page: Page) -> None:
@@ -14,7 +16,7 @@ def certify_again(page: Page) -> None:
     page.wait_for_selector(OVER)
 
 
-def test_runs_on_one_scan_are_listed_with_their_joint_alpha_until_another_scan_comes(page: Page) -> None:
+def test_runs_on_one_scan_are_listed_with_their_joint_alpha_and_are_there_when_it_comes_back(page: Page) -> None:
     expect(page.locator(".ps-runs")).to_be_hidden()
     certify_again(page)
     expect(page.locator(".ps-runs summary")).to_contain_text("2 runs on this scan")
@@ -24,6 +26,42 @@ def test_runs_on_one_scan_are_listed_with_their_joint_alpha_until_another_scan_c
     assert [one["id"] for one in Axe().run(page).response["violations"]] == []
     page.click(".ps-picker button:nth-child(3)")
     expect(page.locator(".ps-runs")).to_be_hidden()
+    page.wait_for_selector(OVER)
+    page.click(".ps-picker button:nth-child(1)")
+    expect(page.locator(".ps-runs summary")).to_contain_text("3 runs on this scan")
+    page.click("#ps-clear")
+    page.click(".ps-picker button:nth-child(1)")
+    page.wait_for_selector(OVER)
+    expect(page.locator(".ps-runs")).to_be_hidden()
+
+
+# Mounts the stage a second time, on a copy, and keeps what shows a step.
+MOUNT = """([step, words, budget]) => {
+  const copy = document.createElement("div");
+  copy.id = "again";
+  copy.append(document.querySelector("#ps-stage-column .ps-stage").cloneNode(true));
+  document.querySelector("#ps-stage-column").append(copy);
+  const props = { value: step, words, budget };
+  psmooth.stage(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
+}"""
+
+
+def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:
+    steps = [
+        views.stage(a_progress(a_result((900, 60, 40), ended), phase), "template", 128, [])
+        for phase, ended in (("selection", "running"), ("estimation", "running"), ("done", "complete"))
+    ]
+    notice = page.locator("#again .ps-verdict .ps-restart")
+    said = views.restart_notice(16)
+    page.evaluate(MOUNT, [{**steps[0], "notice": said}, views.PAGE_WORDS, views.BUDGET_WORDS])
+    expect(notice).to_be_visible()
+    for step in steps:
+        page.evaluate("(step) => window.next(step)", {**step, "notice": said})
+        expect(page.locator("#again .ps-stage")).to_have_attribute("data-state", step["state"])
+        expect(notice).to_be_visible()
+        expect(notice).to_have_text(said)
+    page.evaluate("(step) => window.next(step)", steps[0])
+    expect(notice).to_be_hidden()
 
 
 def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_path: Path) -> None:

@@ -31,14 +31,13 @@ import gradio as gr
 import app
 
 SOON = "(function go() { window.psmooth?.header ? psmooth.header(element) : setTimeout(go, 20) })()"
-gr.set_static_paths(list(app.static_files().values()))
 with gr.Blocks(title="understand", analytics_enabled=False, fill_width=True) as demo:
     app.bare(app.part("header", languages=app.languages()), SOON)
     with gr.Column(elem_id="ps-understand-column"):
         app.bare(app.part("understand"), "window.psmooth?.understand?.(element)")
 demo.launch(
     theme=app.theme(), head=app.head(), css_paths=app.style_sheets(), ssr_mode=False, quiet=True, run_history=False,
-    enable_monitoring=False, footer_links=["api"],
+    enable_monitoring=False, footer_links=["api"], app_kwargs=app.guarded(app.Uploads()),
 )
 """
 CARDS = ("votes", "plane", "looks", "tuned")

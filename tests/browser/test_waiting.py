@@ -91,7 +91,7 @@ def test_who_waits_sees_a_recording_with_its_name_and_then_the_own_run(page: Pag
 
 def test_a_recording_is_never_a_result(page: Page, first: Page) -> None:
     wait_in_line(page, first)
-    assert page.get_attribute(".ps-stage", "data-state") == "loading"
+    assert page.get_attribute(".ps-stage", "data-state") == "queued"
     expect(page.locator(".ps-stage .ps-download")).to_be_disabled()
     assert page.locator(".ps-recording :is(button, a, [role=status], h2)").count() == 0
     assert page.get_attribute(".ps-recording-run", "aria-hidden") == "true"

@@ -199,6 +199,7 @@ def test_all_methods_run_on_the_shipped_banks_behind_the_learned_denoiser(pocket
         "revision": None,
         "sha256": shipped_bank(pocket, TASKS["blood_cells"], "few_shot", "learned").sha256,
         "licence": "Apache-2.0",
+        "learned_on_scan": False,
     }
 
 
@@ -266,9 +267,10 @@ def test_denoisers_of_a_file_that_does_not_say_have_no_known_pool(pocket: MedVLM
 def test_evaluate_and_banks_list_print_their_tables(
     tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for class_id in TASKS["oral_histology"].class_ids:
+    for seed, class_id in enumerate(TASKS["oral_histology"].class_ids):
         (tmp_path / "oral" / class_id).mkdir(parents=True)
-        Image.fromarray(draw_phantom("blood_cells", "monocyte", 1).pixels).save(tmp_path / "oral" / class_id / "1.png")
+        drawn = draw_phantom("blood_cells", "monocyte", seed)
+        Image.fromarray(drawn.pixels).save(tmp_path / "oral" / class_id / "1.png")
     options = ["--model", f"local-dir:{tiny_model_folder}", "--task", "oral_histology", "--votes", "32"]
     options += ["--methods", "template,zero_shot", "--noise", "0.1,0.5", "--out", str(tmp_path / "results")]
     code, out, _ = said(["evaluate", str(tmp_path / "oral"), *options], capsys)

@@ -21,10 +21,12 @@ import pytest
 from PIL import Image
 
 import psmooth.__main__ as command_line
-from psmooth.certificate import Plan, Run, Votes, advance, conclude, read_certificate
+from psmooth import views
+from psmooth.certificate import NOT_SHOWN, Plan, Run, Votes, advance, conclude, read_certificate
 from psmooth.errors import ModelError, PlanError
 from psmooth.models import MODELS
 from psmooth.phantoms import draw_phantom
+from psmooth.replaying import Replay
 from psmooth.scans import CropRule, Window, crop_scan, open_scan
 
 engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
@@ -64,7 +66,7 @@ def _run(plan: Plan) -> Run:
     )
 
 
-def _progress(run: Run, votes: Votes, phase: str = "estimation", notice: str | None = None) -> Any:
+def _progress(run: Run, votes: Votes, phase: str = "estimation", restarted: int | None = None) -> Any:
     return engine.Progress(
         phase=phase,
         votes=votes.total,
@@ -73,20 +75,20 @@ def _progress(run: Run, votes: Votes, phase: str = "estimation", notice: str | N
         votes_per_second=500.0,
         seconds_left=1.0,
         results={"template": conclude(run, votes)},
-        notice=notice,
+        restarted=restarted,
         clean={"template": "cat"},
     )
 
 
-def _stream(share: float, plan: Plan, interrupted: bool = False, notice: str | None = None) -> Iterator[Any]:
+def _stream(share: float, plan: Plan, interrupted: bool = False, restarted: int | None = None) -> Iterator[Any]:
     """Ten batches in which ``share`` of the votes fall on the cat; Ctrl-C may be pressed after the fifth."""
     run, votes, batch = _run(plan), Votes((64, 0, 0), (0, 0, 0)), plan.max_votes // 10
     for step in range(10):
         if interrupted and step == 5:
             raise KeyboardInterrupt
         votes = advance(votes, (round(share * batch), batch - round(share * batch), 0), 0, run)
-        yield _progress(run, votes, notice=notice if step == 0 else None)
-    yield _progress(run, replace(votes, ended="complete"), "done")
+        yield _progress(run, votes, restarted=restarted)
+    yield _progress(run, replace(votes, ended="complete"), "done", restarted)
 
 
 @pytest.fixture
@@ -306,7 +308,7 @@ def test_refused_scans_models_and_runs(
 def test_progress_is_for_terminals_and_notices_come_once(
     fake: Fake, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(notice="Memory ran out: started again with batches of 16.")
+    fake(restarted=16)
     _, out, err = psmooth_command("certify", scan_path, "--task", "blood_cells")
     assert err.count("Memory ran out") == 1
     assert "\r" not in out + err
@@ -315,6 +317,76 @@ def test_progress_is_for_terminals_and_notices_come_once(
     assert err.count("Memory ran out") == 1
     assert err.count("\rCounting") + err.count("\r\x1b[KCounting") == 10
     assert "\r" not in out
+
+
+# --- consoles of few letters
+
+NAMES = ("肺炎", "正常", "\N{MICROSCOPE} é")
+ON_A_CONSOLE = """
+import sys
+from pathlib import Path
+import psmooth.__main__ as line
+from tests.engine.test_command_line import conclude_in_names
+if sys.argv[1] == "conclude":
+    line._let_every_letter_be_printed()
+    sys.exit(line._conclude(conclude_in_names(), Path(sys.argv[2]), "--json" in sys.argv))
+line.main(sys.argv[1:])
+"""
+
+
+def conclude_in_names() -> Any:
+    """The end of a run whose classes are named in several scripts."""
+    run = replace(_run(Plan()), class_names=NAMES)
+    votes = replace(advance(Votes((64, 0, 0), (0, 0, 0)), (950, 50, 0), 0, run), ended="complete")
+    return _progress(run, votes, "done")
+
+
+def _on_console(encoding: str, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_CONSOLE, *arguments],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=120,
+    )
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)  # what is printed is of that encoding
+    assert "Traceback" not in err
+    return done.returncode, out, err
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437"])
+def test_no_letter_costs_a_certificate(encoding: str, tmp_path: Path) -> None:
+    code, out, err = _on_console(encoding, "conclude", str(tmp_path / "正常.json"))
+    record = read_certificate(tmp_path / "正常.json")
+    assert (code, record.run.class_names) == (0, NAMES)
+    assert "\\u80ba\\u708e" in out
+    assert "Certificate written to" in err
+
+
+def test_json_stays_json_on_a_console_of_few_letters(tmp_path: Path) -> None:
+    for encoding in ("cp1252", "utf-8"):
+        code, out, _ = _on_console(encoding, "conclude", str(tmp_path / "c.json"), "--json")
+        assert (code, tuple(json.loads(out)["class_names"])) == (0, NAMES)
+
+
+def test_help_and_refusals_are_printed_on_any_console() -> None:
+    assert _on_console("cp1252", "certify", "--help")[0] == 0
+    assert "\\u03c3" in _on_console("cp1252", "certify", "--help")[1]
+    code, _, err = _on_console("cp1252", "certify", "x.png", "--task", "肺炎")
+    assert (code, "\\u80ba\\u708e" in err) == (2, True)
+
+
+def test_a_certificate_is_written_before_it_is_printed(
+    tmp_path: Path, fake: Fake, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise PlanError("The console is gone.")
+
+    monkeypatch.setattr(command_line, "_show", fail)
+    psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", tmp_path / "c.json")
+    assert read_certificate(tmp_path / "c.json").verdict == "certified"
 
 
 # --- verify
@@ -366,23 +438,48 @@ def test_what_is_no_certificate_is_refused(tmp_path: Path, psmooth_command: Comm
 def test_verify_runs_the_votes_again(
     agrees: bool, certificate_path: Path, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where the replay is worth less than the record, what it is worth is printed and nothing of the record."""
+    record = read_certificate(certificate_path)
+    fewer = advance(replace(record.votes, counts=(0, 0, 0), best=()), (900, 100, 0), 0, record.run)
+    weaker = conclude(record.run, replace(fewer, ended="complete"))
+    found = Replay(record, 1_064, 0, ()) if agrees else Replay(weaker, 1_064, 50, (("radius", "Too large."),))
     asked = []
 
-    def replay(record: Any, scan: Any, **_: Any) -> Any:
+    def replay(record: Any, scan: Any, **_: Any) -> Replay:
         asked.append((record.run.seed, crop_scan(scan).sha256))
-        return SimpleNamespace(
-            ok=agrees, counts=(950, 50, 0), differing=0 if agrees else 7, sentence="All votes agree."
-        )
+        return found
 
-    monkeypatch.setattr(engine, "replay", replay)
+    monkeypatch.setattr("psmooth.replaying.replay", replay)
     code, out, _ = psmooth_command("verify", certificate_path, "--scan", scan_path)
     assert code == (0 if agrees else 1)
-    assert "All votes agree." in out
+    assert [views.verdict_sentence(one) in out for one in (record, weaker)] == [agrees, not agrees]
+    assert ("Too large." in out) == (not agrees)
+    assert f"{found.differing} of 1,064 votes drawn again differ" in out
+    assert out.splitlines()[-1].startswith("Not shown by this check: that the plan")
     assert asked == [(SEED, crop_scan(open_scan(scan_path)).sha256)]
     code, out, _ = psmooth_command("verify", certificate_path, "--scan", scan_path, "--json")
     facts = json.loads(out)
     assert (facts["ok"], facts["replay"]["ok"], code) == (agrees, agrees, 0 if agrees else 1)
+    assert facts["replay"]["radius"] == getattr(found.confirmed, "radius", None)
+    assert facts["not_shown"] == [words for words, _ in NOT_SHOWN]
     _refused(psmooth_command("verify", certificate_path, "--scan", "none.png"), "no file")
+
+
+def test_verify_says_what_kind_of_guarantee_a_radius_has(
+    certificate_path: Path, psmooth_command: Command, tmp_path: Path
+) -> None:
+    record = read_certificate(certificate_path)
+    run = replace(record.run, method="zero_shot", guarantee="frozen_prompt")
+    frozen = conclude(run, record.votes)
+    frozen.save(tmp_path / "frozen.json")
+    for path, kind in ((certificate_path, "unconditional"), (tmp_path / "frozen.json", "frozen_prompt")):
+        code, out, _ = psmooth_command("verify", path)
+        assert code == 0
+        assert ("frozen" in out) == (kind == "frozen_prompt")
+        assert ("Run again there" in out) == (kind == "unconditional")
+        _, out, _ = psmooth_command("verify", path, "--json")
+        assert json.loads(out)["guarantee"] == kind
+    assert "--scan draws them again" in json.loads(out)["not_shown"][0]
 
 
 # --- models, phantom, app

@@ -1,5 +1,7 @@
 """Every method on one scan: shared noise, missing banks, other noise levels, two kinds of guarantee."""
 
+from dataclasses import replace
+
 import torch
 
 from psmooth import views, views_compare
@@ -9,7 +11,7 @@ from psmooth.compare import SWEEP, available, compare
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop
 from psmooth.tasks import TASKS, own_task
-from tests.engine.test_views import a_result
+from tests.engine.test_views import a_result, certified
 
 TASK = own_task("disc; ring; dot", "a picture of a {}.")
 
@@ -60,10 +62,51 @@ def test_the_two_kinds_of_guarantee_never_share_a_group(tiny_model: MedVLM, crop
         assert card["certified"] == (card["radius_text"] != "–")
 
 
-def test_methods_that_reach_equally_far_are_all_named() -> None:
+def test_what_is_shown_side_by_side_says_its_joint_chance_and_joins_the_list(tiny_model: MedVLM, crop: Crop) -> None:
+    plan = Plan(max_votes=100, failure_probability=0.002)
+    steps = list(compare(tiny_model, crop, TASK, noise_level=0.25, plan=plan))
+    shown = views_compare.comparison(steps[-1])["sentence"]
+    assert "8 runs stand side by side" in shown, "two methods at four noise levels"
+    assert "at most 0.016" in shown
+    assert len(steps[-1].outcomes()) == 8
+    assert steps[0].outcomes() == (), "nothing is counted yet"
+    middle = next(step for step in steps if step.level == 0.5 and step.sweep[0.5]["template"].votes.total)
+    assert {one.votes.ended for one in middle.outcomes()} <= {"complete", "stopped"}
+    assert all(one.votes.total for one in middle.outcomes())
+    assert views_compare.comparison(steps[-1])["notice"] == ""
+    again = replace(steps[-1], restarted=4)
+    assert views_compare.comparison(again)["notice"] == views.restart_notice(4)
+
+
+def test_levels_drawn_with_another_number_of_votes_are_marked(tiny_model: MedVLM, crop: Crop) -> None:
+    *_, last = compare(tiny_model, crop, TASK, noise_level=0.25, plan=Plan(max_votes=200))
+    curve = views_compare.comparison(last)["curve"]
+    assert curve["levels"] == [0.1, 0.25, 0.5, 1.0]
+    assert curve["other"] == [True, False, True, True]
+    assert "1,000 votes" in curve["note"]
+    assert "200" in curve["note"]
+    assert curve["heads"][:2] == ["σ = 0.1, 1,000 votes", "σ = 0.25, 200 votes"]
+    for series in curve["series"]:
+        assert [("1,000 votes" in hover, "200 votes" in hover) for hover in series["hovers"]] == [
+            (True, False), (False, True), (True, False), (True, False),
+        ]  # fmt: skip
+        assert all(("frozen" in hover) == (series["kind"] == "frozen_prompt") for hover in series["hovers"])
+    alike = replace(last, progress=replace(last.progress, results=last.sweep[0.5]))
+    level = {at: last.sweep[at] for at in (0.1, 0.5, 1.0)}
+    assert views_compare.comparison(replace(alike, sweep=level))["curve"]["note"] == ""
+
+
+def test_a_point_of_the_curve_is_floored() -> None:
     result = a_result((1000, 0, 0), "complete")
     assert isinstance(result, Certificate)
-    found = views_compare._finding({"template": result, "few_shot": result, "combined": result})
-    assert (
-        found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {views.radius_text(result.radius)}."
-    )
+    for radius in (0.2999, 0.29999999, 0.3001):
+        told = views_compare._hover(replace(result, radius=radius))
+        assert f"σ = 0.25: {'0.300' if radius > 0.3 else '0.299'} ·" in told
+
+
+def test_methods_that_reach_equally_far_are_all_named_and_no_frozen_one() -> None:
+    plain, few = certified(), certified(method="few_shot")
+    frozen = certified(method="combined", guarantee="frozen_prompt")
+    found = views_compare._finding({"template": plain, "few_shot": few, "combined": frozen})
+    radius = views.radius_text(plain.radius)
+    assert found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {radius}."

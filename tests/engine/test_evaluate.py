@@ -1,21 +1,50 @@
-"""Evaluation as a program that may be killed, its curves, and the mark of a frozen prompt in its figure."""
+"""Evaluation: what a record is taken for, files that cannot be read, runs that are killed, curves and tables."""
 
+import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from psmooth import views
-from psmooth.evaluate import certified_curve, whole_records
+from psmooth.__main__ import main
+from psmooth.certificate import Plan
+from psmooth.denoise import without_mirror
+from psmooth.errors import CertificateError, ScanError
+from psmooth.evaluate import (
+    RUNS,
+    Study,
+    announced,
+    bank_sha256,
+    certified_curve,
+    evaluate,
+    fingerprint,
+    labelled_files,
+    look_over,
+    pictures_in,
+    read_crops,
+    read_runs,
+    whole_records,
+    write_runs,
+    write_summary,
+)
+from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
+from psmooth.prompts import PromptBank, load_bank
+from psmooth.tasks import TASKS
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("normal_oral_epithelium", "oral_squamous_cell_carcinoma")
 
 
@@ -50,7 +79,7 @@ def start(folder: Path, model: Path, out: Path) -> subprocess.Popen[bytes]:
 def test_killed_at_random_moments_it_ends_with_the_undisturbed_table(
     folder: Path, tiny_model_folder: Path, tmp_path: Path
 ) -> None:
-    assert start(folder, tiny_model_folder, tmp_path / "whole").wait(120) == 0
+    assert start(folder, tiny_model_folder, tmp_path / "whole").wait(600) == 0
     generator, killed = random.Random(7), 0
     lines = tmp_path / "cut" / "records.jsonl"
     for _ in range(2):
@@ -60,7 +89,7 @@ def test_killed_at_random_moments_it_ends_with_the_undisturbed_table(
         process.send_signal(signal.SIGKILL)
         killed += process.wait(60) == -signal.SIGKILL
     assert killed == 2
-    assert start(folder, tiny_model_folder, tmp_path / "cut").wait(120) == 0
+    assert start(folder, tiny_model_folder, tmp_path / "cut").wait(600) == 0
     whole, cut = ((tmp_path / name / "summary.json").read_text() for name in ("whole", "cut"))
     assert whole == cut
     assert len(whole_records(lines)) == 8 * 3 * 2
@@ -92,3 +121,218 @@ def test_a_frozen_prompt_is_dotted_and_stands_in_a_group_of_its_own() -> None:
     assert frozen["line"]["dash"] == "dot"
     assert frozen["legendgrouptitle"]["text"] == "With this prompt frozen"
     assert plain["legendgroup"] != frozen["legendgroup"]
+
+
+# --- what a record is taken for
+
+TASK = TASKS["oral_histology"]
+STUDY = Study(TASK, ("template",), ("none",), (0.25,), Plan(max_votes=32))
+
+
+def done(model: MedVLM, study: Study, files: list[tuple[Path, str]], out: Path) -> list[dict[str, Any]]:
+    for _ in evaluate(model, files, study, out):
+        pass
+    return write_summary(out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plan": Plan(max_votes=48)},
+        {"plan": Plan(max_votes=32, selection_votes=16)},
+        {"plan": Plan(max_votes=32, failure_probability=0.01)},
+        {"plan": Plan(max_votes=32, name="paper", selection_votes=64)},
+        {"seed": 1},
+        {"drawn": "first by name"},
+        {"task": replace(TASK, templates=("a slide of {}.",))},
+    ],
+)
+def test_a_second_run_with_other_facts_makes_records_and_a_row_of_its_own(
+    change: dict[str, Any], folder: Path, tiny_model: MedVLM, tmp_path: Path
+) -> None:
+    files = labelled_files(folder, TASK)[3:5]
+    other = replace(STUDY, **change)
+    alone = done(tiny_model, other, files, tmp_path / "alone")
+    first = done(tiny_model, STUDY, files, tmp_path / "both")
+    both = done(tiny_model, other, files, tmp_path / "both")
+    assert both == [*first, *alone]
+    assert both[0]["run"] != both[1]["run"]
+    assert done(tiny_model, STUDY, files, tmp_path / "both") == both
+    assert len(whole_records(tmp_path / "both" / "records.jsonl")) == 4
+
+
+def test_another_model_makes_records_of_its_own_and_both_are_told_apart(
+    folder: Path, tiny_model: MedVLM, tmp_path: Path
+) -> None:
+    files = labelled_files(folder, TASK)[:1]
+    done(tiny_model, STUDY, files, tmp_path)
+    rows = done(replace(tiny_model, revision="f" * 64), STUDY, files, tmp_path)
+    assert [row["model_revision"] for row in rows] == [tiny_model.revision, "f" * 64]
+    assert [row["scans"] for row in rows] == [1, 1]
+
+
+def test_a_bank_is_what_votes_depend_on_and_not_what_its_file_says_beside(tiny_model: MedVLM, tmp_path: Path) -> None:
+    ships = load_bank(ROOT / "prompts" / "pocket-oral_histology-linear_probe-none.safetensors")
+    facts = replace(ships.facts, model_revision=tiny_model.revision, noise_levels=(0.25,))
+    vectors = torch.eye(2, 16)
+    told = {
+        name: PromptBank(replace(facts, **change), given).save(tmp_path / f"{name}.safetensors")
+        for name, change, given in (
+            ("first", {}, vectors),
+            ("scored", {"scores": {"val": 0.5}}, vectors),
+            ("other", {}, vectors.flip(0)),
+        )
+    }
+    study = replace(STUDY, methods=("linear_probe",))
+    names = {
+        name: fingerprint(announced(tiny_model, study, ("none", 0.25), (bank,))["linear_probe"])
+        for name, bank in told.items()
+    }
+    assert told["first"].sha256 != told["scored"].sha256
+    assert names["first"] == names["scored"] != names["other"]
+
+
+def test_what_this_version_has_not_written_is_refused_by_its_line(
+    folder: Path, tiny_model: MedVLM, tmp_path: Path
+) -> None:
+    files = labelled_files(folder, TASK)[:1]
+    done(tiny_model, STUDY, files, tmp_path)
+    lines, runs = tmp_path / "records.jsonl", read_runs(tmp_path)
+    written = lines.read_text()
+    old = {name: value for name, value in json.loads(written).items() if name != "run"}
+    for foreign in (json.dumps(old), json.dumps({**old, "run": "0" * 16}), "[]", "{torn", '{"run": []}'):
+        lines.write_text(written + foreign + "\n")
+        with pytest.raises(CertificateError, match=r"records\.jsonl:2"):
+            done(tiny_model, STUDY, files, tmp_path)
+    lines.write_text(written)
+    write_runs(tmp_path, {name: {**facts, "max_votes": 10_000} for name, facts in runs.items()})
+    with pytest.raises(CertificateError, match=RUNS):
+        write_summary(tmp_path)
+    with pytest.raises(CertificateError, match="cannot be"):
+        done(tiny_model, STUDY, files, lines)
+
+
+def test_a_scan_and_run_count_once_and_under_the_class_they_were_recorded_with(
+    folder: Path, tiny_model: MedVLM, tmp_path: Path
+) -> None:
+    files = labelled_files(folder, TASK)[:1]
+    rows = done(tiny_model, STUDY, files, tmp_path)
+    lines = tmp_path / "records.jsonl"
+    lines.write_text(lines.read_text() * 2)
+    assert write_summary(tmp_path) == rows
+    with pytest.raises(ScanError, match="recorded as"):
+        done(tiny_model, STUDY, [(files[0][0], CLASSES[1])], tmp_path)
+
+
+def test_kinds_of_guarantee_are_never_added_up(folder: Path, tiny_model: MedVLM, tmp_path: Path) -> None:
+    done(tiny_model, STUDY, labelled_files(folder, TASK)[:3], tmp_path)
+    lines = tmp_path / "records.jsonl"
+    first, *others = whole_records(lines)
+    changed = [{**first, "guarantee": "frozen_prompt"}, *others]
+    lines.write_text("".join(json.dumps(record) + "\n" for record in changed))
+    rows = write_summary(tmp_path)
+    assert [(row["guarantee"], row["scans"]) for row in rows] == [("frozen_prompt", 1), ("unconditional", 2)]
+
+
+# --- labelled folders
+
+
+@pytest.fixture
+def mixed(folder: Path, tmp_path: Path) -> Path:
+    """The eight scans with what lies about on memory sticks, and a file that is no picture."""
+    place = tmp_path / "mixed"
+    shutil.copytree(folder, place)
+    for name in ("._0.png", ".ipynb_checkpoints/0.png", "__MACOSX/0.png"):
+        hidden = place / CLASSES[0] / name
+        hidden.parent.mkdir(exist_ok=True)
+        shutil.copy(place / CLASSES[0] / "0.png", hidden)
+    (place / CLASSES[0] / "folder.png").mkdir()
+    (place / CLASSES[0] / "Thumbs.db").write_bytes(b"no scan")
+    (place / CLASSES[1] / "torn.png").write_bytes((folder / CLASSES[1] / "0.png").read_bytes()[:200])
+    return place
+
+
+def test_what_is_hidden_beside_scans_is_passed_over(mixed: Path) -> None:
+    assert [file.name for file in pictures_in(mixed / CLASSES[0])] == ["0.png", "1.png", "2.png", "3.png"]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_passed_over(
+    mixed: Path, tiny_model: MedVLM, tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(mixed / CLASSES[0] / "0.png", mixed / CLASSES[0] / "again.png")
+    words = ["evaluate", str(mixed), "--task", TASK.id, "--model", f"local-dir:{tiny_model_folder}", "--votes", "32"]
+    main_or_exit([*words, "--out", str(tmp_path / "out"), "--json"])
+    told = capsys.readouterr()
+    (row,) = json.loads(told.out)
+    assert (row["scans"], row["max_votes"], row["failure_probability"], int(row["seed"], 16)) == (8, 32, 0.001, 0)
+    assert row["model_revision"] == tiny_model.revision
+    assert f"{CLASSES[1]}/torn.png: This PNG" in told.err
+    assert "again.png" in told.err or f"{CLASSES[0]}/0.png" in told.err
+    main_or_exit([*words, "--out", str(tmp_path / "out")])
+    shown = capsys.readouterr().out
+    assert all(fact in shown for fact in ("n = 32 votes", "α = 0.001", "seed 0", tiny_model.revision[:8], "shuffled"))
+    assert main_or_exit([*words, "--out", str(tmp_path / "strict"), "--strict"]) == 2
+    assert f"{CLASSES[1]}/torn.png" in capsys.readouterr().err
+    assert not (tmp_path / "strict").exists()
+    with pytest.raises(ScanError, match=r"torn\.png"):
+        read_crops(tiny_model, [mixed / CLASSES[1] / "torn.png"])
+
+
+def main_or_exit(words: list[str]) -> int | str | None:
+    try:
+        main(words)
+    except SystemExit as leaving:
+        return leaving.code
+    return 0
+
+
+def test_the_same_picture_under_two_classes_is_refused_by_both_names(mixed: Path, tiny_model: MedVLM) -> None:
+    shutil.copy(mixed / CLASSES[0] / "2.png", mixed / CLASSES[1] / "copy.png")
+    with pytest.raises(ScanError, match=f"{CLASSES[0]}/2.png and {CLASSES[1]}/copy.png"):
+        look_over(tiny_model, mixed, labelled_files(mixed, TASK))
+
+
+def test_a_limit_draws_by_the_seed_and_a_larger_one_adds_to_it(tmp_path: Path) -> None:
+    for class_id in CLASSES:
+        (tmp_path / class_id).mkdir()
+        for number in range(40):
+            (tmp_path / class_id / f"{number:02}.png").touch()
+    few, more = (labelled_files(tmp_path, TASK, most, seed=3) for most in (10, 20))
+    assert len(few) == 10 < len(more) == 20
+    assert set(few) < set(more)
+    assert few == labelled_files(tmp_path, TASK, 10, seed=3)
+    assert set(few) != set(labelled_files(tmp_path, TASK, 10, seed=4))
+    by_name = [file.name for file, _ in labelled_files(tmp_path, TASK, 10)]
+    assert by_name == [f"{number:02}.png" for number in range(5)] * 2
+    assert sorted(file.name for file, _ in few) != sorted(by_name)
+
+
+# --- the tables that ship
+
+
+def test_the_shipped_tables_are_made_from_the_shipped_records_and_nothing_else() -> None:
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "evaluation" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    rows = tables.collect()
+    assert tables.page(rows) == (ROOT / "docs" / "evaluation" / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert tables.with_table(readme, rows) == readme
+    cells = [value for tasks in rows.values() for row in tasks.values() for value in row["certified"].values()]
+    assert all(low <= share <= high and low < high for share, low, high in cells)
+
+
+def test_the_shipped_records_name_the_vectors_that_ship() -> None:
+    """Each run names the bank that ships for its model, task and denoiser, whatever else the file says."""
+    shipped = {
+        (bank.facts.model_revision, bank.facts.task, bank.facts.method, bank.facts.denoiser): bank_sha256(bank)
+        for bank in map(load_bank, (ROOT / "prompts").glob("*.safetensors"))
+    }
+    for file in (ROOT / "docs" / "evaluation").glob(f"*/{RUNS}"):
+        for facts in read_runs(file.parent).values():
+            source = "few_shot" if facts["method"] == "combined" else facts["method"]
+            place = (facts["model_revision"], facts["task"], source, without_mirror(facts["denoiser"]))
+            wanted = None if facts["method"] in ("template", "zero_shot") else shipped[place]
+            assert facts["bank"] == wanted, facts

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from psmooth.certificate import Plan, verify
-from psmooth.certify import certify, replay
+from psmooth.certify import certify
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError
 from psmooth.evaluate import Study, evaluate, whole_records, write_summary
 from psmooth.learning import Course, Lesson, fit_discriminants, learn_bank, noisy_lesson, tune
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, load_bank, write_manifest
+from psmooth.replaying import replay
 from psmooth.scans import Crop
 from psmooth.tasks import Task, own_task
 
@@ -96,7 +97,13 @@ def test_a_saved_bank_votes_bit_equally(
         )
         results.append(last.results[method])
     assert results[0].votes == results[1].votes
-    assert results[0].run.bank == {"id": "bank", "revision": None, "sha256": bank.sha256, "licence": "Apache-2.0"}
+    assert results[0].run.bank == {
+        "id": "bank",
+        "revision": None,
+        "sha256": bank.sha256,
+        "licence": "Apache-2.0",
+        "learned_on_scan": False,
+    }
     assert results[0].guarantee == "unconditional"
 
 

@@ -50,7 +50,7 @@ def test_every_scan_comes_with_its_folder_and_nothing_else_is_read(tmp_path: Pat
     ("entries", "words"),
     [
         ({"readme.txt": b"hello"}, "no scan in the zip"),
-        ({"a/1.png": b"not a picture"}, "Scan 1 of the zip"),
+        ({"a/1.png": b"not a picture"}, "'a/1.png' in the zip"),
         ({f"a/{n}.png": b"" for n in range(MOST_SCANS + 1)}, "at most 2,000"),
     ],
     ids=["no picture", "a broken picture", "too many"],
@@ -86,6 +86,7 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
         "revision": None,
         "sha256": bank.sha256,
         "licence": "see its folder",
+        "learned_on_scan": False,
     }
     shown = views_learn.lessons(steps[-1])
     assert shown["bank"]["name"].endswith(".safetensors")

@@ -17,6 +17,7 @@ import threading
 import tomllib
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -233,26 +234,74 @@ def dockerfile() -> dict[str, list[str]]:
 
 
 LINES = dockerfile()
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_container_has_a_python_that_the_project_runs_on() -> None:
-    (image,) = LINES["FROM"]
+    name, _, image = LINES["ARG"][0].partition("=")
+    assert LINES["FROM"] == [f"${{{name}}}"], "a digest can take its place"
     version = re.fullmatch(r"python:(3[.]\d+)-slim", image)
     assert version
     assert f"{version[1]}.0" in SpecifierSet(PROJECT["requires-python"])
+    assert f"--build-arg {name}={image}@sha256:" in DOCKERFILE, "the way to pin it is told"
 
 
-def test_the_container_installs_the_one_list_at_its_tested_versions() -> None:
-    (install,) = [line for line in LINES["RUN"] if "pip install" in line]
-    words = shlex.split(install)
-    assert words[:2] == ["pip", "install"]
-    assert words[words.index("-r") + 1] == "requirements.txt"
+def test_the_container_installs_the_locks_by_hash_and_torch_at_its_tested_version() -> None:
+    by_hash, torch = [shlex.split(line) for line in LINES["RUN"] if "pip install" in line]
+    assert by_hash[-3:] == ["--require-hashes", "-r", "requirements.lock"]
+    assert "--no-deps" in by_hash, "a dependency that the lock lacks is an error and not a download"
+    name, _, where = LINES["ARG"][1].partition("=")
+    assert torch[-1] == f"${{{name}}}"
+    words = shlex.split(shlex.split(where)[0])
     assert words[words.index("-c") + 1] == "constraints.txt"
-    name, _, index = LINES["ARG"][0].partition("=")
-    assert words[words.index("--extra-index-url") + 1] == f"${{{name}}}"
-    assert index.endswith("/whl/cpu")
-    comments = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert f"--build-arg {name}=https://pypi.org/simple" in comments, "the way to a card is told"
+    assert words[-2:] == ["torch", "torchvision"]
+    assert f'--build-arg {name}="--require-hashes -r torch.lock"' in DOCKERFILE, "the way to a card is told"
+    assert "constraints.txt requirements.lock torch.lock ./" in " ".join(LINES["COPY"])
+
+
+# --- the locks: everything, at the tested versions, by hash
+
+
+def locked(name: str) -> dict[str, list[Requirement]]:
+    """The pins of a lock by canonical name; one that differs by Python or platform has several. Each has its hashes."""
+    found: dict[str, list[Requirement]] = {}
+    for entry in re.split(r"\n(?=\S)", (ROOT / name).read_text(encoding="utf-8").strip()):
+        pin, *hashes = [line.strip(" \\") for line in entry.splitlines()]
+        assert hashes, entry
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", one) for one in hashes)
+        requirement = Requirement(pin)
+        assert [part.operator for part in requirement.specifier] == ["=="]
+        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+LOCKED = locked("requirements.lock") | locked("torch.lock")
+
+
+def test_the_locks_hold_what_is_asked_for_at_the_versions_that_were_tested() -> None:
+    pins = listed("constraints.txt")
+    assert RUN_TIME.keys() <= LOCKED.keys()
+    for name in pins.keys() & LOCKED.keys():
+        assert {str(one.specifier) for one in LOCKED[name]} == {str(pins[name].specifier)}, name
+
+
+def test_the_locks_hold_all_that_their_packages_need() -> None:
+    """As the packages say that are installed here: what one of them needs on this machine is locked too."""
+    lacking = {}
+    for name in LOCKED:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            stated = [Requirement(line) for line in importlib.metadata.requires(name) or []]
+            plain = [one.name for one in stated if one.marker is None or one.marker.evaluate({"extra": ""})]
+            lacking[name] = {canonicalize_name(one) for one in plain} - LOCKED.keys()
+    assert len(lacking) > len(RUN_TIME)
+    assert {name: needs for name, needs in lacking.items() if needs} == {}
+
+
+def test_torch_and_what_it_brings_for_cards_stand_in_a_lock_of_their_own() -> None:
+    apart = locked("torch.lock")
+    assert {"torch", "torchvision"} <= apart.keys()
+    assert not apart.keys() & locked("requirements.lock").keys()
+    assert [name for name in LOCKED if name.startswith(("nvidia-", "cuda-")) and name not in apart] == []
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +340,7 @@ def test_the_container_serves_keeps_and_checks_the_same_places_as_nobody_special
     (port,), (volume,), (user,) = LINES["EXPOSE"], LINES["VOLUME"], LINES["USER"]
     assert settings["GRADIO_SERVER_PORT"] == port
     assert settings["GRADIO_SERVER_NAME"] == "0.0.0.0"
+    assert settings["PSMOOTH_TYPED_MODELS"] == "0", "a server is for strangers until its operator says otherwise"
     assert settings["HF_HOME"].startswith(f"{volume}/")
     assert any(f"useradd --create-home {user}" in line and f"-o {user} {volume}" in line for line in LINES["RUN"])
     assert f"http://127.0.0.1:{port}/" in LINES["HEALTHCHECK"][0]

@@ -296,6 +296,7 @@ def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_fold
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
     order = Order(Specimen(scan), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
     copied = pickle.loads(pickle.dumps(order))
+    list(session.fetch_model(weights))
     steps = list(session.scenes(copied))
     assert all(isinstance(pickle.loads(pickle.dumps(step)), Scene) for step in steps)
     compared = list(session.comparisons(copied))

@@ -3,7 +3,7 @@
 import pytest
 
 from psmooth.errors import TaskError
-from psmooth.tasks import TASKS, find_task, own_task
+from psmooth.tasks import TASKS, Task, find_task, own_task
 
 # As the reference code spells them (PromptSmooth's data/plip_datasets_clsnames.py; chest X-rays: the paper).
 PAPER = {
@@ -89,3 +89,58 @@ def test_a_task_is_found_by_its_id():
     assert find_task(own) is own
     with pytest.raises(TaskError, match="no task 'nosuch'"):
         find_task("nosuch")
+
+
+@pytest.mark.parametrize(
+    ("names", "template", "word"),
+    [
+        ("a; b", "x" * 40_000 + "{}", "at most 300 characters; this one has 40,002"),
+        ("a; " * 7_000, "of {}", "more than 20,000 characters"),
+        (["a" * 80] * 300, "of {}", "more than 20,000 characters"),
+        (["a", None], "of {}", "'None' is no text"),
+        (["a", ["b"]], "of {}", "is no text"),
+        (["a", float("nan")], "of {}", "'nan' is no text"),
+        (["a", True], "of {}", "'True' is no text"),
+        (None, "of {}", "a text or a list of texts"),
+        (7, "of {}", "a text or a list of texts"),
+        ({"a": 1, "b": 2}, "of {}", "a text or a list of texts"),
+        ("a; b\ud800", "of {}", "half a character"),
+        (["a", "\udfff"], "of {}", "half a character"),
+        ("a; b", "of \ud83d {}", "half a character"),
+        ("a; b", None, "'None' is no text"),
+        ("a; b", 3.5, "'3.5' is no text"),
+    ],
+)
+def test_what_is_too_long_or_no_text_is_refused_before_a_tokenizer_has_it(names, template, word):
+    with pytest.raises(TaskError, match=word) as refusal:
+        own_task(names, template)
+    str(refusal.value).encode()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"templates": ("{}" + "x" * 300,)},
+        {"templates": ()},
+        {"templates": ("of {}",) * 101},
+        {"templates": (None,)},
+        {"class_names": ("a", "b" * 81)},
+        {"class_names": ("a", "\ud800")},
+        {"class_ids": ("a",)},
+        {"class_ids": ("a", None)},
+        {"id": "\ud800"},
+        {"name": None},
+    ],
+)
+def test_no_way_leads_round_the_bounds(wrong):
+    facts = {"class_ids": ("a", "b"), "class_names": ("a", "b"), "templates": ("of {}",)}
+    assert Task("own", "own", "any", **facts).class_name("b") == "b"
+    with pytest.raises(TaskError):
+        Task(**{"id": "own", "name": "own", "modality": "any", **facts, **wrong})
+
+
+@pytest.mark.parametrize("wrong", [None, 7, ["blood_cells"], float("nan"), "\ud800", "x" * 40_000])
+def test_what_is_no_task_is_refused_in_a_short_sentence(wrong):
+    with pytest.raises(TaskError, match="There is no task") as refusal:
+        find_task(wrong)
+    assert len(str(refusal.value).encode()) < 500

@@ -6,6 +6,8 @@ import json
 import re
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, verify
 from psmooth.certify import Progress
+from psmooth.language import LANGUAGES, Voice, speaking
 from psmooth.resources import resource
 from psmooth.scans import CropRule, crop_scan, open_scan
 from psmooth.tasks import TASKS
@@ -50,7 +53,7 @@ def a_result(
 def a_progress(result: Certificate | Abstention, phase: Any = "estimation", **changes: Any) -> Progress:
     facts: dict[str, Any] = {
         "votes": result.votes.total, "planned": 1_000, "seconds": 1.77, "votes_per_second": 362.4, "seconds_left": 0.9,
-        "results": {"template": result}, "clean": {"template": result.run.class_ids[1]}, "notice": None,
+        "results": {"template": result}, "clean": {"template": result.run.class_ids[1]}, "restarted": None,
     }  # fmt: skip
     return Progress(phase, **(facts | changes))
 
@@ -63,6 +66,37 @@ def test_a_radius_is_floored_at_every_number_of_digits() -> None:
         for digits in (1, 2, 3, 5):
             shown = Decimal(views.radius_text(float(radius), digits))
             assert 0 <= Decimal(float(radius)) - shown < Decimal(1).scaleb(-digits)
+
+
+def test_a_distance_that_is_covered_is_floored_like_the_radius() -> None:
+    for size in [*np.random.default_rng(4).uniform(0, 30, 500), 0.2999, 0.995, 9.96, 0.3]:
+        assert Decimal(views.size_text(float(size), covered=True)) <= Decimal(float(size))
+    assert views.size_text(0.299, covered=True) == "0.29"
+
+
+def test_a_joint_chance_is_the_exact_sum_rounded_up_and_at_most_one() -> None:
+    one = a_result((900, 60, 40), "complete")
+    odd = replace(one, run=replace(one.run, plan=Plan(failure_probability=0.00033333)))
+    assert views.joint_alpha_text([one] * 28) == "0.028"
+    assert views.joint_alpha_text([one] * 1_000) == views.joint_alpha_text([one] * 2_000) == "1"
+    for count in range(1, 40):
+        exact = count * Fraction("0.00033333")
+        assert exact <= Fraction(views.joint_alpha_text([odd] * count)) < exact * Fraction("1.001")
+
+
+def test_a_curve_s_hover_floors_what_plotly_would_round() -> None:
+    figure = views.curves_figure(
+        {"one": ("unconditional", [0.2999], [0.4999]), "two": ("frozen_prompt", [0.2999], [0.4999])}
+    )
+    plain, frozen = figure.to_dict()["data"]
+    for trace in (plain, frozen):
+        assert trace["hoverinfo"] == "text"
+        assert "0.299:" in trace["text"][0]
+        assert "49.9 %" in trace["text"][0]
+    mark = views.guarantee_words("frozen_prompt")[0]
+    assert mark in frozen["text"][0]
+    assert mark == frozen["legendgrouptitle"]["text"]
+    assert mark not in plain["text"][0]
 
 
 def test_bounds_are_printed_on_the_safe_side() -> None:
@@ -190,6 +224,126 @@ def test_both_kinds_of_guarantee_have_their_own_words() -> None:
     first, second = (views.guarantee_words(kind) for kind in ("unconditional", "frozen_prompt"))
     assert first != second
     assert "frozen" in second[0]
+
+
+# --- what a frozen prompt promises
+
+LANGUAGES_AND_SYMBOLS = [Voice(language, symbols) for language in LANGUAGES for symbols in (False, True)]
+BANK = {"id": "b", "revision": None, "sha256": "b" * 64, "licence": "x"}
+FROZEN = {
+    "tuned": {"method": "zero_shot", "guarantee": "frozen_prompt"},
+    "tuned from a bank": {"method": "combined", "guarantee": "frozen_prompt", "bank": BANK},
+    "learned on the scan": {
+        "method": "few_shot", "guarantee": "frozen_prompt", "bank": BANK | {"learned_on_scan": True},
+    },
+}  # fmt: skip
+
+
+def certified(**changes: Any) -> Certificate:
+    """A certificate of a run with these facts; which facts go together is for `Run` to check, not for the words."""
+    run = a_run()
+    for name, value in changes.items():
+        object.__setattr__(run, name, value)
+    result = a_result((900, 60, 40), "complete", run)
+    assert isinstance(result, Certificate)
+    return result
+
+
+@pytest.mark.parametrize("voice", LANGUAGES_AND_SYMBOLS, ids=str)
+@pytest.mark.parametrize("origin", ["fresh", "given"])
+@pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
+def test_no_frozen_prompt_is_said_to_hold_for_running_again(voice: Voice, origin: str, frozen: dict[str, Any]) -> None:
+    """What a bare method's sentence says after its first full stop, about a new run, is never said of these."""
+    plain, result = certified(seed_origin=origin), certified(seed_origin=origin, **frozen)
+    with speaking(voice):
+        promise = re.split(
+            r"[.。](?=\s|$|[^\d\s])", views.sentence(plain).replace(views.radius_text(plain.radius), "R")
+        )[-2]
+        told = views.sentence(result).replace(views.radius_text(result.radius), "R")
+        assert len(promise) > 15
+        assert promise not in told
+        assert views.guarantee_words_of(result) != views.guarantee_words_of(plain)
+
+
+@pytest.mark.parametrize("origin", ["fresh", "given"])
+def test_a_tuned_prompt_and_a_bank_learned_on_the_scan_say_what_is_kept_and_what_is_not_covered(origin: str) -> None:
+    tuned, learned = (views.sentence(certified(seed_origin=origin, **FROZEN[name])) for name in
+                      ("tuned", "learned on the scan"))  # fmt: skip
+    assert "with this prompt kept" in tuned
+    assert "tunes a new prompt and may name another class" in tuned
+    assert "with this bank and denoiser kept" in learned
+    assert "with others the program may name another class" in learned
+    for told in (tuned, learned):
+        assert "is not covered" in told
+        assert ("only one tried" in told) == (origin == "given")
+        assert told.index("seed was chosen") < told.index("the answer") if origin == "given" else True
+
+
+def test_an_unconditional_bank_says_whether_it_is_known_what_it_was_learned_on() -> None:
+    """A file from before banks recorded their crops lacks the entry; one of another program may have None."""
+    told = {
+        learned: views.guarantee_words_of(certified(method="few_shot", bank=bank))
+        for learned, bank in (
+            (False, BANK | {"learned_on_scan": False}),
+            (None, BANK | {"learned_on_scan": None}),
+            ("absent", BANK),
+        )
+    }
+    assert told[False] == views.guarantee_words_of(certified()) == views.guarantee_words("unconditional")
+    assert told[None] == told["absent"]
+    assert "does not say which scans it was learned on" in told[None][1]
+    assert "was not learned" not in told[None][1]
+    assert all(badge == "Unconditional" for badge, _ in told.values())
+
+
+@pytest.mark.parametrize("voice", [Voice(language) for language in LANGUAGES], ids=str)
+@pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
+def test_the_mark_stands_wherever_a_frozen_radius_stands(voice: Voice, frozen: dict[str, Any]) -> None:
+    result, plain = certified(**frozen), certified()
+    radius = views.radius_text(result.radius)
+    with speaking(voice):
+        stage, other = (
+            views.stage(a_progress(one, "done"), "template", 128, [views.Landmark("small", 1e-3)])
+            for one in (result, plain)
+        )
+        said = (stage["radius"]["unit"], stage["badge"]["text"], "".join(stage["headline"]), stage["ruler"]["covered"])
+        unmarked = (
+            other["radius"]["unit"], other["badge"]["text"], "".join(other["headline"]), other["ruler"]["covered"],
+        )  # fmt: skip
+        assert radius in said[2]
+        assert all(one != two for one, two in zip(said, unmarked, strict=True))
+        assert (stage["frozen"], other["frozen"]) == (True, False)
+        assert views.verdict_sentence(result) in stage["announce"]
+        assert stage["report"]["rows"][0][1] == " – ".join(views.guarantee_words_of(result))
+        assert views.guarantee_mark(result)
+        assert views.guarantee_mark(plain) == ""
+        assert views.votes_figure(result).layout.title.text == views.guarantee_mark(result)
+        assert views.votes_figure(plain).layout.title.text is None
+
+
+def test_the_ghosts_of_a_run_are_the_words_that_it_can_come_to() -> None:
+    for changes in ({}, {"seed_origin": "given"}, *FROZEN.values()):
+        result = certified(**changes)
+        stage = views.stage(a_progress(result, "done"), "template", 128, [])
+        name, radius = views.name_of(result.run, result.leader), views.radius_text(result.radius)
+        longest = max(result.run.class_names, key=len)
+        for ghost, shown in (
+            ("sentence", f"{stage['sentence']} {stage['aside']}"),
+            ("headline", "".join(stage["headline"])),
+        ):
+            assert shown.replace(name, longest).replace(radius, "8.888") == stage["ghosts"][ghost]
+
+
+def test_a_run_that_began_again_says_so_at_every_step_and_with_its_result() -> None:
+    for phase, ended in (("selection", "running"), ("estimation", "running"), ("done", "complete")):
+        progress = a_progress(a_result((900, 60, 40), ended), phase)
+        assert views.stage(progress, "template", 128, [])["notice"] == ""
+        again = SimpleNamespace(**vars(progress) | {"restarted": 16})
+        stage = views.stage(again, "template", 128, [])  # type: ignore[arg-type]
+        assert stage["notice"] == views.restart_notice(16)
+        assert "16 copies" in stage["notice"]
+        assert "no longer count" in stage["notice"]
+        assert stage["announce"].startswith(stage["notice"])
 
 
 def test_the_announcement_stays_the_same_while_votes_pour_in() -> None:
@@ -335,7 +489,9 @@ def test_every_word_of_a_view_is_used_and_no_other_is_asked_for(name: str, words
     piece, script = (resource("assets", f"{name}.{kind}").read_text("utf-8") for kind in ("html", "js"))
     asked = set(re.findall(r"\$([a-z_]+)", piece)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
     controls = {"learn_way", "learn_shots", "learn_shots_info", "learn_upload", "learn_drawn"}
-    assert asked == set(words) - controls
+    shared = {"lost", "lost_line"}  # of the page, which every view is given
+    assert shared <= asked & set(views.PAGE_WORDS)
+    assert asked - shared == set(words) - controls
 
 
 # --- colours

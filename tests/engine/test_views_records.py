@@ -5,7 +5,7 @@ import json
 from psmooth import views
 from psmooth.certificate import Certificate, verify
 from psmooth.views_records import checked, runs
-from tests.engine.test_views import a_result
+from tests.engine.test_views import a_result, a_run
 
 
 def test_the_runs_on_a_scan_are_listed_with_their_joint_alpha() -> None:
@@ -18,8 +18,35 @@ def test_the_runs_on_a_scan_are_listed_with_their_joint_alpha() -> None:
     assert len(shown["rows"]) == 3
     assert all(len(row) == len(shown["head"]) for row in shown["rows"])
     assert shown["rows"][0][-1] == views.radius_text(result.radius)
-    assert "at most 1" in runs(results * 400)["title"], "a chance is never above 1"
+    assert runs(results * 400)["title"].endswith("at most 1"), "a chance is never above 1"
     assert len(runs(results * 400)["rows"]) == 50
+
+
+def test_radii_of_the_two_kinds_of_guarantee_never_stand_in_one_column() -> None:
+    plain = a_result((900, 60, 40), "complete")
+    frozen = a_result((950, 30, 20), "complete", a_run(method="zero_shot", guarantee="frozen_prompt"))
+    neither = a_result((340, 330, 330), "complete")
+    assert isinstance(plain, Certificate)
+    assert isinstance(frozen, Certificate)
+    shown = runs([plain, frozen, neither])
+    first, second = (views.radius_text(one.radius) for one in (plain, frozen))
+    assert [row[-2:] for row in shown["rows"]] == [[first, ""], ["", second], ["–", ""]]
+    assert shown["head"][-2:] == ["certified radius", "radius with this prompt frozen"]
+    assert [row[1] for row in shown["rows"]] == ["hand-written", "zero-shot (frozen prompt)", "hand-written"]
+    alone = runs([frozen, frozen])
+    assert alone["head"][-1] == "radius with this prompt frozen"
+    assert all(len(row) == len(alone["head"]) for row in alone["rows"])
+
+
+def test_a_checked_file_of_a_frozen_prompt_is_marked_and_says_what_no_check_shows() -> None:
+    run = a_run(method="zero_shot", guarantee="frozen_prompt")
+    result = a_result((900, 60, 40), "complete", run)
+    told = checked(verify(result.to_json().encode()))
+    assert told["badge"] == views.badge_of(result)
+    assert told["badge"]["kind"] == "frozen_prompt"
+    assert views.guarantee_words_of(result)[1] in told["sentence"]
+    for unseen in ("when", "device", "versions", "licences", "seed was fresh", "plan was announced"):
+        assert unseen in told["sentence"].rpartition("Neither shows")[2]
 
 
 def test_a_sound_file_says_its_sentence_again_and_an_altered_one_names_the_field() -> None:

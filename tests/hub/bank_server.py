@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.serving import Server, serve
 
 
 class BankHub:
@@ -30,6 +33,12 @@ class BankHub:
         """The commit that the files stand at."""
         content = json.dumps({path: hashlib.sha256(data).hexdigest() for path, data in self.repos[repo].items()})
         return hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
+
+
+def page_beside(hub: BankHub, models: Path, home: Path) -> Server:
+    """A served page that takes this Hub for the Hub, and keeps what it fetches below ``home``."""
+    settings = (("HF_ENDPOINT", hub.address), ("HF_HOME", str(home)), ("HF_HUB_DISABLE_XET", "1"))
+    return serve(f"local-dir:{models}", *settings)
 
 
 @contextmanager

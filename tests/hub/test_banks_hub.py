@@ -103,6 +103,7 @@ def test_a_bank_that_was_published_is_pulled_back_and_certifies_bit_equally(
             "revision": server.commit(REPO),
             "sha256": bank.sha256,
             "licence": "Apache-2.0",
+            "learned_on_scan": False,
         }
 
 

@@ -4,19 +4,22 @@ import errno
 import hashlib
 import io
 import shutil
+import ssl
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants, file_download, hf_hub_download
+from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
 from psmooth import hub as hubs
 from psmooth.errors import HubError
-from psmooth.hub import Hub, Snapshot, check_files, fetch, fetch_zip
+from psmooth.hub import HTTP_ERROR, Hub, Snapshot, check_files, fetch, fetch_zip
 from psmooth.models import MODELS, MedVLM, load_model
 from tests.hub.families import clip_of_transformers, medclip, unimed
 from tests.hub.server import FakeHub, serving
@@ -123,7 +126,79 @@ def test_offline_mode_asks_nobody(server, hub, monkeypatch):
     assert server.asked == []
 
 
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """huggingface_hub has listed nothing, as in a process that has just begun, of what came file by file."""
+    monkeypatch.setattr(hubs, "get_cached_repo_tree", _no_listing)
+
+
+def _no_listing(**_: object) -> None:
+    raise CachedRepoTreeNotFoundError("none")
+
+
+@pytest.mark.parametrize("revision", ["main", "pin"])
+def test_files_that_other_programs_brought_are_found_without_a_network(server, hub, monkeypatch, revision):
+    commit = server.add(REPO, FILES)
+    for file in ("config.json", "weights.bin"):
+        hf_hub_download(REPO, file, cache_dir=hub.cache, endpoint=server.url)
+    server.down = 0
+    forget(monkeypatch)
+    asked: dict[str, Any] = {"revision": commit if revision == "pin" else "main", "hub": hub}
+    found = fetch(REPO, patterns=["*.json"], first_of=["weights.bin"], **asked)
+    assert (found.revision, found.listed) == (commit, False)
+    assert (found.folder / "weights.bin").read_bytes() == BODY
+    with pytest.raises(HubError, match="cannot be reached"):
+        fetch(REPO, patterns=["*.json"], first_of=["other.bin"], **asked)
+
+
+def test_a_clip_whose_normalisation_is_not_in_the_cache_is_not_guessed_at(server, hub, tmp_path, monkeypatch):
+    """Nobody says whether the repository has preprocessor_config.json, and its default may be wrong."""
+    clip_of_transformers(tmp_path / "m")
+    commit = server.add_folder(REPO, tmp_path / "m")
+    for file in ("config.json", "model.safetensors"):
+        hf_hub_download(REPO, file, cache_dir=hub.cache, endpoint=server.url)
+    server.down = 0
+    forget(monkeypatch)
+    with pytest.raises(HubError, match="not complete in the cache"):
+        load_model(f"hf-hub:{REPO}@{commit}", "cpu", hub=hub)
+    server.down = None
+    hf_hub_download(REPO, "preprocessor_config.json", cache_dir=hub.cache, endpoint=server.url)
+    server.down = 0
+    assert load_model(f"hf-hub:{REPO}@{commit}", "cpu", hub=hub).revision == commit
+
+
 # --- refusals
+
+
+def test_the_variable_of_a_proxy_is_named_where_nothing_answers(server, hub, monkeypatch):
+    server.down = 0
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match="Try again with a network"):
+        fetch(REPO, hub=hub)  # it is asked by http, which that variable is not for
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match=r"through the proxy of ALL_PROXY.*Check ALL_PROXY.*NO_PROXY"):
+        fetch(REPO, hub=hub)
+
+
+def test_a_certificate_that_nobody_knows_is_told_with_the_variable_to_set(hub, monkeypatch):
+    def distrusts(*_args: object, **_kwargs: object) -> None:
+        try:
+            raise ssl.SSLCertVerificationError("self-signed certificate in certificate chain")
+        except ssl.SSLCertVerificationError as error:
+            raise HTTP_ERROR("cannot connect") from error
+
+    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", distrusts)
+    with pytest.raises(HubError, match=r"people/model cannot be fetched: the certificate.*Set SSL_CERT_FILE"):
+        fetch(REPO, hub=hub)
+
+
+@pytest.mark.parametrize("page", [b"<html>Sign in</html>", b"[]", b'{"a": 1}', b"null"])
+def test_a_page_that_answers_in_the_hubs_place_is_called_that(server, hub, page):
+    server.plain |= {f"/api/models/{REPO}/revision/main": page, f"/api/models/{REPO}/tree/{'0' * 40}": page}
+    for revision in ("main", "0" * 40):
+        with pytest.raises(HubError, match=r"Something else answers|no file that is read here"):
+            fetch(REPO, revision, hub=hub)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_model_that_fits_nowhere_is_tried_alone(loads):
 
 
 def test_many_who_ask_at_once_share_one_load(loads):
-    held, started, go = a_shelf(loads, 2), threading.Event(), threading.Event()
+    held, started, go = a_shelf(loads, 3), threading.Event(), threading.Event()
     slow = held._load
 
     def load(*asked: Any) -> Any:
@@ -71,9 +71,11 @@ def test_many_who_ask_at_once_share_one_load(loads):
         asked = [pool.submit(held.get, "a") for _ in range(3)]
         assert started.wait(5)
         assert held.get("ready") is not None, "another model does not wait for it"
+        held._load = slow
+        assert held.get("b") is not None, "nor does one that has to be loaded"
         go.set()
         assert len({id(one.result(5)) for one in asked}) == 1
-    assert loads == ["ready", "a"]
+    assert loads == ["ready", "b", "a"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="This system does not fork.")
@@ -84,7 +86,7 @@ def test_a_worker_forked_while_another_thread_holds_a_lock_does_not_wait_for_it(
     held.get("ready")
 
     def hold() -> None:
-        with getattr(held, lock):
+        with held._shelf if lock == "_shelf" else held._loading["new"]:
             taken.set()
             go.wait(30)
 

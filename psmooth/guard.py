@@ -1,0 +1,297 @@
+"""Stands before the page's server: which requests it answers, whose, how large they may be, and what browsers may do.
+
+It knows nothing about what the page shows, and of Gradio only the addresses that a page and its clients need.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import re
+import secrets
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from psmooth.errors import PsmoothError, ScanError
+from psmooth.language import say_error, speaking
+from psmooth.links import read_voice
+from psmooth.uploads import Uploads
+
+API: Final = "/gradio_api"
+UPLOAD: Final = f"{API}/upload"
+MCP: Final = f"{API}/mcp"
+PIECES: Final = "/psmooth/"
+READ: Final = frozenset(
+    {"/", "/config", "/theme.css", "/favicon.ico", "/robots.txt"}
+    | {f"{API}/{name}" for name in ("info", "app_id", "startup-events", "queue/data")}
+)
+READ_BELOW: Final = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{API}/call/")
+WRITE: Final = frozenset(f"{API}/{name}" for name in ("queue/join", "cancel", "reset", "upload"))
+WRITE_BELOW: Final = (f"{API}/run/", f"{API}/call/")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+MOST_BYTES: Final = 2**18  # of any request that brings no file: names, templates and numbers are far below it
+MOST_AT_ONCE: Final = 32
+SECONDS_TO_UPLOAD: Final = 10 * 60
+YEAR: Final = "public, max-age=31536000, immutable"  # a changed file has another address
+
+# 'unsafe-eval': Gradio makes a function of each HTML component's script. Inline styles are Gradio's way throughout.
+POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval' {inline}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self' "
+    "blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+)
+HEADERS: Final = {
+    "content-security-policy": POLICY.format(inline="'unsafe-inline'"),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+}
+
+TOO_LARGE: Final = "The file is too large: at most {megabytes} MB are read."
+DISPLACED: Final = "Too many files are being uploaded at this moment, or this one took too long. Upload it again."
+NO_FORM: Final = "This is not an upload: expected is a form with one file."
+STRANGE_PAGE: Final = (
+    "Refused: the request comes from a page of another site. If that site is a proxy of yours, name its host in "
+    "PSMOOTH_HOSTS."
+)
+STRANGE_HOST: Final = (
+    "Refused: this server is open to this computer alone, and was asked for by another name. If that is the name of a "
+    "proxy of yours, set PSMOOTH_HOSTS to it."
+)
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The names by which the server is asked for.
+
+    Attributes:
+        named: further hosts whose pages may use it, in lower case: those of a proxy that hides its name.
+        local: whether it listens to this computer alone; then another name is a trick of a site that the visitor's
+            browser has open (its name was made to lead here), unless it was named.
+    """
+
+    named: frozenset[str] = frozenset()
+    local: bool = False
+
+    @classmethod
+    def of(cls, bound: str | None, shared: bool) -> "Hosts":
+        """As the environment has them; ``shared`` if a tunnel leads to the page, under a name that nobody knows yet."""
+        told = [os.environ.get(name, "").lower() for name in ("PSMOOTH_HOSTS", "SPACE_HOST", "GRADIO_ROOT_PATH")]
+        named = frozenset(urlsplit(name).netloc or name for name in " ".join(told).replace(";", " ").split())
+        shared = shared or os.environ.get("GRADIO_SHARE", "").lower() == "true" or "google.colab" in sys.modules
+        address = bound or os.environ.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
+        return cls(named, local=address in ("::1", *LOOPBACK) and not shared)
+
+    def knows(self, host: str) -> bool:
+        """Whether the server may be asked for by that name."""
+        name = host.lower()
+        bare = name if name.endswith("]") else name.rsplit(":", 1)[0]
+        return not self.local or bare in LOOPBACK or bare in self.named or name in self.named
+
+    def owns(self, headers: Headers) -> bool:
+        """Whether a request is the page's own, or that of a program; browsers tell where a page's requests come from.
+
+        A host that a proxy tells in its own header is believed: no page can send that header to another site without
+        asking first, and that question is refused.
+        """
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+        asked = {headers.get("host", ""), headers.get("x-forwarded-host", "").split(",")[0].strip()} - {""}
+        return urlsplit(origin).netloc.lower() in {host.lower() for host in asked} | self.named
+
+
+def pieces_address(pieces: Mapping[str, Path]) -> str:
+    """Where the page's own files lie, relative to the page: below what changes when one of them changes."""
+    digest = hashlib.sha256(b"".join(file.read_bytes() for _, file in sorted(pieces.items()))).hexdigest()[:12]
+    return f"{PIECES.strip('/')}/{digest}"
+
+
+@dataclass
+class Guard:
+    """ASGI: the outermost layer of the server.
+
+    Attributes:
+        app: what answers where nothing is refused.
+        uploads: where files go.
+        pieces: the page's own files by name; nothing else of the disk is served.
+        hosts: the names of the server.
+        tools: whether the Model Context Protocol is spoken.
+        most_bytes: of an upload.
+    """
+
+    app: ASGIApp
+    uploads: Uploads
+    pieces: Mapping[str, Path]
+    hosts: Hosts
+    tools: bool
+    most_bytes: int
+    arriving: OrderedDict[int, asyncio.Timeout] = field(default_factory=OrderedDict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or answer with the headers that every answer has."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = self._answer(Request(scope, receive))
+        await answer(scope, receive, _with_headers(send))
+
+    def _answer(self, request: Request) -> ASGIApp:
+        path, known = path_of(request.scope), Headers(scope=request.scope)
+        if not self.hosts.knows(known.get("host", "")):
+            return PlainTextResponse(STRANGE_HOST, 403)
+        if _is_visit(request.method, path):
+            return self.app
+        if not self.hosts.owns(known):
+            return PlainTextResponse(STRANGE_PAGE, 403)
+        if request.method in ("GET", "HEAD") and path.startswith(PIECES):
+            return self._piece(path)
+        if not self._is_open(request.method, path):
+            return PlainTextResponse("Not found.", 404)
+        return self._uploading if path == UPLOAD else self._bounded
+
+    def _is_open(self, method: str, path: str) -> bool:
+        """Whether the page, a program or a tool needs that address; everything else is closed."""
+        if path == MCP or path.startswith(f"{MCP}/"):
+            return self.tools
+        if method == "POST":
+            return path.removesuffix("/") in WRITE or path.startswith(WRITE_BELOW)
+        return method in ("GET", "HEAD") and (path.removesuffix("/") in READ or path.startswith(READ_BELOW))
+
+    def _piece(self, path: str) -> Response:
+        _, _, name = path.removeprefix(PIECES).partition("/")
+        if name not in self.pieces:
+            return PlainTextResponse("Not found.", 404)
+        return FileResponse(self.pieces[name], headers={"cache-control": YEAR})
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The server's answer to a request that is not too large; a tool may bring a file in base64."""
+        most = 2 * self.most_bytes if path_of(scope).startswith(MCP) else MOST_BYTES
+        try:
+            await self.app(scope, _counted(receive, most), send)
+        except _TooLargeError:
+            await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
+
+    async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the one file of a form; a browser that leaves meanwhile takes it along."""
+        try:
+            form = Request(scope, _counted(receive, self.most_bytes + MOST_BYTES))
+            response: Response = JSONResponse([await self._arrived(form)])
+        except ClientDisconnect:
+            return
+        except PsmoothError as error:
+            voice = read_voice({}, Headers(scope=scope).get("accept-language", ""))
+            with speaking(voice):
+                response = PlainTextResponse(say_error(error), 413 if error.template == TOO_LARGE else 400)
+        await response(scope, receive, send)
+
+    async def _arrived(self, request: Request) -> str:
+        """The word for a file that has come whole, in time and at most as large as allowed."""
+        try:
+            async with asyncio.timeout(SECONDS_TO_UPLOAD) as patience:
+                while len(self.arriving) >= MOST_AT_ONCE:
+                    self.arriving.popitem(last=False)[1].reschedule(0)
+                self.arriving[id(patience)] = patience
+                try:
+                    file = await _only_file(request)
+                finally:
+                    self.arriving.pop(id(patience), None)
+        except TimeoutError:
+            raise ScanError(DISPLACED) from None
+        except _TooLargeError:
+            raise self._too_large() from None
+        except (MultiPartException, KeyError) as error:
+            raise ScanError(NO_FORM) from error
+        if (file.size or 0) > self.most_bytes:
+            file.file.close()
+            raise self._too_large()
+        return self.uploads.keep(file.file, file.size or 0)
+
+    def _too_large(self) -> ScanError:
+        return ScanError(TOO_LARGE, megabytes=self.most_bytes // 10**6)
+
+
+def stamped(page: bytes) -> tuple[bytes, str]:
+    """A page whose scripts bear a number that nobody could know, and the policy by which no other script is run."""
+    number = secrets.token_urlsafe(16)
+    return re.sub(rb"<script\b", f'<script nonce="{number}"'.encode(), page), POLICY.format(inline=f"'nonce-{number}'")
+
+
+def without_trace(record: logging.LogRecord) -> bool:
+    """Keeps a line of the web server's log, and of an error its kind alone: traces hold paths, and messages values."""
+    if record.exc_info:
+        kind = record.exc_info[0]
+        record.msg, record.args, record.exc_info = "A request failed: %s.", (kind and kind.__name__,), None
+    return True
+
+
+class _Form(MultiPartParser):
+    """As in Starlette, with a way to let go of a file that will not come whole."""
+
+    def close(self) -> None:
+        """Close what has come so far, and take it from the disk with that."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+async def _only_file(request: Request) -> UploadFile:
+    form = _Form(request.headers, request.stream(), max_files=1, max_fields=4)
+    try:
+        files = [value for value in (await form.parse()).values() if isinstance(value, UploadFile)]
+    except BaseException:  # a browser that left, and one that was displaced, too
+        form.close()
+        raise
+    if not files:
+        raise ScanError(NO_FORM)
+    return files[0]
+
+
+class _TooLargeError(Exception):
+    """More bytes have come than a request may have, whatever its header says."""
+
+
+def _counted(receive: Receive, most: int) -> Receive:
+    came = 0
+
+    async def count() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > most:
+            raise _TooLargeError
+        return message
+
+    return count
+
+
+def _is_visit(method: str, path: str) -> bool:
+    """The page itself: opened from a link on any site, or in a frame of the Hub."""
+    return method in ("GET", "HEAD") and path in ("/", "/favicon.ico", "/robots.txt")
+
+
+def path_of(scope: Scope) -> str:
+    """The path of a request below the one that the server is mounted at."""
+    path, root = cast(str, scope["path"]), cast(str, scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

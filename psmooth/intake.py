@@ -1,0 +1,149 @@
+"""Hands a visitor's uploads to the events of a Gradio page, as files that no path leads to.
+
+It knows nothing about the page, or what is done with a file. Gradio's own way takes a path from the client, copies,
+downloads and keeps what lies there; here the client names a word, and Gradio never sees a file.
+"""
+
+import atexit
+import base64
+import binascii
+import io
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import gradio.routes
+
+from psmooth.language import say
+from psmooth.uploads import Upload, Uploads
+from psmooth.views import UNEXPECTED
+
+FILES = (gr.File, gr.UploadButton)
+log = logging.getLogger("psmooth.intake")
+BEFORE_WORD = "/gradio_api/file="  # what a client puts before the word if it takes it for an address
+
+
+@cache
+def own_folder() -> str:
+    """Give Gradio a folder of this process alone; the one it would take, /tmp/gradio, can belong to another user.
+
+    No file of a visitor comes there; it goes when the process ends. Gradio reads the variable at each component, and
+    has read it once when it was imported.
+    """
+    above = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+    Path(above).mkdir(parents=True, exist_ok=True)
+    folder = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="psmooth-", dir=above)
+    gradio.routes.__dict__["DEFAULT_TEMP_DIR"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+class Intake(gr.Blocks):
+    """A page whose events get an `Upload` for each file, or None.
+
+    Attributes:
+        uploads: the files that have come.
+    """
+
+    def __init__(self, uploads: Uploads, **options: Any) -> None:
+        super().__init__(**options)
+        self.uploads = uploads
+
+    async def process_api(self, *asked: Any, **named: Any) -> dict[str, Any]:
+        """As in Gradio, which would write the trace of an error to the log, with what the visitor sent in it."""
+        try:
+            return await super().process_api(*asked, **named)
+        except gr.Error as error:
+            error.message = error.message.encode(errors="replace").decode()  # half a character fits into no answer
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log.error("An event failed: %s.", type(error).__name__)
+            raise gr.Error(say(UNEXPECTED), print_exception=False) from None
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """As in Gradio, which gets no file to see."""
+        brought = self.brought(block_fn, inputs)
+        unseen = [None if place in brought else _without_files(value) for place, value in enumerate(inputs)]
+        values = await super().preprocess_data(block_fn, unseen, state, explicit_call)
+        return [brought.get(place, value) for place, value in enumerate(values)]
+
+    def brought(self, block_fn: Any, inputs: list[Any]) -> dict[int, Upload]:
+        """The uploads among the inputs of an event, by their places."""
+        places = [place for place, block in enumerate(block_fn.inputs[: len(inputs)]) if isinstance(block, FILES)]
+        return {place: self.claim(inputs[place]) for place in places if inputs[place] is not None}
+
+    def claim(self, value: Any) -> Upload:
+        """The upload that a client means: by the word it was told, alone or in Gradio's wrapping."""
+        if isinstance(value, Upload):
+            return value
+        word = value.get("path") if isinstance(value, dict) else value
+        return self.uploads.claim(word.rpartition(BEFORE_WORD)[2] if isinstance(word, str) else "")
+
+    def holding_uploads(self) -> "Intake":
+        """Let the queue hold the uploads of its events: with an event, however it ends, its files are gone."""
+        queue: Any = self._queue
+        queue.push = self._holding(queue.push)
+        return self
+
+    def _holding(self, push: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def hold(body: Any, *rest: Any, **options: Any) -> Any:
+            event = self.fns.get(body.fn_index)
+            for place, upload in (self.brought(event, body.data) if event else {}).items():
+                body.data[place] = upload
+            return await push(body, *rest, **options)
+
+        return hold
+
+
+def _without_files(value: Any) -> Any:
+    """The value of any other input; Gradio would fetch a file for it, from an address too."""
+    if _holds_file(value):
+        raise gr.Error(
+            say("A file stands where none is read. Upload it, and give it to the input for files."),
+            print_exception=False,
+        )
+    return value
+
+
+def _holds_file(value: Any) -> bool:
+    if isinstance(value, dict):
+        return ("path" in value and "meta" in value) or any(_holds_file(part) for part in value.values())
+    return isinstance(value, list | tuple) and any(_holds_file(part) for part in value)
+
+
+def take_tool_files(uploads: Uploads) -> None:
+    """Let tools of the Model Context Protocol bring their files here too: in base64, or by an upload's address.
+
+    Gradio has no other place for this: it makes its server by this name, and saves the files under their hashes.
+    """
+    import gradio.mcp  # an extra: there only where it was asked for
+
+    class Tools(gradio.mcp.GradioMCPServer):
+        """As in Gradio, without files on the disk and without fetching."""
+
+        def convert_strings_to_filedata(self, value: Any, filedata_positions: list[list[str | int]]) -> Any:
+            """The arguments of a tool, with a word in place of each file."""
+            files = [place[0] for place in filedata_positions if len(place) == 1]
+            return {name: _word(uploads, one) if name in files else one for name, one in value.items()}
+
+    gradio.mcp.GradioMCPServer = Tools
+
+
+def _word(uploads: Uploads, given: Any) -> Any:
+    """The word of a file in base64, which is kept with it; anything else is taken for a word or its address."""
+    if not isinstance(given, str) or not given.startswith("data:"):
+        return given
+    try:
+        content = base64.b64decode(given.partition(",")[2], validate=True)
+    except binascii.Error:
+        return ""
+    return uploads.keep(io.BytesIO(content), len(content))

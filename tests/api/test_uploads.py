@@ -1,0 +1,228 @@
+"""What becomes of a file that a client brings, or pretends to bring, to the served page."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+import app
+from psmooth.intake import Intake
+from psmooth.uploads import GONE
+from tests.serving import ROOT, _free_port
+
+OPEN = {
+    "GET /", "HEAD /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
+    "GET /assets/{}", "GET /static/{}", "GET /svelte/{}", "GET /gradio_api/info", "GET /gradio_api/info/",
+    "GET /gradio_api/app_id", "GET /gradio_api/app_id/", "GET /gradio_api/startup-events", "GET /gradio_api/queue/data",
+    "GET /gradio_api/heartbeat/{}", "GET /gradio_api/call/{}/{}", "GET /gradio_api/call/v2/{}/{}",
+    "POST /gradio_api/queue/join", "POST /gradio_api/cancel", "POST /gradio_api/reset", "POST /gradio_api/reset/",
+    "POST /gradio_api/upload", "POST /gradio_api/run/{}", "POST /gradio_api/run/{}/", "POST /gradio_api/call/{}",
+    "POST /gradio_api/call/{}/", "POST /gradio_api/call/v2/{}", "POST /gradio_api/call/v2/{}/",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Home:
+    """The page, served by this process, so that its uploads can be counted."""
+
+    url: str
+    page: Intake
+    model: str
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.post(f"{self.url}/gradio_api/{path}", timeout=60, **options)
+
+    def uploaded(self, content: bytes) -> str:
+        return self.post("upload", files={"files": ("jane-doe-1970.png", content)}).json()[0]
+
+    def ask(self, scan: Any, names: Any = "", votes: int = 100) -> httpx.Response:
+        numbers = (0.25, votes, 0, 0, 0)
+        data = [scan, self.model, "blood_cells", names, "an image of {}.", *numbers, "template", "none"]
+        return self.post("call/certify", json={"data": data})
+
+    def outcome(self, asked: httpx.Response) -> str:
+        """The whole stream of answers to a run."""
+        address = f"{self.url}/gradio_api/call/certify/{asked.json()['event_id']}"
+        return httpx.get(address, timeout=60).text
+
+    def cancel(self, asked: httpx.Response) -> None:
+        event = asked.json()["event_id"]
+        self.post("cancel", json={"session_hash": event, "fn_index": 0, "event_id": event})
+
+
+@pytest.fixture(scope="module")
+def home(tiny_model_folder: Path) -> Iterator[Home]:
+    model = f"local-dir:{tiny_model_folder}"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PSMOOTH_MODELS", model)
+        served, url, _ = app.launch(_free_port(), open_browser=False, quiet=True, prevent_thread_lock=True)
+        yield Home(url.rstrip("/"), served.get_blocks(), model)
+        served.get_blocks().close(verbose=False)
+
+
+def meant(path: str) -> dict[str, Any]:
+    """A file as Gradio's clients name it."""
+    return {"path": path, "url": path, "orig_name": "jane-doe-1970.png", "meta": {"_type": "gradio.FileData"}}
+
+
+# --- what is not an upload
+
+
+@pytest.fixture
+def victim(tmp_path: Path, scan_file: Path) -> Path:
+    """A picture of the server, and a link that leads to it."""
+    (tmp_path / "link.png").symlink_to(scan_file)
+    return scan_file
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{file}", "{folder}/./{name}", "{folder}/x/../{name}", "{folder}/link.png", "file://{file}", "{script}",
+        "{url}/favicon.ico", "{url}/gradio_api/file={file}", "", ".", "~", "\x00",
+    ],
+)  # fmt: skip
+def test_no_path_and_no_address_is_read_or_removed(home: Home, victim: Path, path: str) -> None:
+    script = app.static_files()["psmooth.js"]
+    values = {"file": victim, "folder": victim.parent, "name": victim.name, "script": script, "url": home.url}
+    outcome = home.outcome(home.ask(meant(path.format(**values))))
+    assert outcome.startswith("event: error")
+    assert GONE in outcome
+    assert victim.is_file()
+    assert script.is_file()
+
+
+@pytest.mark.parametrize("scan", [{}, [], [meant("/etc/passwd")], 7, True, {"path": 7}, {"path": meant("a")}, "word"])
+def test_what_is_no_file_at_all_gets_the_same_sentence(home: Home, scan: Any) -> None:
+    assert GONE in home.outcome(home.ask(scan))
+
+
+def test_no_other_input_makes_the_server_fetch_or_copy_a_file(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(1)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/scan.png"
+        for names in (meant(address), [meant(address)], {"a": meant("/etc/passwd")}):
+            outcome = home.outcome(home.ask(home.uploaded(b"x"), names))
+            assert "A file stands where none is read." in outcome
+        assert GONE in home.outcome(home.ask(meant(address)))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert len(home.page.uploads) == 0
+
+
+# --- how long a file lives
+
+
+def test_a_file_is_held_while_its_run_waits_and_gone_when_that_is_called_off(home: Home, scan_file: Path) -> None:
+    content = scan_file.read_bytes()
+    long = home.ask(meant(home.uploaded(content)), votes=100_000)
+    try:
+        waiting = home.ask(meant(home.uploaded(content)))
+        home.page.uploads.sweep(unasked=0)
+        assert len(home.page.uploads) >= 1
+        home.cancel(waiting)
+    finally:
+        home.cancel(long)
+    assert len(home.page.uploads) == 0
+
+
+def test_a_full_queue_and_a_refusal_leave_no_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    word = home.uploaded(b"no picture")
+    assert "PNG" in home.outcome(home.ask(meant(word)))
+    assert len(home.page.uploads) == 0
+    word = home.uploaded(b"no picture")
+    with monkeypatch.context() as full:
+        full.setattr(home.page._queue, "max_size", 0)
+        assert home.ask(meant(word)).status_code == 503
+    assert len(home.page.uploads) == 0
+
+
+def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
+    visitor = app.Session()
+    for _ in range(2):
+        app.begin_learn(visitor, home.page.claim(home.uploaded(bytes(100))), "m", "own", "", "", "few_shot", "none", 1)
+        assert len(home.page.uploads) == 1
+    visitor.want(None)
+    assert len(home.page.uploads) == 0
+
+
+def test_the_same_scan_four_times_at_once_gives_four_results(home: Home, scan_file: Path) -> None:
+    client = Client(home.url, verbose=False, download_files=False)
+    scan = handle_file(scan_file)
+    try:
+        jobs = [client.submit(scan=scan, votes=100, noise_level=s, api_name="/certify") for s in (0.1, 0.25, 0.5, 1.0)]
+        assert [job.result(timeout=60)["certificate"]["noise_level"] for job in jobs] == [0.1, 0.25, 0.5, 1.0]
+    finally:
+        client.close()
+
+
+def test_many_small_files_leave_room_and_go(home: Home, scan_file: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: home.uploaded(b"x"), range(150)))
+    assert len(home.page.uploads) <= home.page.uploads.most_files
+    assert "certificate" in home.outcome(home.ask(meant(home.uploaded(scan_file.read_bytes()))))
+    home.page.uploads.sweep(unasked=0)
+    assert len(home.page.uploads) == 0
+
+
+def test_the_sweep_runs_by_itself() -> None:
+    assert "psmooth-sweep" in {thread.name for thread in threading.enumerate()}
+
+
+# --- what is answered, and what is told
+
+
+def test_every_route_that_is_not_needed_is_closed(home: Home) -> None:
+    paths = home.page.app.openapi()["paths"]
+    routes = {(method.upper(), re.sub("{.*?}", "{}", path)) for path, methods in paths.items() for method in methods}
+    assert len(routes) > 60
+    assert {f"{method} {path}" for method, path in routes} >= OPEN
+    for method, path in sorted(routes):
+        if f"{method} {path}" not in OPEN:
+            answer = httpx.request(method, home.url + path.replace("{}", "1"), timeout=10)
+            assert answer.status_code == 404, f"{method} {path}"
+            assert answer.headers["content-type"].startswith("text/plain"), "by the guard, not by Gradio"
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/info"])
+def test_no_path_of_the_server_is_told(home: Home, path: str) -> None:
+    text = httpx.get(home.url + path, timeout=30).text.replace(home.model, "")
+    for place in (ROOT, Path(app.__file__).parent, Path.home(), Path(app.own_folder()), Path(app.gr.__file__).parent):
+        assert json.dumps(str(place)).strip('"') not in text or place == Path("/")
+
+
+def test_nothing_of_a_visitor_s_file_is_logged(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    for content in (b"no picture", b""):
+        home.outcome(home.ask(meant(home.uploaded(content))))
+    home.outcome(home.ask(meant("/home/jane-doe/scan.png"), meant("jane-doe")))
+    written = capfd.readouterr()
+    assert "Traceback" not in written.out + written.err
+    assert "jane-doe" not in written.out + written.err
+
+
+@pytest.mark.parametrize("given", [None, "jane-doe", "\ud800", [], {"a": 1}, 1e400])
+def test_what_an_event_cannot_use_is_refused_in_words_and_not_logged(
+    home: Home, capfd: pytest.CaptureFixture[str], given: Any
+) -> None:
+    events = {one.api_name: one for one in home.page.fns.values() if one.api_name in ("pick", "choose_box", "begin")}
+    for name, event in events.items():
+        asked = {"data": [given] * len(event.inputs), "event_data": given, "session_hash": "visitor"}
+        answer = home.post(f"run/{name}", content=json.dumps(asked), headers={"content-type": "application/json"})
+        assert answer.status_code == 500
+        assert answer.json()["error"]
+    home.post("queue/join", json={"data": ["jane-doe"], "fn_index": events["pick"]._id, "session_hash": "queued"})
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{home.url}/gradio_api/queue/data", params={"session_hash": "nobody"}, timeout=60)
+    written = capfd.readouterr()
+    assert "Traceback" not in written.out + written.err
+    assert "jane-doe" not in written.out + written.err
+    assert "choices" not in written.out + written.err

@@ -1,0 +1,111 @@
+"""A run or an upload that does not come to its end clears what was shown before, and says what happened."""
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
+
+from psmooth import views
+from tests.browser.conftest import OVER
+
+UPLOAD = re.compile(r"/upload($|\?)")
+
+
+@pytest.fixture
+def scan() -> FilePayload:
+    content = io.BytesIO()
+    Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(content, "PNG")
+    return {"name": "mine.png", "mimeType": "image/png", "buffer": content.getvalue()}
+
+
+@pytest.fixture
+def shown(page: Page) -> Page:
+    """A page with a verdict; what it says to the console is about what the test breaks."""
+    expect(page.locator(".ps-stage .ps-download")).to_be_enabled()
+    return page
+
+
+@pytest.fixture
+def watched(watched: Any) -> Any:
+    yield watched
+    watched.wrong.clear()
+
+
+def nothing_is_left(page: Page) -> None:
+    page.wait_for_selector(".ps-stage[data-state=failed]")
+    assert page.inner_text(".ps-radius b") == "–"
+    assert page.locator(".ps-votes > .ps-chart").is_hidden()
+    assert page.locator(".ps-ruler").is_hidden()
+    assert page.inner_text(".ps-marks:not(.ps-ghost)").strip() == ""
+    assert page.evaluate("document.querySelector('.ps-report dl').children.length") == 0
+    for button in (".ps-download", ".ps-print", ".ps-stop", ".ps-how"):
+        expect(page.locator(f".ps-stage {button}")).to_be_disabled()
+
+
+def no_scan_is_shown(page: Page) -> None:
+    page.wait_for_function("document.querySelector('.ps-crop').width === 0")
+    assert page.get_attribute(".ps-scan", "src") is None
+
+
+def test_an_upload_that_is_gone_before_it_is_read(shown: Page, scan: FilePayload) -> None:
+    """As after it was displaced or swept: the word that the page was told leads to nothing."""
+    shown.route(UPLOAD, lambda route: route.fulfill(json=["a-word-of-nothing"]))
+    shown.set_input_files("#ps-scan-card input[type=file]", scan)
+    nothing_is_left(shown)
+    no_scan_is_shown(shown)
+    expect(shown.locator("p.ps-sentence").first).to_contain_text("Upload it again")
+
+
+@pytest.mark.parametrize("status", [413, 0], ids=["refused", "cut off"])
+def test_an_upload_that_does_not_arrive(shown: Page, scan: FilePayload, status: int) -> None:
+    shown.route(UPLOAD, lambda route: route.fulfill(status=status, json={}) if status else route.abort())
+    shown.set_input_files("#ps-scan-card input[type=file]", scan)
+    nothing_is_left(shown)
+    no_scan_is_shown(shown)
+    shown.click("#ps-certify")
+    shown.wait_for_timeout(1_000)
+    assert shown.get_attribute(".ps-stage", "data-state") == "failed", "the scan before it is not run again"
+
+
+def test_a_run_that_a_full_server_does_not_take(shown: Page) -> None:
+    shown.route("**/queue/join?*", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+    shown.click("#ps-certify")
+    nothing_is_left(shown)
+    assert views.PAGE_WORDS["lost"] in shown.inner_text("p.ps-sentence >> nth=0")
+    shown.unroute("**/queue/join?*")
+    shown.click("#ps-certify")
+    shown.wait_for_selector(OVER)
+
+
+def test_a_click_while_the_server_is_out_of_reach(shown: Page) -> None:
+    shown.route("**/*", lambda route: route.abort())
+    shown.click("#ps-certify")
+    nothing_is_left(shown)
+
+
+def test_a_run_whose_connection_breaks_is_not_shown_as_running_for_ever(shown: Page) -> None:
+    """Gradio asks whether its server is there again; what has no end clears, and what was over stays."""
+    ask = "fetch('gradio_api/app_id').catch(() => 0)"
+    shown.route("**/app_id", lambda route: route.abort())
+    shown.evaluate(ask)
+    assert shown.get_attribute(".ps-stage", "data-state") in ("certified", "abstained")
+    shown.click("#ps-precision label:has-text('publication')")
+    shown.click("#ps-certify")
+    shown.wait_for_selector(".ps-stage[data-state=estimating]")
+    shown.click(".ps-stage .ps-stop")
+    shown.evaluate("document.querySelector('.ps-stage').dataset.state = 'estimating'")
+    shown.evaluate(ask)
+    shown.wait_for_selector(".ps-stage[data-state=failed]")
+
+
+def test_a_comparison_that_cannot_be_asked_for(shown: Page) -> None:
+    shown.click(".ps-nav a[data-view=compare]")
+    shown.route("**/queue/join?*", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+    shown.click("#ps-compare")
+    shown.wait_for_selector(".ps-compare[data-state=failed]")
+    expect(shown.locator(".ps-compare .ps-sentence")).to_contain_text("Try again")
+    expect(shown.locator(".ps-compare .ps-download")).to_be_disabled()
