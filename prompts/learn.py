@@ -2,12 +2,12 @@
 
 It knows nothing about test scans. For every task, way and denoiser the candidates below are learned on ``train``; the
 one that certifies most of ``val`` is kept, with its score among its facts and the crops of both splits in its pool.
-Label-free ways are chosen without labels as well: by the val scans on which enough noisy copies are called what the
-untouched model calls the clean scan. What they certify by the labels stands among their facts, and chose nothing.
+Label-free ways are chosen without labels as well: what the untouched model calls the clean scan stands where the label
+stands for the others. What they certify by the labels is among their facts, and chose nothing.
 Seeds are fixed. Without a denoiser, probes of the plain model are also tried in closed form; behind one, descent does
 as well (docs/tried.md).
 
-Labels stand behind the label-free ways in one place: pools, and the val scans, are drawn evenly over the classes.
+Labels stand behind the label-free ways in one place: the scans of both splits are drawn evenly over the classes.
 """
 
 import random
@@ -61,27 +61,28 @@ def scans(folder: Path, task: Task, most: int, model: MedVLM) -> tuple[Tensor, T
     return read_crops(model, files), torch.tensor(labels)
 
 
-def val_copies(model: MedVLM, crops: Tensor, task: Task, course: Course) -> dict[float, Tensor]:
-    """Noisy embeddings ``(copies, scans, dim)`` by noise level."""
+def val_copies(model: MedVLM, task: Task, course: Course, folder: Path) -> tuple[dict[float, Tensor], Tensor, Tensor]:
+    """Noisy embeddings ``(copies, scans, dim)`` of ``val`` by noise level, its crops and their class numbers."""
+    crops, labels = scans(folder, task, VAL, model)
     blank = torch.zeros(len(crops), len(task.class_ids))
     found = {}
     for level in SHARES:
         options = {"copies": VAL_COPIES, "noise_levels": (level,), "seed": 1}
         lesson = noisy_lesson(model, crops, blank, course.denoiser, **options)  # type: ignore[arg-type]
         found[level] = lesson.embeddings.view(VAL_COPIES, len(crops), -1)
-    return found
+    return found, crops, labels
 
 
-def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], named: Tensor, what: str) -> dict[str, float]:
-    """Share of val scans, balanced over ``named`` classes, with votes enough for those at r = .25, by noise level."""
+def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], labels: Tensor) -> dict[str, float]:
+    """Class-balanced share of val scans whose votes for their label suffice for r = .25, by noise level."""
     found = {}
     for level, embeddings in noisy.items():
         vectors = bank.class_vectors(model, level)
-        share = ((embeddings @ vectors.T).argmax(2) == named).float().mean(0)
-        hits = (share >= SHARES[level]).float()
-        balanced = torch.stack([hits[named == number].mean() for number in named.unique()]).mean()
-        found[f"{what}_at_0.25_noise_{level:g}"] = round(float(balanced), 3)
-    return found
+        right = ((embeddings @ vectors.T).argmax(2) == labels).float().mean(0)
+        hits = (right >= SHARES[level]).float()
+        balanced = torch.stack([hits[labels == number].mean() for number in labels.unique()]).mean()
+        found[f"val_certified_at_0.25_noise_{level:g}"] = round(float(balanced), 3)
+    return {**found, "val_scans": len(labels)}
 
 
 def candidates(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor) -> Iterator[PromptBank]:
@@ -106,23 +107,21 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     """The four banks of a task behind a denoiser."""
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
-    val, truth = scans(folder / "val", task, VAL, model)
-    noisy = val_copies(model, val, task, Course("few_shot", front))
-    taught = teacher_targets(model, val, task).argmax(1)
+    noisy, val, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
+    answers = teacher_targets(model, val, task).argmax(1)
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
-        course, tried = Course(method, front), []  # with how good each is
+        course, tried = Course(method, front), []
+        wanted = truth if course.supervised else answers
         found = candidates(model, task, course, crops, labels)
         if method in PROBE_METHODS and (model.spec.id, denoiser) == FRONTS[0]:
             more = scans(folder / "train", task, CLOSED_FORM_POOL, model)
             pool = (crops, labels) if course.supervised else more
             found = chain(found, [discriminant(model, task, course, *pool)])
         for bank in found:
-            right = scored(bank, model, noisy, truth, "val_certified")
-            agreed = {} if course.supervised else scored(bank, model, noisy, taught, "val_agreement")
-            facts = replace(bank.facts, scores={**agreed, **right, "val_scans": len(val)})
+            facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
             assert bank.pool is not None
-            tried.append((sum((agreed or right).values()), replace(bank, facts=facts, pool=bank.pool | pool_of(val))))
-        best = max(tried, key=lambda pair: pair[0])[1]
+            tried.append(replace(bank, facts=facts, pool=bank.pool | pool_of(val)))
+        best = max(tried, key=lambda bank: sum(scored(bank, model, noisy, wanted).values()))
         best.save(HERE / f"{model.spec.id}-{task.id}-{method}-{denoiser}.safetensors")
         facts = best.facts
         print(task.id, denoiser, method, facts.noise_levels, facts.sharpness, facts.scores, flush=True)
