@@ -28,12 +28,13 @@ from psmooth.errors import CertificateError, ModelError, ScanError
 from psmooth.files import make_folder, write_whole
 from psmooth.intervals import effective_size, interval
 from psmooth.models import MedVLM
+from psmooth.pools import pool_sha256
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import PICTURES, Crop, crop_scan, open_scan
 from psmooth.tasks import Task
 
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-RECORD_VERSION = 2  # raised whenever the same facts would give other lines
+RECORD_VERSION = 3  # raised whenever the same facts would give other lines
 RECORDS, RUNS, SUMMARY = "records.jsonl", "runs.json", "summary.json"
 _FIELDS = {
     "scan", "label", "method", "denoiser", "noise_level", "clean", "predicted", "radius", "guarantee", "counts",
@@ -187,12 +188,12 @@ def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptB
     results = next(stream).results
     stream.close()
     return {
-        method: _facts(result.run, _bank_of(model, result.run, study.task, banks), study)
+        method: _facts(result.run, bank_facts(_bank_of(model, result.run, study.task, banks)), study)
         for method, result in results.items()
     }
 
 
-def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
+def _facts(run: Run, bank: Facts, study: Study) -> Facts:
     return {
         "version": RECORD_VERSION,
         "task": run.task,
@@ -201,7 +202,7 @@ def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
         "model": run.model["id"],
         "model_revision": run.model["revision"],
         "method": run.method,
-        "bank": bank_sha256,
+        **bank,
         "denoiser": run.denoiser,
         "denoiser_sha256": run.denoiser_sha256,
         "noise_level": run.noise_level,
@@ -216,12 +217,19 @@ def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
     }
 
 
-def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> str | None:
+def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> PromptBank | None:
     if run.bank is None:
         return None
     source = "few_shot" if run.method == "combined" else run.method
     given = next((bank for bank in banks if bank.sha256 == run.bank["sha256"]), None)
-    return bank_sha256(given or shipped_bank(model, task, source, run.denoiser))
+    return given or shipped_bank(model, task, source, run.denoiser)
+
+
+def bank_facts(bank: PromptBank | None) -> Facts:
+    """What a record owes to a bank: votes to its vectors, the kind of guarantee to the crops it was learned on."""
+    if bank is None:
+        return {"bank": None, "bank_pool": None}
+    return {"bank": bank_sha256(bank), "bank_pool": pool_sha256(bank.pool)}
 
 
 def bank_sha256(bank: PromptBank) -> str:

@@ -148,9 +148,10 @@ It covers at least as often as it says for every difficulty of the classes that 
 
 `run.py FOLDER` makes the records, `run.py FOLDER 10000 0` those of every scan with ten times the votes, in a folder of
 their own; `tables.py` makes this page. Every record names its run, and `runs.json` beside it states what that was made
-with: model, bank, denoiser, prompts, votes, α, seed, crop, and how scans were drawn. `check.py FOLDER` casts the votes
-of a few records again and compares. The first records were written without their run, which was added afterwards from
-the models, banks and denoisers that ship: `check.py` is how that can be seen to be true.
+with: model, bank and what it was learned on, denoiser, prompts, votes, α, seed, crop, and how scans were drawn.
+`check.py FOLDER` casts the votes of a few records again and compares. The first records were written without their
+run, which was added afterwards from the models, banks and denoisers that ship, and so was what the banks were learned
+on: `check.py` is how that can be seen to be true.
 """
 
 

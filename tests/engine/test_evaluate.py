@@ -1,5 +1,6 @@
 """Evaluation: what a record is taken for, files that cannot be read, runs that are killed, curves and tables."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -19,14 +20,14 @@ from PIL import Image
 
 from psmooth import views
 from psmooth.__main__ import main
-from psmooth.certificate import Plan
+from psmooth.certificate import Plan, guarantee_of
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, ScanError
 from psmooth.evaluate import (
     RUNS,
     Study,
     announced,
-    bank_sha256,
+    bank_facts,
     certified_curve,
     evaluate,
     fingerprint,
@@ -41,6 +42,7 @@ from psmooth.evaluate import (
 )
 from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
+from psmooth.pools import pool_of
 from psmooth.prompts import PromptBank, load_bank
 from psmooth.tasks import TASKS
 
@@ -192,6 +194,29 @@ def test_a_bank_is_what_votes_depend_on_and_not_what_its_file_says_beside(tiny_m
     assert names["first"] == names["scored"] != names["other"]
 
 
+def test_a_bank_learned_on_the_scan_makes_records_of_its_own(folder: Path, tiny_model: MedVLM, tmp_path: Path) -> None:
+    """The votes are those of the same vectors; what they prove is not, so no record of one is taken for the other's."""
+    files = labelled_files(folder, TASK)[:1]
+    ships = load_bank(ROOT / "prompts" / "pocket-oral_histology-linear_probe-none.safetensors")
+    facts = replace(ships.facts, model_revision=tiny_model.revision, noise_levels=(0.25,))
+    learned, elsewhere = pool_of(read_crops(tiny_model, [files[0][0]])), frozenset({"0" * 64})
+    study, guarantees, runs = replace(STUDY, methods=("linear_probe",)), [], set()
+    for place, pool in enumerate((elsewhere, learned, None, learned | elsewhere)):
+        bank = PromptBank(facts, torch.eye(2, 16), pool=pool).save(tmp_path / f"{place}.safetensors")
+        for _ in evaluate(tiny_model, files, study, tmp_path / "out", (bank,)):
+            pass
+        made = whole_records(tmp_path / "out" / "records.jsonl")[-1]
+        guarantees.append(made["guarantee"])
+        runs.add(made["run"])
+    assert guarantees == ["unconditional", "frozen_prompt", "unconditional", "frozen_prompt"]
+    assert len(runs) == 4
+    told = [facts["bank_pool"] for facts in read_runs(tmp_path / "out").values()]
+    assert told == [hashlib.sha256(text.encode()).hexdigest() for text in ("0" * 64, *learned)] + [
+        "unknown",
+        hashlib.sha256("".join(sorted(learned | elsewhere)).encode()).hexdigest(),
+    ]
+
+
 def test_what_this_version_has_not_written_is_refused_by_its_line(
     folder: Path, tiny_model: MedVLM, tmp_path: Path
 ) -> None:
@@ -324,15 +349,20 @@ def test_the_shipped_tables_are_made_from_the_shipped_records_and_nothing_else()
     assert all(low <= share <= high and low < high for share, low, high in cells)
 
 
-def test_the_shipped_records_name_the_vectors_that_ship() -> None:
-    """Each run names the bank that ships for its model, task and denoiser, whatever else the file says."""
-    shipped = {
-        (bank.facts.model_revision, bank.facts.task, bank.facts.method, bank.facts.denoiser): bank_sha256(bank)
+def test_the_shipped_records_name_the_banks_that_ship() -> None:
+    """Each run names vectors and pool of the bank for its model, task and denoiser; no scan stands in that pool."""
+    banks = {
+        (bank.facts.model_revision, bank.facts.task, bank.facts.method, bank.facts.denoiser): bank
         for bank in map(load_bank, (ROOT / "prompts").glob("*.safetensors"))
     }
     for file in (ROOT / "docs" / "evaluation").glob(f"*/{RUNS}"):
-        for facts in read_runs(file.parent).values():
+        runs, used = read_runs(file.parent), {}
+        for name, facts in runs.items():
             source = "few_shot" if facts["method"] == "combined" else facts["method"]
             place = (facts["model_revision"], facts["task"], source, without_mirror(facts["denoiser"]))
-            wanted = None if facts["method"] in ("template", "zero_shot") else shipped[place]
-            assert facts["bank"] == wanted, facts
+            used[name] = None if facts["method"] in ("template", "zero_shot") else banks[place]
+            assert {key: facts[key] for key in ("bank", "bank_pool")} == bank_facts(used[name]), facts
+        for record in whole_records(file.parent / "records.jsonl"):
+            bank = used[record["run"]]
+            known = None if bank is None else bank.learned_on(record["scan"])
+            assert record["guarantee"] == guarantee_of(record["method"], known), record
