@@ -216,7 +216,7 @@ def evaluate(
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.evaluate import Study, labelled_files, look_over, write_summary
+    from psmooth.evaluate import Study, labelled_files, look_over, refuse_other_scans, write_summary
     from psmooth.evaluate import evaluate as run
     from psmooth.tasks import find_task
 
@@ -226,6 +226,7 @@ def evaluate(
     files = labelled_files(folder, question, limit, seed)
     med_vlm = _load(model, device)
     found = look_over(med_vlm, folder, files, strict)
+    refuse_other_scans(med_vlm, out, question, [*found.files, *labelled_files(folder, question)])
     for done, planned in run(med_vlm, found.files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)

@@ -362,8 +362,8 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """The votes read through one pair of bounds."""
+class Reading:
+    """The votes read through one pair of bounds; a radius of 0 certifies nothing."""
 
     radius: float
     lower: float
@@ -379,11 +379,17 @@ def conclude(run: Run, votes: Votes) -> Certificate | Abstention:
     ``max_votes`` has the anytime bounds alone. The paper's plan is read at exactly ``max_votes`` and nowhere else.
     """
     _check_classes(run, len(votes.counts))
-    unread = _Reading(0.0, 0.0, 1.0, "clopper_pearson")
-    best = max(_readings(run, votes), key=lambda reading: (reading.radius, reading.lower), default=unread)
+    best = best_reading(run.plan, run.noise_level, votes)
     if best.radius > 0:
         return Certificate(run, votes, best.radius, best.lower, best.upper, best.bound)
     return Abstention(run, votes, best.lower, best.upper, _reason(run.plan, votes))
+
+
+def best_reading(plan: Plan, noise_level: float, votes: Votes) -> Reading:
+    """The reading that `conclude` keeps of these votes."""
+    unread = Reading(0.0, 0.0, 1.0, "clopper_pearson")
+    found = _readings(plan, noise_level, votes)
+    return max(found, key=lambda reading: (reading.radius, reading.lower), default=unread)
 
 
 def advance(votes: Votes, counts: Sequence[int], invalid: int, run: Run) -> Votes:
@@ -435,23 +441,23 @@ def verify(source: Source) -> Verification:
     return Verification(not problems, problems, None if problems else result)
 
 
-def _readings(run: Run, votes: Votes) -> Iterator[_Reading]:
-    plan = run.plan
+def _readings(plan: Plan, noise_level: float, votes: Votes) -> Iterator[Reading]:
     if plan.name == "live":
-        yield _read(run, votes, votes.best, plan.anytime_failure_probability, "anytime")
+        yield _read(plan, noise_level, votes, votes.best, "anytime")
     if votes.total == plan.max_votes and votes.ended != "target_radius":
-        yield _read(run, votes, states_of(votes), plan.final_failure_probability, "clopper_pearson")
+        yield _read(plan, noise_level, votes, states_of(votes), "clopper_pearson")
 
 
-def _read(run: Run, votes: Votes, states: tuple[State, ...], failure_probability: float, bound: Bound) -> _Reading:
+def _read(plan: Plan, noise_level: float, votes: Votes, states: tuple[State, ...], bound: Bound) -> Reading:
     """Both bounds and the radius. No union over the rivals: the true runner-up is one fixed class."""
-    lowers = _lower_bounds(states, votes.leader, _share(run, failure_probability), bound)
+    spent = plan.anytime_failure_probability if bound == "anytime" else plan.final_failure_probability
+    lowers = _lower_bounds(states, votes.leader, _share(plan, votes, spent), bound)
     lower = lowers[votes.leader]
-    if _one_sided(run):
-        return _Reading(float(certified_radius(lower, run.noise_level)), lower, 1 - lower, bound)
+    if _one_sided(plan, votes):
+        return Reading(float(certified_radius(lower, noise_level)), lower, 1 - lower, bound)
     rivals = max(1 - other for place, other in enumerate(lowers) if place != votes.leader)
     upper = min(rivals, 1 - lower)
-    return _Reading(float(certified_radius(lower, run.noise_level, upper)), lower, upper, bound)
+    return Reading(float(certified_radius(lower, noise_level, upper)), lower, upper, bound)
 
 
 @lru_cache(maxsize=256)  # the best moments are asked for again with every new batch of votes
@@ -480,7 +486,7 @@ def _best_states(run: Run, votes: Votes) -> tuple[State, ...]:
 
 def _improves(run: Run, votes: Votes, margin: float) -> list[bool]:
     """By class, whether the anytime bound now is better than where it was best so far, by more than ``margin``."""
-    share = _share(run, run.plan.anytime_failure_probability)
+    share = _share(run.plan, votes, run.plan.anytime_failure_probability)
     held = np.asarray(_lower_bounds(votes.best, votes.leader, share, "anytime"))
     favourable, totals = _favourable(states_of(votes), votes.leader)
     return anytime_reaches(np.minimum(held + margin, 1.0), favourable, totals, share).tolist()
@@ -494,14 +500,14 @@ def states_of(votes: Votes) -> tuple[State, ...]:
     )
 
 
-def _one_sided(run: Run) -> bool:
+def _one_sided(plan: Plan, votes: Votes) -> bool:
     """Two classes leave one rival, which has all other votes; the paper's plan never bounds the rivals."""
-    return len(run.class_ids) == 2 or run.plan.name == "paper"
+    return len(votes.counts) == 2 or plan.name == "paper"
 
 
-def _share(run: Run, failure_probability: float) -> float:
+def _share(plan: Plan, votes: Votes, failure_probability: float) -> float:
     """Half for the leader's bound and half for the rivals', where both are read."""
-    return failure_probability if _one_sided(run) else failure_probability / 2
+    return failure_probability if _one_sided(plan, votes) else failure_probability / 2
 
 
 def _reason(plan: Plan, votes: Votes) -> Reason:

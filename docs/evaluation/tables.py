@@ -139,7 +139,8 @@ Class-balanced certified accuracy on real `test` scans, {votes:,} votes after {s
 often, among those with one, the class predicted most often is predicted: 1 is a constant predictor. Rows marked
 **frozen prompt** are of another kind: their prompt was tuned on the scan, and the radius holds for that prompt frozen.
 Behind *learned-mirror* a vote is cast on the mean embedding of a noisy copy and its mirror image, for twice the time.
-A small σ certifies no large radius, however the votes fall: there 0.00 says nothing of the method.
+A small σ certifies no large radius, however the votes fall: there 0.00 says nothing of the method. A radius is that of
+the one look at the announced end; a certificate may show a slightly larger one, of a look before.
 
 In brackets stands the 95 % interval, over scans, of a mean whose classes weigh the same: that of Clopper and Pearson
 for as many scans as there are classes times scans of the scarcest class, and for a mean over tasks the like of tasks.
