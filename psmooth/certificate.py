@@ -32,6 +32,7 @@ from psmooth._certificate_file import (
     format_problems,
     in_words,
     read_record,
+    told_apart,
     write_record,
 )
 from psmooth.bounds import anytime_lower, anytime_reaches, certified_radius, clopper_pearson_lower
@@ -88,9 +89,13 @@ UNKNOWN_POOL = (
     "The prompt bank does not say which scans it was learned on: the certificate holds for the classifier with that "
     "bank as it is, and is unconditional only if this scan was not among them."
 )
+UNKNOWN_DENOISER_POOL = (
+    "The denoiser does not say which scans it was learned on: the certificate holds for the classifier with that "
+    "denoiser as it is, and is unconditional only if this scan was not among them."
+)
 BEGAN_AGAIN = (
-    "Memory ran out during a first attempt, whose seed is first_seed; its votes were thrown away and none of them is "
-    "counted here."
+    "Memory ran out during as many attempts as attempts_before says, the first of them with the seed first_seed; their "
+    "votes were thrown away and none of them is counted here."
 )
 
 # What drawing the votes again cannot show, each with the fields of the file that it is about.
@@ -102,7 +107,7 @@ NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
             "final_failure_probability", "target_radius", "ended",
         ),
     ),
-    ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed")),
+    ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed", "attempts_before")),
     (
         "that the lists of what bank and denoiser were learned on are whole",
         ("bank.learned_on_scan", "denoiser_learned_on_scan"),
@@ -173,7 +178,8 @@ class Run:
     """Everything fixed before the first vote of one contender; raises PlanError naming the field that is wrong.
 
     ``denoiser_sha256`` is that of the file a denoiser was fitted into, None for a closed form; ``gallery`` says where
-    the scan was published, None for a scan that was not; ``first_seed`` is that of an attempt that ran out of memory;
+    the scan was published, None for a scan that was not; ``attempts_before`` ran out of memory, the first of them with
+    ``first_seed``;
     ``denoiser_learned_on_scan`` and the bank's ``learned_on_scan`` say whether this crop was among those they were
     learned or chosen on, None where that is not known;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
@@ -203,6 +209,7 @@ class Run:
     gallery: dict[str, Any] | None = None
     first_seed: str | None = None
     denoiser_learned_on_scan: bool | None = None
+    attempts_before: int = 0
 
     def __post_init__(self) -> None:
         for name in ("class_ids", "class_names", "templates"):
@@ -225,8 +232,14 @@ class Run:
             (BANK_OF_THIS_SCAN, bank.get("learned_on_scan") is True),
             (DENOISER_OF_THIS_SCAN, self.denoiser_learned_on_scan is True),
             (UNKNOWN_POOL, not tuned and bank.get("learned_on_scan", False) is None),
+            (UNKNOWN_DENOISER_POOL, not tuned and self.denoiser_unknown),
         )
         return (NOT_CLINICAL, WHAT_RADIUS, NOT_CORRECT, *(sentence for sentence, applies in told if applies))
+
+    @property
+    def denoiser_unknown(self) -> bool:
+        """Whether the denoiser was fitted to scans that its file does not list."""
+        return self.denoiser_sha256 is not None and self.denoiser_learned_on_scan is None
 
 
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name != "plan")
@@ -618,6 +631,8 @@ def _class_list_problems(record: Mapping[str, Any]) -> Iterator[Problem]:
     classes, names = record["class_ids"], record["class_names"]
     if len(set(classes)) != len(classes):
         yield "class_ids", "class_ids names a class twice; every class must have an id of its own."
+    if len(set(names)) != len(names):
+        yield "class_names", "class_names names a class twice; every class must have a name of its own."
     if len(names) != len(classes):
         yield "class_names", f"class_names has {len(names)} entries; expected {len(classes)}, one for every class id."
 
@@ -637,10 +652,12 @@ def _recomputed_problems(record: Mapping[str, Any], result: Certificate | Absten
             yield name, f"{name} is {in_words(record[name])}, but the rest of the file gives {in_words(right[name])}."
     for name in ("radius", "lower_bound", "rival_upper_bound"):
         if not _agree(record[name], right[name], absolute=TOLERANCE):
-            yield name, f"{name} is {in_words(record[name])}, but the votes give {in_words(right[name])}."
+            told, found = told_apart(record[name], right[name])
+            yield name, f"{name} is {told}, but the votes give {found}."
     for name in ("anytime_failure_probability", "final_failure_probability"):
         if not _agree(record[name], right[name], absolute=0.0):
-            yield name, f"{name} is {in_words(record[name])}, but the plan splits off {in_words(right[name])}."
+            told, found = told_apart(record[name], right[name])
+            yield name, f"{name} is {told}, but the plan splits off {found}."
 
 
 def _selection_problems(result: Certificate | Abstention) -> Iterator[Problem]:
