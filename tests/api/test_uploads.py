@@ -177,7 +177,7 @@ def test_a_run_that_waits_holds_its_file_alone(home: Home, scan_file: Path, monk
         assert read == []
         runs[0].close()
         assert [upload.drop.alive for upload in uploads] == [False, True, True]
-    assert [list(run)[-1]["certificate"]["votes"]["total"] > 0 for run in runs[1:]] == [True, True]
+    assert [list(run)[-1]["certificate"] is not None for run in runs[1:]] == [True, True]
     assert read == [content] * 2
     assert not any(upload.drop.alive for upload in uploads)
 
