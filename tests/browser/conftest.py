@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.serving import Server, serve
 
@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=60_000)  # a bound for what never comes, not for how fast it comes
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -81,6 +82,12 @@ def page(watched: Watched) -> Page:
     page = watched.open()
     page.wait_for_selector(OVER)
     return page
+
+
+def fits(page: Page, width: int, height: int = 800) -> None:
+    """At that width, nothing needs sideways scrolling: from the widest to the narrowest, everything has to give way."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("width => innerWidth === width && document.documentElement.scrollWidth <= width", arg=width)
 
 
 OVER = ".ps-stage:is([data-state=certified], [data-state=abstained])"

@@ -33,12 +33,10 @@ def newcomer(browser: Browser, shipped: Server) -> Iterator[Page]:
     page = context.new_page()
     watched = Watched(page, shipped.url)
     page.set_default_timeout(180_000)
-    expect.set_options(timeout=60_000)
     page.goto(shipped.url)
     wait_for_the_verdict(page)
     yield page
     context.close()
-    expect.set_options(timeout=5_000)
     assert watched.wrong == []
 
 
