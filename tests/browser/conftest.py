@@ -36,8 +36,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model_folder: Path) -> Server:
-    return serve(f"local-dir:{tiny_model_folder}")
+def server(models_served: str) -> Server:
+    return serve(models_served)
 
 
 class Watched:
@@ -90,4 +90,19 @@ def fits(page: Page, width: int, height: int = 800) -> None:
     page.wait_for_function("width => innerWidth === width && document.documentElement.scrollWidth <= width", arg=width)
 
 
+def choose_model(page: Page, name: str) -> None:
+    """A model of the menu."""
+    page.click("#ps-question-card input[aria-label='Med-VLM']")
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def start_long_run(page: Page) -> None:
+    """A run that does not end by itself while a test looks; it has begun to count."""
+    choose_model(page, "slow")
+    page.click("#ps-precision label:has-text('publication')")
+    page.click("#ps-certify")
+    page.wait_for_selector(COUNTING)
+
+
+COUNTING = ".ps-stage[data-state=estimating]"
 OVER = ".ps-stage:is([data-state=certified], [data-state=abstained])"

@@ -11,12 +11,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth.certificate import read_certificate, verify
-from tests.browser.conftest import OVER, Watched, fits
+from tests.browser.conftest import COUNTING, OVER, Watched, choose_model, fits, start_long_run
 from tests.serving import Server
 
 EVIL = "<img src=x onerror=window.hacked=1>"
-LONG = "#ps-precision label:has-text('publication')"
-COUNTING = ".ps-stage[data-state=estimating]"
 
 
 def headline(page: Page) -> str:
@@ -25,12 +23,6 @@ def headline(page: Page) -> str:
 
 def line(page: Page) -> str:
     return page.inner_text(".ps-stage .ps-line")
-
-
-def start_long_run(page: Page) -> None:
-    page.click(LONG)
-    page.click("#ps-certify")
-    page.wait_for_selector(COUNTING)
 
 
 def download(page: Page, folder: Path) -> Path:
@@ -136,9 +128,7 @@ def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, bro
 
 def test_another_model_in_the_middle_of_a_run_takes_over(page: Page, tmp_path: Path) -> None:
     start_long_run(page)
-    box = page.locator("#ps-question-card input[aria-label='Med-VLM']")
-    box.click()
-    page.get_by_role("option", name="pocket", exact=True).click()
+    choose_model(page, "pocket")
     page.click("#ps-precision label:has-text('quick')")
     page.click("#ps-certify")
     page.wait_for_function("document.querySelector('.ps-facts').textContent.includes('pocket @')")
@@ -178,12 +168,11 @@ def test_what_ends_a_run_in_the_middle_is_not_painted_over_by_its_last_step(page
         (lambda: page.click("#ps-clear"), "No scan yet."),
     ):
         page.click(".ps-picker button:nth-child(1)")
-        page.wait_for_selector(".ps-stage[data-state=certified]")
+        page.wait_for_selector(OVER)
         start_long_run(page)
-        with page.expect_event("requestfinished", lambda request: "/queue/data" in request.url):
-            end()
+        end()
         expect(page.locator("h2.ps-headline")).to_have_text(said)
-        page.wait_for_timeout(500)  # the run that was ended has told its last: a page that would show it does so by then
+        page.wait_for_timeout(2_000)  # the run that was ended has told its last by then
         assert headline(page) == said
 
 
