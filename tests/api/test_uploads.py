@@ -18,6 +18,7 @@ import app
 from psmooth.intake import Intake
 from psmooth.uploads import GONE
 from tests.serving import ROOT, _free_port
+from tests.visitor import soon
 
 OPEN = {
     "GET /", "HEAD /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
@@ -116,7 +117,7 @@ def test_no_other_input_makes_the_server_fetch_or_copy_a_file(home: Home) -> Non
         assert GONE in home.outcome(home.ask(meant(address)))
         with pytest.raises(TimeoutError):
             listener.accept()
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 # --- how long a file lives
@@ -132,18 +133,18 @@ def test_a_file_is_held_while_its_run_waits_and_gone_when_that_is_called_off(hom
         home.cancel(waiting)
     finally:
         home.cancel(long)
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 def test_a_full_queue_and_a_refusal_leave_no_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     word = home.uploaded(b"no picture")
     assert "PNG" in home.outcome(home.ask(meant(word)))
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
     word = home.uploaded(b"no picture")
     with monkeypatch.context() as full:
         full.setattr(home.page._queue, "max_size", 0)
         assert home.ask(meant(word)).status_code == 503
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
