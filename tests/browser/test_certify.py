@@ -169,6 +169,7 @@ def test_what_ends_a_run_in_the_middle_is_not_painted_over_by_its_last_step(page
         (lambda: upload(page, "notes.txt", b"no scan"), "That did not work."),
         (lambda: page.click("#ps-clear"), "No scan yet."),
     ):
+        page.click("#ps-precision label:has-text('quick')")
         page.click(".ps-picker button:nth-child(1)")
         page.wait_for_selector(OVER)
         start_long_run(page)
