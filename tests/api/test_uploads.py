@@ -5,7 +5,6 @@ import json
 import re
 import socket
 import threading
-import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,6 +22,7 @@ from psmooth.intake import Intake
 from psmooth.scans import open_scan
 from psmooth.uploads import GONE, Upload
 from tests.serving import ROOT, _free_port
+from tests.visitor import soon
 
 OPEN = {
     "GET /", "HEAD /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
@@ -72,14 +72,6 @@ def home(tiny_model_folder: Path) -> Iterator[Home]:
         served, url, _ = app.launch(_free_port(), open_browser=False, quiet=True, prevent_thread_lock=True)
         yield Home(url.rstrip("/"), served.get_blocks(), model)
         served.get_blocks().close(verbose=False)
-
-
-def none_is_left(home: Home, seconds: float = 10) -> bool:
-    """Whether all files go: an event that has just ended may be held for a moment by the thread that ended it."""
-    until = time.monotonic() + seconds
-    while len(home.page.uploads) and time.monotonic() < until:
-        time.sleep(0.02)
-    return len(home.page.uploads) == 0
 
 
 def endless() -> Generator[None, None, None]:
@@ -134,7 +126,7 @@ def test_no_other_input_makes_the_server_fetch_or_copy_a_file(home: Home) -> Non
         assert GONE in home.outcome(home.ask(meant(address)))
         with pytest.raises(TimeoutError):
             listener.accept()
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 # --- how long a file lives
@@ -150,18 +142,18 @@ def test_a_file_is_held_while_its_run_waits_and_gone_when_that_is_called_off(hom
         home.cancel(waiting)
     finally:
         home.cancel(long)
-    assert none_is_left(home)
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 def test_a_full_queue_and_a_refusal_leave_no_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     word = home.uploaded(b"no picture")
     assert "PNG" in home.outcome(home.ask(meant(word)))
-    assert none_is_left(home)
+    assert soon(lambda: len(home.page.uploads) == 0)
     word = home.uploaded(b"no picture")
     with monkeypatch.context() as full:
         full.setattr(home.page._queue, "max_size", 0)
         assert home.ask(meant(word)).status_code == 503
-    assert none_is_left(home)
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 def test_a_run_that_waits_holds_its_file_alone(home: Home, scan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
