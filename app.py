@@ -58,6 +58,7 @@ from psmooth.session import (
     places,
     scenes,
     take,
+    unread,
 )
 from psmooth.tasks import TASKS
 from psmooth.uploads import Upload, Uploads, no_upload
@@ -211,7 +212,7 @@ def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
                     yield session.told(*before(views_learn, enrolment, step)), gr.skip()
                     continue
                 if step.bank is not None:
-                    session.banks = (*session.banks, step.bank)
+                    session.add_banks([step.bank])
                 menu = gr.skip() if step.bank is None else prompt_menu(session)
                 yield session.show("learn", views_learn.lessons, step), menu
     except Exception as error:
@@ -260,7 +261,7 @@ def certify_file(
 
     def ordered() -> Generator[Scene | Download | Queued, None, None]:
         numbers = (noise_level, votes, target_radius, center, width)
-        order = Order(Specimen(take(scan)), model, task, class_names, template, *numbers, method, denoiser)
+        order = Order(unread(scan), model, task, class_names, template, *numbers, method, denoiser)
         return scenes(order, caller())
 
     yield from answered(ordered, answer)
@@ -313,7 +314,7 @@ def compare_file(
 
     def ordered() -> Generator[Comparison | Download | Queued, None, None]:
         numbers = (noise_level, votes, None, None, None)
-        order = Order(Specimen(take(scan)), model, task, class_names, template, *numbers, denoiser=denoiser)
+        order = Order(unread(scan), model, task, class_names, template, *numbers, denoiser=denoiser)
         return comparisons(order, caller())
 
     told = ("state", "line", "sentence", "groups", "curve", "certificates")
@@ -442,13 +443,13 @@ def halt(session: Session) -> Any:
 def fetch_banks(session: Session, place: str, model: str, task: str) -> Generator[tuple[Any, Any], None, None]:
     """Banks of a repository of the Hub that fit the model and the task join the session's menu."""
     try:
-        with closing(hub_banks(place, model, task)) as steps:
+        with closing(hub_banks(place, model, task, caller())) as steps:
             for step in steps:
                 if isinstance(step, Download):
                     coming = session.told(views.download_words, _name(model), step.done, step.total)
                     yield gr.skip(), coming["line"]
                     continue
-                session.banks = (*session.banks, *step)
+                session.add_banks(step)
                 yield prompt_menu(session), session.told(views_learn.fetched, step)
     except Exception as error:
         yield gr.skip(), session.told(views.error_words, known(error))
@@ -780,7 +781,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     wire_learn(page, at_once)
     worded = [page.task, page.method, page.denoiser, page.votes, page.way]
     said = [page.stage, page.comparison, page.learning, *worded]
-    page.header.voice(change_voice, page.session, said, **at_once)
+    page.header.voice(change_voice, page.session, said, trigger_mode="always_last", **at_once)
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, [page.stage, page.strip, *fields], **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)

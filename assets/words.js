@@ -89,6 +89,10 @@
 
   const remember = () => psmooth.address({ lang: voice.language, words: voice.symbols ? "symbols" : null });
 
+  // What the server is told. A choice made while it still answers an earlier one is sent after that, but Gradio sends what
+  // it was given with the earlier one: so that is one object, which always holds the latest choice.
+  const told = {};
+
   psmooth.voice = (element, trigger, event) => {
     const languages = element.querySelector(".ps-language");
     const symbols = element.querySelector(".ps-symbols");
@@ -101,7 +105,7 @@
       show();
       remember();
       await speak();
-      trigger(event, { lang: voice.language, words: voice.symbols ? "symbols" : "" });
+      trigger(event, Object.assign(told, { lang: voice.language, words: voice.symbols ? "symbols" : "" }));
     }
     languages.addEventListener("change", () => change({ language: languages.value }));
     symbols.addEventListener("click", () => change({ symbols: !voice.symbols }));

@@ -139,6 +139,9 @@ def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate file.", show_default=False)],
     scan: Annotated[Path | None, typer.Option(help="Its scan: run the sampling again from the recorded seed.")] = None,
     bank: Bank = None,
+    denoiser: Annotated[
+        Path | None, typer.Option(help="The denoiser instead of the one that ships: a file of `learn denoiser`.")
+    ] = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
@@ -149,7 +152,7 @@ def verify(
     for field, sentence in found.problems:
         if field == "file":  # not a certificate at all: nothing was checked
             raise CertificateError("{problem}", problem=sentence)
-    replayed = _replay(found.certificate, scan, device, bank) if found.certificate and scan else None
+    replayed = _replay(found.certificate, scan, device, bank, denoiser) if found.certificate and scan else None
     passed = found.ok and (replayed is None or replayed.ok)
     if as_json:
         _show_json(_json_text(_verification_facts(found, replayed)))
@@ -216,7 +219,7 @@ def evaluate(
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.evaluate import Study, labelled_files, look_over, write_summary
+    from psmooth.evaluate import Study, labelled_files, look_over, refuse_other_scans, write_summary
     from psmooth.evaluate import evaluate as run
     from psmooth.tasks import find_task
 
@@ -226,6 +229,7 @@ def evaluate(
     files = labelled_files(folder, question, limit, seed)
     med_vlm = _load(model, device)
     found = look_over(med_vlm, folder, files, strict)
+    refuse_other_scans(med_vlm, out, question, [*found.files, *labelled_files(folder, question)])
     for done, planned in run(med_vlm, found.files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)
@@ -663,7 +667,7 @@ def _tell_restart(progress: "Progress") -> None:
 
     if progress.restarted is not None:
         _clear_line()
-        _say(restart_notice(progress.restarted))
+        _say(restart_notice(progress.restarted, bool(progress.lost)))
 
 
 def _line_start() -> str:
@@ -721,12 +725,15 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
 # --- verify
 
 
-def _replay(record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None) -> "Replay":
+def _replay(
+    record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None, denoiser: Path | None
+) -> "Replay":
     opened = _open(scan)
     from psmooth.replaying import replay
 
     with _telling_download(record.run.model["id"]) as download:
-        return replay(record, opened, device=device, banks=_banks(bank), download=download)
+        own = None if denoiser is None else str(denoiser)
+        return replay(record, opened, device=device, banks=_banks(bank), denoiser=own, download=download)
 
 
 def _verification_facts(found: "Verification", replayed: "Replay | None") -> dict[str, Any]:
@@ -777,20 +784,32 @@ def _verification_lines(found: "Verification", replayed: "Replay | None") -> Ite
     if replayed is None:
         yield from _conclusion_lines(found.certificate)
     else:
-        yield from _replay_lines(replayed)
+        yield from _replay_lines(found.certificate, replayed)
     yield f"Not shown by this check: {'; '.join(_not_shown(replayed))}."
 
 
-def _replay_lines(replayed: "Replay") -> Iterator[str]:
+def _replay_lines(record: "Certificate | Abstention", replayed: "Replay") -> Iterator[str]:
     yield f"{replayed.differing:,} of {replayed.compared:,} votes drawn again differ from the record."
     if replayed.ok:
-        yield "The votes drawn again confirm it:"
+        yield _agreement(record, replayed.confirmed)
         yield from _conclusion_lines(replayed.confirmed)
         return
     yield "The record is not confirmed:"
     yield from (sentence for _, sentence in replayed.problems)
     yield "What the votes drawn here say instead, if everything else in the record is right:"
     yield from _conclusion_lines(replayed.confirmed)
+
+
+def _agreement(record: "Certificate | Abstention", confirmed: "Certificate | Abstention") -> str:
+    """How a record stands to its replay, which another machine's votes may make the stronger one."""
+    from psmooth.certificate import TOLERANCE
+    from psmooth.views import radius_text
+
+    told, found = (getattr(one, "radius", 0.0) for one in (record, confirmed))
+    if found <= told + TOLERANCE:
+        return "The votes drawn again confirm it:"
+    claim = f"states the radius {radius_text(told)}" if told else "abstained"
+    return f"The record {claim} and so claims no more than is confirmed. The votes drawn here would certify more:"
 
 
 def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:

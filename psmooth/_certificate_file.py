@@ -80,6 +80,14 @@ def in_words(value: Any) -> str:
     return _clip(json.dumps(value, ensure_ascii=False))
 
 
+def told_apart(one: Any, other: Any) -> tuple[str, str]:
+    """Both in words; two numbers with no more digits than show that they differ."""
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, other)):
+        return in_words(one), in_words(other)
+    shown = ((f"{one:.{digits}g}", f"{other:.{digits}g}") for digits in range(4, 18))
+    return next((pair for pair in shown if pair[0] != pair[1]), (in_words(one), in_words(other)))
+
+
 def _read_text(source: Source) -> str:
     if isinstance(source, Mapping):
         return _dictionary_text(source)

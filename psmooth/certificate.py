@@ -32,6 +32,7 @@ from psmooth._certificate_file import (
     format_problems,
     in_words,
     read_record,
+    told_apart,
     write_record,
 )
 from psmooth.bounds import anytime_lower, anytime_reaches, certified_radius, clopper_pearson_lower
@@ -88,9 +89,13 @@ UNKNOWN_POOL = (
     "The prompt bank does not say which scans it was learned on: the certificate holds for the classifier with that "
     "bank as it is, and is unconditional only if this scan was not among them."
 )
+UNKNOWN_DENOISER_POOL = (
+    "The denoiser does not say which scans it was learned on: the certificate holds for the classifier with that "
+    "denoiser as it is, and is unconditional only if this scan was not among them."
+)
 BEGAN_AGAIN = (
-    "Memory ran out during a first attempt, whose seed is first_seed; its votes were thrown away and none of them is "
-    "counted here."
+    "Memory ran out during as many attempts as attempts_before says, the first of them with the seed first_seed; their "
+    "votes were thrown away and none of them is counted here."
 )
 
 # What drawing the votes again cannot show, each with the fields of the file that it is about.
@@ -102,7 +107,7 @@ NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
             "final_failure_probability", "target_radius", "ended",
         ),
     ),
-    ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed")),
+    ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed", "attempts_before")),
     (
         "that the lists of what bank and denoiser were learned on are whole",
         ("bank.learned_on_scan", "denoiser_learned_on_scan"),
@@ -173,7 +178,8 @@ class Run:
     """Everything fixed before the first vote of one contender; raises PlanError naming the field that is wrong.
 
     ``denoiser_sha256`` is that of the file a denoiser was fitted into, None for a closed form; ``gallery`` says where
-    the scan was published, None for a scan that was not; ``first_seed`` is that of an attempt that ran out of memory;
+    the scan was published, None for a scan that was not; ``attempts_before`` ran out of memory, the first of them with
+    ``first_seed``;
     ``denoiser_learned_on_scan`` and the bank's ``learned_on_scan`` say whether this crop was among those they were
     learned or chosen on, None where that is not known;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
@@ -203,6 +209,7 @@ class Run:
     gallery: dict[str, Any] | None = None
     first_seed: str | None = None
     denoiser_learned_on_scan: bool | None = None
+    attempts_before: int = 0
 
     def __post_init__(self) -> None:
         for name in ("class_ids", "class_names", "templates"):
@@ -225,8 +232,14 @@ class Run:
             (BANK_OF_THIS_SCAN, bank.get("learned_on_scan") is True),
             (DENOISER_OF_THIS_SCAN, self.denoiser_learned_on_scan is True),
             (UNKNOWN_POOL, not tuned and bank.get("learned_on_scan", False) is None),
+            (UNKNOWN_DENOISER_POOL, not tuned and self.denoiser_unknown),
         )
         return (NOT_CLINICAL, WHAT_RADIUS, NOT_CORRECT, *(sentence for sentence, applies in told if applies))
+
+    @property
+    def denoiser_unknown(self) -> bool:
+        """Whether the denoiser was fitted to scans that its file does not list."""
+        return self.denoiser_sha256 is not None and self.denoiser_learned_on_scan is None
 
 
 _RUN_FIELDS = tuple(field.name for field in fields(Run) if field.name != "plan")
@@ -362,8 +375,8 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """The votes read through one pair of bounds."""
+class Reading:
+    """The votes read through one pair of bounds; a radius of 0 certifies nothing."""
 
     radius: float
     lower: float
@@ -379,11 +392,17 @@ def conclude(run: Run, votes: Votes) -> Certificate | Abstention:
     ``max_votes`` has the anytime bounds alone. The paper's plan is read at exactly ``max_votes`` and nowhere else.
     """
     _check_classes(run, len(votes.counts))
-    unread = _Reading(0.0, 0.0, 1.0, "clopper_pearson")
-    best = max(_readings(run, votes), key=lambda reading: (reading.radius, reading.lower), default=unread)
+    best = best_reading(run.plan, run.noise_level, votes)
     if best.radius > 0:
         return Certificate(run, votes, best.radius, best.lower, best.upper, best.bound)
     return Abstention(run, votes, best.lower, best.upper, _reason(run.plan, votes))
+
+
+def best_reading(plan: Plan, noise_level: float, votes: Votes) -> Reading:
+    """The reading that `conclude` keeps of these votes."""
+    unread = Reading(0.0, 0.0, 1.0, "clopper_pearson")
+    found = _readings(plan, noise_level, votes)
+    return max(found, key=lambda reading: (reading.radius, reading.lower), default=unread)
 
 
 def advance(votes: Votes, counts: Sequence[int], invalid: int, run: Run) -> Votes:
@@ -435,23 +454,23 @@ def verify(source: Source) -> Verification:
     return Verification(not problems, problems, None if problems else result)
 
 
-def _readings(run: Run, votes: Votes) -> Iterator[_Reading]:
-    plan = run.plan
+def _readings(plan: Plan, noise_level: float, votes: Votes) -> Iterator[Reading]:
     if plan.name == "live":
-        yield _read(run, votes, votes.best, plan.anytime_failure_probability, "anytime")
+        yield _read(plan, noise_level, votes, votes.best, "anytime")
     if votes.total == plan.max_votes and votes.ended != "target_radius":
-        yield _read(run, votes, states_of(votes), plan.final_failure_probability, "clopper_pearson")
+        yield _read(plan, noise_level, votes, states_of(votes), "clopper_pearson")
 
 
-def _read(run: Run, votes: Votes, states: tuple[State, ...], failure_probability: float, bound: Bound) -> _Reading:
+def _read(plan: Plan, noise_level: float, votes: Votes, states: tuple[State, ...], bound: Bound) -> Reading:
     """Both bounds and the radius. No union over the rivals: the true runner-up is one fixed class."""
-    lowers = _lower_bounds(states, votes.leader, _share(run, failure_probability), bound)
+    spent = plan.anytime_failure_probability if bound == "anytime" else plan.final_failure_probability
+    lowers = _lower_bounds(states, votes.leader, _share(plan, votes, spent), bound)
     lower = lowers[votes.leader]
-    if _one_sided(run):
-        return _Reading(float(certified_radius(lower, run.noise_level)), lower, 1 - lower, bound)
+    if _one_sided(plan, votes):
+        return Reading(float(certified_radius(lower, noise_level)), lower, 1 - lower, bound)
     rivals = max(1 - other for place, other in enumerate(lowers) if place != votes.leader)
     upper = min(rivals, 1 - lower)
-    return _Reading(float(certified_radius(lower, run.noise_level, upper)), lower, upper, bound)
+    return Reading(float(certified_radius(lower, noise_level, upper)), lower, upper, bound)
 
 
 @lru_cache(maxsize=256)  # the best moments are asked for again with every new batch of votes
@@ -480,7 +499,7 @@ def _best_states(run: Run, votes: Votes) -> tuple[State, ...]:
 
 def _improves(run: Run, votes: Votes, margin: float) -> list[bool]:
     """By class, whether the anytime bound now is better than where it was best so far, by more than ``margin``."""
-    share = _share(run, run.plan.anytime_failure_probability)
+    share = _share(run.plan, votes, run.plan.anytime_failure_probability)
     held = np.asarray(_lower_bounds(votes.best, votes.leader, share, "anytime"))
     favourable, totals = _favourable(states_of(votes), votes.leader)
     return anytime_reaches(np.minimum(held + margin, 1.0), favourable, totals, share).tolist()
@@ -494,14 +513,14 @@ def states_of(votes: Votes) -> tuple[State, ...]:
     )
 
 
-def _one_sided(run: Run) -> bool:
+def _one_sided(plan: Plan, votes: Votes) -> bool:
     """Two classes leave one rival, which has all other votes; the paper's plan never bounds the rivals."""
-    return len(run.class_ids) == 2 or run.plan.name == "paper"
+    return len(votes.counts) == 2 or plan.name == "paper"
 
 
-def _share(run: Run, failure_probability: float) -> float:
+def _share(plan: Plan, votes: Votes, failure_probability: float) -> float:
     """Half for the leader's bound and half for the rivals', where both are read."""
-    return failure_probability if _one_sided(run) else failure_probability / 2
+    return failure_probability if _one_sided(plan, votes) else failure_probability / 2
 
 
 def _reason(plan: Plan, votes: Votes) -> Reason:
@@ -612,6 +631,8 @@ def _class_list_problems(record: Mapping[str, Any]) -> Iterator[Problem]:
     classes, names = record["class_ids"], record["class_names"]
     if len(set(classes)) != len(classes):
         yield "class_ids", "class_ids names a class twice; every class must have an id of its own."
+    if len(set(names)) != len(names):
+        yield "class_names", "class_names names a class twice; every class must have a name of its own."
     if len(names) != len(classes):
         yield "class_names", f"class_names has {len(names)} entries; expected {len(classes)}, one for every class id."
 
@@ -631,10 +652,12 @@ def _recomputed_problems(record: Mapping[str, Any], result: Certificate | Absten
             yield name, f"{name} is {in_words(record[name])}, but the rest of the file gives {in_words(right[name])}."
     for name in ("radius", "lower_bound", "rival_upper_bound"):
         if not _agree(record[name], right[name], absolute=TOLERANCE):
-            yield name, f"{name} is {in_words(record[name])}, but the votes give {in_words(right[name])}."
+            told, found = told_apart(record[name], right[name])
+            yield name, f"{name} is {told}, but the votes give {found}."
     for name in ("anytime_failure_probability", "final_failure_probability"):
         if not _agree(record[name], right[name], absolute=0.0):
-            yield name, f"{name} is {in_words(record[name])}, but the plan splits off {in_words(right[name])}."
+            told, found = told_apart(record[name], right[name])
+            yield name, f"{name} is {told}, but the plan splits off {found}."
 
 
 def _selection_problems(result: Certificate | Abstention) -> Iterator[Problem]:

@@ -55,6 +55,7 @@ class Progress:
         clean: by contender, the class id that the model names without any noise.
         restarted: copies a batch, if memory ran out and the run began again with fresh noise; what an earlier step
             certified rests on votes that no longer count.
+        lost: the contenders that such an earlier step had certified.
     """
 
     phase: Literal["selection", "estimation", "done"]
@@ -66,6 +67,7 @@ class Progress:
     results: Results
     clean: dict[str, str]
     restarted: int | None = None
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,8 @@ class Contender:
 class Order:
     """A checked request: everything that is fixed before the first vote.
 
-    After memory has run out, ``restarted`` holds the copies a batch and ``first_seed`` the seed of the first attempt.
+    After memory has run out, ``restarted`` holds the copies a batch, ``attempts_before`` how often it has,
+    ``first_seed`` the seed of the first attempt and ``lost`` the contenders that had a radius in one of them.
     """
 
     model: MedVLM
@@ -105,6 +108,8 @@ class Order:
     gallery: dict[str, str | None] | None = None
     restarted: int | None = None
     first_seed: str | None = None
+    attempts_before: int = 0
+    lost: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -198,32 +203,38 @@ def ended_by_hand(result: Certificate | Abstention) -> Certificate | Abstention:
 
 def _until_it_fits(order: Order) -> Generator[Progress, None, None]:
     """The run; out of memory, it starts afresh with fresh noise and half the batch."""
+    certified: set[str] = set()
     while True:
         try:
-            yield from _run(order)
+            for progress in _run(order):
+                certified |= {key for key, one in progress.results.items() if isinstance(one, Certificate)}
+                yield progress
             return
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            order = _halved(order)
+            order = _halved(order, frozenset(certified))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _halved(order: Order) -> Order:
+def _halved(order: Order, lost: frozenset[str]) -> Order:
     if order.batch_size == 1:
         raise ModelError("Not even one noisy copy fits into memory. Close other programs or take a smaller model.")
     batch = order.batch_size // 2
     # A given seed is moved on by one: noise whose votes were seen is never drawn again.
     seed = _seed(None) if order.seed_origin == "fresh" else f"{(int(order.seed, 16) + 1) % 2**128:032x}"
-    return replace(order, batch_size=batch, seed=seed, restarted=batch, first_seed=order.first_seed or order.seed)
+    first, before = order.first_seed or order.seed, order.attempts_before + 1
+    return replace(
+        order, batch_size=batch, seed=seed, restarted=batch, first_seed=first, attempts_before=before, lost=lost
+    )
 
 
 def _run(order: Order) -> Iterator[Progress]:
     """One run from the first selection vote to its end."""
-    clock, planned = _Clock(order.plan, order.restarted), order.plan.max_votes
+    clock, planned = _Clock(order.plan, order.restarted, order.lost), order.plan.max_votes
     tallies = {key: _Tally(run, _no_votes(order.task)) for key, run in _runs(order).items()}
     yield clock.progress("selection", 0, tallies, {})
     order = tuned(order)
@@ -329,8 +340,8 @@ def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
 class _Clock:
     """Measures a run, and says when the next look is due."""
 
-    def __init__(self, plan: Plan, restarted: int | None) -> None:
-        self._plan, self._restarted = plan, restarted
+    def __init__(self, plan: Plan, restarted: int | None, lost: frozenset[str]) -> None:
+        self._plan, self._restarted, self._lost = plan, restarted, lost
         self._start = self._last = time.perf_counter()
 
     def look_is_due(self) -> bool:
@@ -350,7 +361,9 @@ class _Clock:
         planned = selection if phase == "selection" else self._plan.max_votes
         results: Results = {key: conclude(tally.run, tally.votes) for key, tally in tallies.items()}
         left = 0.0 if phase == "done" else left
-        return Progress(phase, cast, planned, seconds, total / seconds, left, results, clean, self._restarted)
+        return Progress(
+            phase, cast, planned, seconds, total / seconds, left, results, clean, self._restarted, self._lost
+        )
 
 
 def find_contenders(
@@ -441,6 +454,7 @@ def run_facts(order: Order, contender: Contender) -> Run:
         seed=order.seed,
         seed_origin=order.seed_origin,
         first_seed=order.first_seed,
+        attempts_before=order.attempts_before,
         crop_sha256=order.crop.sha256,
         preprocessing=_rule_facts(order.crop.rule),
         batch_size=order.batch_size,

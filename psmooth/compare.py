@@ -30,6 +30,7 @@ class Comparison:
         share: how much of all votes is drawn.
         missing: methods without a bank for this model, task and denoiser.
         restarted: copies a batch of a run that began again for lack of memory, at whichever level; None if none did.
+        lost: whether a contender of such a run had a radius before.
     """
 
     level: float
@@ -39,6 +40,7 @@ class Comparison:
     missing: tuple[str, ...]
     done: bool = False
     restarted: int | None = None
+    lost: bool = False
 
     def outcomes(self) -> tuple[Certificate | Abstention, ...]:
         """What every contender leaves if the comparison ends here; where no vote is counted yet, nothing is left."""
@@ -100,6 +102,7 @@ def compare(
     sweep = _Sweep({level: one.max_votes for level, one in plans.items()})
     first: Progress | None = None
     restarted: int | None = None
+    lost = False
     for level in levels:
         options = {"methods": methods, "denoiser": denoiser, "banks": banks, "plan": plans[level], "gallery": gallery}
         with closing(certify(model, crop, task=task, noise_level=level, **options)) as steps:  # type: ignore[arg-type]
@@ -107,7 +110,7 @@ def compare(
                 sweep.results[level] = step.results
                 sweep.drawn[level] = 0 if step.phase == "selection" else step.votes
                 first = step if level == noise_level or first is None else first
-                restarted = step.restarted or restarted
+                restarted, lost = step.restarted or restarted, lost or bool(step.lost)
                 over = level == levels[-1] and step.phase == "done"
                 share = 1.0 if over else sweep.share
-                yield Comparison(level, first, dict(sweep.results), share, missing, over, restarted)
+                yield Comparison(level, first, dict(sweep.results), share, missing, over, restarted, lost)

@@ -5,7 +5,9 @@ it goes; a run that was killed goes on where it stood, because seeds are given a
 
 Every line names its ``run``, and ``runs.json`` states what that is: all facts that, with the scan, make a record what
 it is. They are known before the first vote, so lines made with anything else are never taken for those asked for, and
-no row of the summary adds up lines of two runs. Device, versions and batch size are no facts: they may move a vote.
+no row of the summary adds up lines of two runs. A line's radius is that of the one look at the announced end, so class
+and radius are computed again from its counts whenever it is read. Device, versions and batch size are no facts: they
+may move a vote.
 """
 
 import hashlib
@@ -13,31 +15,49 @@ import json
 import math
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, TextIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from psmooth.certificate import Plan, Run
+from psmooth.certificate import (
+    GUARANTEES,
+    TOLERANCE,
+    Plan,
+    Run,
+    Votes,
+    best_reading,
+)
 from psmooth.certify import Progress, certify
-from psmooth.errors import CertificateError, ModelError, ScanError
+from psmooth.errors import CertificateError, ModelError, PlanError, ScanError
 from psmooth.files import make_folder, write_whole
 from psmooth.intervals import effective_size, interval
 from psmooth.models import MedVLM
+from psmooth.pools import pool_sha256
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import PICTURES, Crop, crop_scan, open_scan
 from psmooth.tasks import Task
 
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-RECORD_VERSION = 2  # raised whenever the same facts would give other lines
+RECORD_VERSION = 3  # raised whenever the same facts would give other lines
 RECORDS, RUNS, SUMMARY = "records.jsonl", "runs.json", "summary.json"
-_FIELDS = {
-    "scan", "label", "method", "denoiser", "noise_level", "clean", "predicted", "radius", "guarantee", "counts",
-    "total", "run",
+_TEXT, _NUMBER, _WHOLE, _LIST, _NONE = (str,), (int, float), (int,), (list,), (NoneType,)
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "scan": _TEXT, "label": _TEXT, "method": _TEXT, "denoiser": _TEXT, "noise_level": _NUMBER, "clean": _TEXT,
+    "radius": _NUMBER, "predicted": _TEXT + _NONE, "guarantee": _TEXT, "counts": (dict,), "total": _WHOLE, "run": _TEXT,
+}  # fmt: skip
+_FACTS: dict[str, tuple[type, ...]] = {
+    "version": _WHOLE, "task": _TEXT, "class_names": _LIST, "templates": _LIST, "model": _TEXT,
+    "model_revision": _TEXT, "method": _TEXT, "bank": _TEXT + _NONE, "bank_pool": _TEXT + _NONE, "denoiser": _TEXT,
+    "denoiser_sha256": _TEXT + _NONE, "noise_level": _NUMBER, "plan": _TEXT, "max_votes": _WHOLE,
+    "selection_votes": _WHOLE, "failure_probability": _NUMBER, "target_radius": _NONE, "seed": _TEXT,
+    "crop": (dict,), "drawn": _TEXT,
 }  # fmt: skip
 
 Record = dict[str, Any]
@@ -163,6 +183,29 @@ def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
     return torch.stack([torch.from_numpy(_named_crop(model, file).pixels.copy()) for file in files])
 
 
+def refuse_other_scans(model: MedVLM, out: Path, task: Task, files: Sequence[tuple[Path, str]]) -> None:
+    """Make sure that every scan recorded for this task, cut as for this model, is among these files.
+
+    Raises:
+        CertificateError: the records are of another folder of scans, and one row would add up both.
+    """
+    crop = {name: getattr(model.crop_rule, name) for name in ("size", "fit", "interpolation")}
+    runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
+    left = {record["scan"] for record in whole_records(out / RECORDS) if record["run"] in runs}
+    for file, _ in files:
+        if not left:
+            return
+        with suppress(ScanError):
+            left.discard(_crop(model, file).sha256)
+    if left:
+        raise CertificateError(
+            "{out} holds records of {count} scans that are not in this folder of scans, and a table of both would say "
+            "nothing of either. Choose another folder for the records.",
+            out=out.name,
+            count=len(left),
+        )
+
+
 def _named_crop(model: MedVLM, file: Path) -> Crop:
     try:
         return _crop(model, file)
@@ -187,12 +230,12 @@ def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptB
     results = next(stream).results
     stream.close()
     return {
-        method: _facts(result.run, _bank_of(model, result.run, study.task, banks), study)
+        method: _facts(result.run, bank_facts(_bank_of(model, result.run, study.task, banks)), study)
         for method, result in results.items()
     }
 
 
-def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
+def _facts(run: Run, bank: Facts, study: Study) -> Facts:
     return {
         "version": RECORD_VERSION,
         "task": run.task,
@@ -201,7 +244,7 @@ def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
         "model": run.model["id"],
         "model_revision": run.model["revision"],
         "method": run.method,
-        "bank": bank_sha256,
+        **bank,
         "denoiser": run.denoiser,
         "denoiser_sha256": run.denoiser_sha256,
         "noise_level": run.noise_level,
@@ -216,12 +259,19 @@ def _facts(run: Run, bank_sha256: str | None, study: Study) -> Facts:
     }
 
 
-def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> str | None:
+def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> PromptBank | None:
     if run.bank is None:
         return None
     source = "few_shot" if run.method == "combined" else run.method
     given = next((bank for bank in banks if bank.sha256 == run.bank["sha256"]), None)
-    return bank_sha256(given or shipped_bank(model, task, source, run.denoiser))
+    return given or shipped_bank(model, task, source, run.denoiser)
+
+
+def bank_facts(bank: PromptBank | None) -> Facts:
+    """What a record owes to a bank: votes to its vectors, the kind of guarantee to the crops it was learned on."""
+    if bank is None:
+        return {"bank": None, "bank_pool": None}
+    return {"bank": bank_sha256(bank), "bank_pool": pool_sha256(bank.pool)}
 
 
 def bank_sha256(bank: PromptBank) -> str:
@@ -263,7 +313,7 @@ def evaluate(
     names = {front: _announce(model, study, front, banks, out) for front in fronts}
     _drop_torn_line(path)
     planned = len(files) * len(fronts)
-    with path.open("a", encoding="utf-8") as lines:
+    with _appended(path) as lines:
         for place, (file, label) in enumerate(files):
             crop = _named_crop(model, file)
             _check_label(file, label, labels.setdefault(crop.sha256, label))
@@ -281,6 +331,13 @@ def evaluate(
     yield planned, planned
 
 
+def _appended(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise _no_folder(path, error.strerror or str(error)) from None
+
+
 def _announce(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank], out: Path) -> dict[str, str]:
     """Fingerprints by method; what they stand for is written down before any record that names them."""
     facts = announced(model, study, front, banks)
@@ -293,6 +350,8 @@ def _stream(
     model: MedVLM, crop: Crop, study: Study, methods: Sequence[str], front: Front, banks: Sequence[PromptBank]
 ) -> Generator[Progress, None, None]:
     denoiser, level = front
+    if study.plan.target_radius is not None:
+        raise PlanError("target_radius must be None here: every run of an evaluation casts all votes it announces.")
     return certify(
         model, crop, task=study.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
         plan=study.plan, seed=study.seed,
@@ -320,16 +379,24 @@ def _check_seed(progress: Progress, seed: int) -> None:
 
 
 def _record(progress: Progress, method: str, crop: Crop, label: str, run: str) -> Record:
-    facts = progress.results[method].to_dict()
+    result = progress.results[method]
+    facts = result.to_dict()
+    radius = radius_at_end(result.run.plan, result.run.noise_level, result.votes)
     return {
         "scan": crop.sha256,
         "label": label,
         **{name: facts[name] for name in ("method", "denoiser", "noise_level")},
         "clean": progress.clean[method],
-        "radius": facts["radius"] or 0.0,
-        **{name: facts[name] for name in ("predicted", "guarantee", "counts", "total")},
+        "radius": radius,
+        "predicted": result.leader if radius > 0 else None,
+        **{name: facts[name] for name in ("guarantee", "counts", "total")},
         "run": run,
     }
+
+
+def radius_at_end(plan: Plan, noise_level: float, votes: Votes) -> float:
+    """The radius of the one look at the announced end; where a run was looked at before is up to the clock."""
+    return best_reading(plan, noise_level, replace(votes, best=())).radius
 
 
 # --- the files
@@ -339,23 +406,82 @@ def whole_records(path: Path) -> list[Record]:
     """The records of a file, each scan and run once; a last line that a kill cut short is none.
 
     Raises:
-        CertificateError: a line is no record, or its run is not described beside it.
+        CertificateError: a line is no record, its run is not described beside it, what it concludes does not follow
+            from its counts, or its scan stands under another class in a line before.
     """
     if not path.is_file():
         return []
     runs = read_runs(path.parent)
     found: dict[tuple[str, str], Record] = {}
+    labels: dict[str, str] = {}
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
         if line.endswith(b"\n"):
-            record = _parsed(line, f"{path.name}:{number}")
-            if not (record.keys() >= _FIELDS and _is_of(record, runs.get(record["run"], {}))):
-                raise _foreign(f"{path.name}:{number}")
+            place = f"{path.name}:{number}"
+            record = _parsed(line, place)
+            if not (_is_of(record, _FIELDS) and _belongs(record, runs.get(record["run"], {}))):
+                raise _foreign(place)
+            _check_conclusion(record, runs[record["run"]], place)
+            if labels.setdefault(record["scan"], record["label"]) != record["label"]:
+                raise _disagrees(place, "label", record["label"], labels[record["scan"]])
             found.setdefault(_key(record), record)
     return list(found.values())
 
 
-def _is_of(record: Record, facts: Facts) -> bool:
-    return all(record[name] == facts.get(name) for name in ("method", "denoiser", "noise_level"))
+def _is_of(value: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> bool:
+    """Whether all of these are there, each of its kind; JSON gives these very types, and true is no number."""
+    return all(name in value and type(value[name]) in kind for name, kind in kinds.items())
+
+
+def _belongs(record: Record, facts: Facts) -> bool:
+    """Whether a record can be one of the run: what both state, its classes, its votes and its kind of guarantee."""
+    counts, total, method = record["counts"], record["total"], record["method"]
+    return (
+        all(record[name] == facts.get(name) for name in ("method", "denoiser", "noise_level"))
+        and len(counts) == len(facts["class_names"])
+        and all(type(votes) is int and votes >= 0 for votes in counts.values())
+        and sum(counts.values()) <= total == facts["max_votes"]
+        and {record["label"], record["clean"] or record["label"]} <= counts.keys()
+        and record["guarantee"] in _guarantees(method, facts)
+    )
+
+
+def _guarantees(method: str, facts: Facts) -> set[str]:
+    """Those that a record of the run may have: what was learned may have been learned on the scan."""
+    learned = facts["bank"] is not None or facts["denoiser_sha256"] is not None
+    return {GUARANTEES[method], "frozen_prompt"} if learned else {GUARANTEES[method]}
+
+
+def _check_conclusion(record: Record, facts: Facts, place: str) -> None:
+    """Compute class and radius from the counts; which class an abstention was about is not recorded."""
+    if record["predicted"] is None:
+        if record["radius"] != 0:
+            raise _disagrees(place, "radius", record["radius"], 0.0)
+        return
+    classes = list(record["counts"])
+    if record["predicted"] not in classes:
+        raise _disagrees(place, "predicted", record["predicted"], " / ".join(classes))
+    chose = tuple(int(name == record["predicted"]) for name in classes)
+    counts = tuple(record["counts"].values())
+    votes = Votes(chose, counts, record["total"] - sum(counts))
+    right = radius_at_end(_plan(facts), facts["noise_level"], votes)
+    if right <= 0 or not math.isclose(record["radius"], right, rel_tol=1e-12, abs_tol=TOLERANCE):
+        raise _disagrees(place, "radius", record["radius"], right)
+
+
+def _plan(facts: Facts) -> Plan:
+    names = ("max_votes", "failure_probability", "selection_votes", "target_radius")
+    return Plan(name=facts["plan"], **{name: facts[name] for name in names})
+
+
+def _disagrees(place: str, field: str, told: object, right: object) -> CertificateError:
+    return CertificateError(
+        "{place}: {field} is {told}, but the records give {right}. It was altered or is damaged: choose another folder "
+        "for new records.",
+        place=place,
+        field=field,
+        told=told,
+        right=right,
+    )
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -372,9 +498,19 @@ def read_runs(out: Path) -> Runs:
     if not (out / RUNS).is_file():
         return {}
     runs = _parsed((out / RUNS).read_bytes(), RUNS)
-    if any(fingerprint(facts) != name or facts["version"] != RECORD_VERSION for name, facts in runs.items()):
+    if not all(_is_run(name, facts) for name, facts in runs.items()):
         raise _foreign(RUNS)
     return runs
+
+
+def _is_run(name: str, facts: Any) -> bool:
+    if not isinstance(facts, dict) or not _is_of(facts, _FACTS) or facts["method"] not in GUARANTEES:
+        return False
+    try:
+        _plan(facts)
+    except PlanError:
+        return False
+    return facts["version"] == RECORD_VERSION and fingerprint(facts) == name
 
 
 def write_runs(out: Path, runs: Runs) -> None:
@@ -384,12 +520,17 @@ def write_runs(out: Path, runs: Runs) -> None:
 
 def _parsed(data: bytes, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except ValueError:
+        value = json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         raise _foreign(place) from None
     if not isinstance(value, dict):
         raise _foreign(place)
     return value
+
+
+def _no_number(text: str) -> float:
+    """JSON has no NaN and no Infinity, though Python reads them."""
+    raise ValueError(text)
 
 
 def _foreign(place: str) -> CertificateError:

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import sys
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from psmooth.errors import PsmoothError, ScanError
 from psmooth.language import say_error, speaking
 from psmooth.links import read_voice
 from psmooth.uploads import Uploads
+from psmooth.visitors import address_of
 
 API: Final = "/gradio_api"
 UPLOAD: Final = f"{API}/upload"
@@ -129,6 +130,7 @@ class Guard:
         hosts: the names of the server.
         tools: whether the Model Context Protocol is spoken.
         most_bytes: of an upload.
+        arriving: uploads on their way, the oldest first: how each can be broken off, and the address it comes from.
     """
 
     app: ASGIApp
@@ -137,7 +139,7 @@ class Guard:
     hosts: Hosts
     tools: bool
     most_bytes: int
-    arriving: OrderedDict[int, asyncio.Timeout] = field(default_factory=OrderedDict)
+    arriving: dict[asyncio.Timeout, str] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or answer with the headers that every answer has."""
@@ -198,15 +200,15 @@ class Guard:
 
     async def _arrived(self, request: Request) -> str:
         """The word for a file that has come whole, in time and at most as large as allowed."""
+        address = address_of(request)
         try:
             async with asyncio.timeout(SECONDS_TO_UPLOAD) as patience:
-                while len(self.arriving) >= MOST_AT_ONCE:
-                    self.arriving.popitem(last=False)[1].reschedule(0)
-                self.arriving[id(patience)] = patience
+                self.arriving[patience] = address
+                self._make_room()
                 try:
                     file = await _only_file(request)
                 finally:
-                    self.arriving.pop(id(patience), None)
+                    self.arriving.pop(patience, None)
         except TimeoutError:
             raise ScanError(DISPLACED) from None
         except _TooLargeError:
@@ -216,7 +218,15 @@ class Guard:
         if (file.size or 0) > self.most_bytes:
             file.file.close()
             raise self._too_large()
-        return self.uploads.keep(file.file, file.size or 0)
+        return self.uploads.keep(file.file, file.size or 0, address)
+
+    def _make_room(self) -> None:
+        """Break off what is one too many: the oldest upload of the address that has most of them on their way."""
+        if len(self.arriving) > MOST_AT_ONCE:
+            (greediest, _), *_ = Counter(self.arriving.values()).most_common(1)
+            oldest = next(patience for patience, address in self.arriving.items() if address == greediest)
+            del self.arriving[oldest]
+            oldest.reschedule(0)
 
     def _too_large(self) -> ScanError:
         return ScanError(TOO_LARGE, megabytes=self.most_bytes // 10**6)

@@ -234,6 +234,7 @@ def _download(request: _Request, progress: Progress) -> Snapshot:
     }
     total = sum(missing.values())
     check_room(request.folder, total)  # before the first byte
+    progress(0, total)  # huggingface_hub tells of no file before ten megabytes of it are here
     large = {path: size for path, size in missing.items() if size >= _LARGE}
     for number, path in enumerate(large):
         before = sum(list(large.values())[:number])

@@ -42,6 +42,7 @@ class Visit:
 
     places: "Places"
     client: Client
+    weight: int = 0
     called: threading.Event = field(default_factory=threading.Event)
 
     def turn(self, steps: Callable[[], Generator[Step, None, None]]) -> Generator[Step | Queued, None, None]:
@@ -62,10 +63,14 @@ class Places:
         places: how many runs have the device at once.
         most: runs in here at once, waiting, fetching a model or running.
         of_a_session, of_an_address: how many of them one client may have.
+        most_bytes: what they may hold in memory together, while they wait; one address may hold three quarters of it.
     """
 
-    def __init__(self, places: int = 1, most: int = 64, of_a_session: int = 32, of_an_address: int = 48) -> None:
+    def __init__(
+        self, places: int = 1, most: int = 64, of_a_session: int = 32, of_an_address: int = 48, most_bytes: int = 2**30
+    ) -> None:
         self.most, self._of_a_session, self._of_an_address = most, of_a_session, of_an_address
+        self._most_bytes = most_bytes
         self._free = places
         self._lock = threading.Lock()
         self._here: list[Visit] = []
@@ -74,15 +79,16 @@ class Places:
         self._tickets = count()
 
     @contextmanager
-    def admitted(self, client: Client) -> Iterator[Visit]:
-        """Let a run in, until it has ended.
+    def admitted(self, client: Client, weight: int = 0) -> Iterator[Visit]:
+        """Let a run in that holds ``weight`` bytes, until it has ended.
 
         Raises:
-            BusyError: as many are here as may be, of all clients or of this one.
+            BusyError: as many are here as may be, of all clients or of this one, or they hold as much as they may.
         """
-        visit = Visit(self, client)
+        visit = Visit(self, client, weight)
         with self._lock:
             self._refuse(client)
+            self._refuse_weight(visit)
             self._here.append(visit)
         try:
             yield visit
@@ -108,6 +114,14 @@ class Places:
                 "minute or two.",
                 count=self._of_an_address,
             )
+
+    def _refuse_weight(self, visit: Visit) -> None:
+        """Scans that wait in memory fill it; one that is alone always fits."""
+        held = sum(one.weight for one in self._here)
+        own = sum(one.weight for one in self._here if one.client.address == visit.client.address)
+        too_much = held + visit.weight > self._most_bytes or own + visit.weight > 0.75 * self._most_bytes
+        if visit.weight and held and too_much:
+            raise BusyError("The runs that wait here hold as many large scans as fit. Try again in a minute or two.")
 
     def line_up(self, visit: Visit) -> None:
         """Begin to wait; a client that has nothing waiting yet comes after those that have."""

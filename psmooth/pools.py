@@ -4,6 +4,7 @@ It knows nothing about what was learned, or how. A hash shows nothing of a scan,
 tell that it was in the pool.
 """
 
+import hashlib
 from itertools import pairwise
 
 import torch
@@ -26,6 +27,11 @@ def pool_tensors(pool: frozenset[str] | None) -> dict[str, Tensor]:
         return {}
     rows = [list(bytes.fromhex(digest)) for digest in sorted(pool)]
     return {POOL: torch.tensor(rows, dtype=torch.uint8).reshape(len(rows), 32)}
+
+
+def pool_sha256(pool: frozenset[str] | None) -> str:
+    """One sha256 of a whole pool, whatever its order; "unknown" where the pool is not known."""
+    return hashlib.sha256("".join(sorted(pool)).encode()).hexdigest() if pool else "unknown"
 
 
 def read_pool(tensors: dict[str, Tensor]) -> frozenset[str] | None:

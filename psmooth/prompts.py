@@ -98,7 +98,7 @@ class PromptBank:
 
         Pixel for pixel: the same scan cut otherwise, or saved anew with losses, is another crop.
         """
-        return None if self.pool is None else crop_sha256 in self.pool
+        return crop_sha256 in self.pool if self.pool else None
 
     @property
     def origin(self) -> dict[str, str | None]:

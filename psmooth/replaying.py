@@ -22,7 +22,7 @@ from psmooth.certificate import (
     states_of,
 )
 from psmooth.certify import Contender, Order, drawn_votes, find_contenders, run_facts, tuned, use_whole_float32
-from psmooth.denoise import find_denoiser
+from psmooth.denoise import MIRROR, find_denoiser
 from psmooth.errors import CertificateError
 from psmooth.models import folder_of, load_model
 from psmooth.prompts import PromptBank
@@ -66,19 +66,21 @@ def replay(
     *,
     device: str | None = None,
     banks: Sequence[PromptBank] = (),
+    denoiser: str | None = None,
     download: Callable[[int, int], None] | None = None,
 ) -> Replay:
     """Draw the votes of a recorded run again from its seed, and look up every state that its radius rests on.
 
     Noise is bit-equal. Another machine may cast a vote in a thousand otherwise; such votes lower what is confirmed and
     excuse nothing: a recorded radius that is larger than the confirmed one is a problem. A replay adds no evidence to
-    a certificate. ``download`` is told the bytes of a model that has to be fetched, as ``load_model`` has it.
+    a certificate. ``denoiser`` is the file of a denoiser of one's own. ``download`` is told the bytes of a model that
+    has to be fetched, as ``load_model`` has it.
 
     Raises:
         CertificateError: the scan, its crop, the weights, the denoiser or the bank are not those of the record.
         PsmoothError: as ``load_model`` and ``certify`` do.
     """
-    order = _order_again(record.run, scan, device, banks, download)
+    order = _order_again(record.run, scan, device, banks, denoiser, download)
     found = _votes_again(tuned(order), record)
     confirmed = conclude(record.run, found)
     differing = _differing(record.votes, found)
@@ -91,6 +93,7 @@ def _order_again(
     scan: Scan | Crop,
     device: str | None,
     banks: Sequence[PromptBank],
+    own_denoiser: str | None,
     download: Callable[[int, int], None] | None,
 ) -> Order:
     if run.batch_size > MOST_COPIES:
@@ -109,9 +112,11 @@ def _order_again(
         )
     if crop.pixels.shape[-1] != model.input_size:  # one pixel would be spread over the model's whole picture
         raise CertificateError("preprocessing: the crop of the certificate is not of the size that the model sees.")
-    denoiser = find_denoiser(run.denoiser, folder_of(model.spec), model.revision)
-    if denoiser.sha256 != run.denoiser_sha256:
-        raise CertificateError("denoiser_sha256: the denoiser here is not that of the certificate. Fetch its file.")
+    denoiser = find_denoiser(_denoiser_name(run, own_denoiser), folder_of(model.spec), model.revision)
+    if (denoiser.id, denoiser.sha256) != (run.denoiser, run.denoiser_sha256):
+        raise CertificateError(
+            "denoiser_sha256: the denoiser here is not that of the certificate. Give its file with --denoiser."
+        )
     task = Task(run.task, run.task, "", run.class_ids, run.class_names, run.templates)
     contenders = find_contenders(model, crop, task, (run.method,), denoiser, run.noise_level, banks)
     if (contenders[run.method].bank or {}).get("sha256") != (run.bank or {}).get("sha256"):
@@ -129,6 +134,11 @@ def _order_again(
         run.seed_origin,
         int(run.batch_size),
     )
+
+
+def _denoiser_name(run: Run, own: str | None) -> str:
+    """The recorded denoiser, or the file that is given in its place; a recorded mirror stays."""
+    return run.denoiser if own is None else own + (MIRROR if run.denoiser.endswith(MIRROR) else "")
 
 
 def _recorded_rule(run: Run) -> CropRule:

@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
@@ -46,7 +46,7 @@ SECONDS_A_FRAME = 0.2
 MOST_LISTS = 100  # scans whose runs one tab remembers
 MOST_VOTES = max(views.PRECISIONS.values())
 LONGEST_NAME = 200  # characters of a repository and its revision
-MOST_BANKS = 32  # of one repository: each is a line of the menu
+MOST_BANKS = 32  # of one repository, and of a session: each is a line of the menu
 HERE = Client("", "")
 
 
@@ -67,11 +67,31 @@ log = logging.getLogger("psmooth.session")
 
 @dataclass(frozen=True, eq=False)
 class Specimen:
-    """A scan on the page, what it shows where that is known, and for a published one ``Gallery.origin_of`` it."""
+    """A scan on the page, what it shows where that is known, and for a published one ``Gallery.origin_of`` it.
 
-    scan: Scan
+    Attributes:
+        source: the scan, or the file that it is read from when it is first asked for.
+    """
+
+    source: Scan | Upload
     truth: str | None = None
     gallery: dict[str, str | None] | None = None
+
+    @cached_property
+    def scan(self) -> Scan:
+        """The scan; raises ScanError if its file has none."""
+        return take(self.source) if isinstance(self.source, Upload) else self.source
+
+    @property
+    def weight(self) -> int:
+        """Bytes in memory of a visitor's own scan; the examples are everybody's, and a file is counted as one."""
+        own = self.gallery is None and isinstance(self.source, Scan)
+        return self.scan.values.nbytes if own else 0
+
+    def let_go(self) -> None:
+        """Of the file, if there is one that was not read."""
+        if isinstance(self.source, Upload):
+            self.source.drop()
 
     @cached_property
     def identity(self) -> str:
@@ -262,16 +282,29 @@ def scenes(order: Order, client: Client = HERE) -> Generator[Scene | Download | 
 
     What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
     """
-    order.plan()  # what cannot be run waits for nothing
-    run = _scenes if order.unasked else _on_card(_scenes)
-    yield from _in_turn(client, order.model, partial(run, order))
+    yield from _ordered(order, client, _scenes if order.unasked else _on_card(_scenes))
+
+
+def _ordered(
+    order: Order, client: Client, run: Callable[[Any], Generator[Step, None, None]]
+) -> Generator[Step | Download | Queued, None, None]:
+    """A run on a scan, which is read when its turn has come: what waits holds a file, and files are bounded."""
+
+    def begun() -> Generator[Step, None, None]:
+        return run(replace(order, specimen=replace(order.specimen, source=order.specimen.scan)))
+
+    try:
+        order.plan()  # what cannot be run waits for nothing
+        yield from _in_turn(client, order.model, begun, order.specimen.weight)
+    finally:
+        order.specimen.let_go()
 
 
 def _in_turn(
-    client: Client, model: str | None, steps: Callable[[], Generator[Step, None, None]]
+    client: Client, model: str | None, steps: Callable[[], Generator[Step, None, None]], weight: int = 0
 ) -> Generator[Step | Download | Queued, None, None]:
     """Steps that need the device, and a model first; while the model comes the device is anybody's."""
-    with places.admitted(client) as visit:
+    with places.admitted(client, weight) as visit:
         yield from fetch_model(model)
         yield from visit.turn(steps)
 
@@ -315,8 +348,7 @@ def paced(
 
 def comparisons(order: Order, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
     """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
-    order.plan()
-    yield from _in_turn(client, order.model, partial(_on_card(_comparisons), order))
+    yield from _ordered(order, client, _on_card(_comparisons))
 
 
 def _comparisons(order: Order) -> Generator[Comparison, None, None]:
@@ -338,8 +370,15 @@ def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
     return True
 
 
-def hub_banks(place: str, model: str | None, task: str) -> Generator[Download | tuple[PromptBank, ...], None, None]:
+def hub_banks(
+    place: str, model: str | None, task: str, client: Client = HERE
+) -> Generator[Download | tuple[PromptBank, ...], None, None]:
     """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task, after the model has come; raises PsmoothError."""
+    with places.admitted(client):
+        yield from _hub_banks(place, model, task)
+
+
+def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download | tuple[PromptBank, ...], None, None]:
     repo, _, revision = place.strip().partition("@")
     if not repo:
         raise BankError(views.NO_REPO)
@@ -451,11 +490,15 @@ class Session:
             while len(self.lists) > MOST_LISTS:
                 del self.lists[next(iter(self.lists))]
 
+    def add_banks(self, banks: Iterable[PromptBank]) -> None:
+        """Banks join the menu, the latest last; beyond `MOST_BANKS` the oldest leave it."""
+        latest = {bank.sha256: bank for bank in banks}
+        self.banks = (*(bank for bank in self.banks if bank.sha256 not in latest), *latest.values())[-MOST_BANKS:]
+
     @property
     def weight(self) -> int:
-        """Bytes of a scan of the visitor's own; the examples are everybody's."""
-        own = self.specimen is not None and self.specimen.gallery is None
-        return self.specimen.scan.values.nbytes if self.specimen and own else 0
+        """Bytes of what the visitor brought."""
+        return self.specimen.weight if self.specimen else 0
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
@@ -483,6 +526,17 @@ class Session:
             return None
         self.begun = self.wanted
         return self.wanted
+
+
+def unread(file: Upload | None) -> Specimen:
+    """An uploaded scan that is read when its turn has come.
+
+    Raises:
+        ScanError: there is no file.
+    """
+    if file is None:
+        raise ScanError(views.NO_FILE)
+    return Specimen(file)
 
 
 def take(file: Upload | None) -> Scan:

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 import weakref
+from collections import Counter
 from typing import IO, Final
 
 from psmooth.errors import ScanError
@@ -29,12 +30,13 @@ class Upload:
 
     Attributes:
         size: bytes.
+        address: where it came from.
         since: when it came, in seconds of the monotonic clock.
         drop: closes the file at once; does nothing the second time.
     """
 
-    def __init__(self, file: IO[bytes], size: int = 0) -> None:
-        self.size, self.since, self._file = size, time.monotonic(), file
+    def __init__(self, file: IO[bytes], size: int = 0, address: str = "") -> None:
+        self.size, self.address, self.since, self._file = size, address, time.monotonic(), file
         self.drop = weakref.finalize(self, file.close)
 
     def read(self) -> bytes:
@@ -62,8 +64,9 @@ def no_upload() -> Upload:
 class Uploads:
     """All files of a process that wait to be asked for, and those that were asked for and are not read yet.
 
-    They are bounded in number and bytes. Whoever brings one too many displaces the oldest, first among those that
-    nobody has asked for: an uploader cannot keep others from uploading.
+    They are bounded in number and bytes. One too many displaces one of the address that fills most of the room, the
+    oldest, first among those that nobody has asked for: an uploader neither keeps others from uploading nor takes
+    their files away.
     """
 
     def __init__(self, most_files: int = MOST_FILES, most_bytes: int = MOST_BYTES) -> None:
@@ -72,11 +75,11 @@ class Uploads:
         self._held: weakref.WeakSet[Upload] = weakref.WeakSet()
         self._lock = threading.Lock()
 
-    def keep(self, file: IO[bytes], size: int) -> str:
-        """Keep a file; returns the word by which it can be asked for, once."""
-        upload, word = Upload(file, size), secrets.token_urlsafe(24)
+    def keep(self, file: IO[bytes], size: int, address: str = "") -> str:
+        """Keep a file that came from an address; returns the word by which it can be asked for, once."""
+        upload, word = Upload(file, size, address), secrets.token_urlsafe(24)
         with self._lock:
-            self._make_room(size)
+            self._make_room(upload)
             self._waiting[word] = upload
         return word
 
@@ -115,11 +118,20 @@ class Uploads:
         held = sorted((upload for upload in self._held if upload.drop.alive), key=lambda upload: upload.since)
         return [*self._waiting.values(), *held]
 
-    def _make_room(self, size: int) -> None:
+    def _make_room(self, newcomer: Upload) -> None:
         alive = self._alive()
-        in_use = sum(upload.size for upload in alive)
-        while alive and (len(alive) >= self.most_files or in_use + size > self.most_bytes):
-            oldest = alive.pop(0)
-            in_use -= oldest.size
-            oldest.drop()
+        while alive and not self._hold(all_files := [*alive, newcomer]):
+            filled = self._filled_by_address(all_files)
+            displaced = max(alive, key=lambda upload: filled[upload.address])  # the first of them: who came first
+            alive.remove(displaced)
+            displaced.drop()
         self._waiting = {word: upload for word, upload in self._waiting.items() if upload.drop.alive}
+
+    def _hold(self, files: list[Upload]) -> bool:
+        return len(files) <= self.most_files and sum(file.size for file in files) <= self.most_bytes
+
+    def _filled_by_address(self, files: list[Upload]) -> dict[str, float]:
+        """What share of the room each address takes, in files or in bytes."""
+        count = Counter(file.address for file in files)
+        sizes = {address: sum(file.size for file in files if file.address == address) for address in count}
+        return {one: max(count[one] / self.most_files, sizes[one] / self.most_bytes) for one in count}

@@ -356,9 +356,10 @@ _STATEMENTS: Final[dict[tuple[str, bool], str]] = {
     ("nothing", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
     "votes would give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} "
     "or abstains, except with probability {alpha}.",
-    ("nothing", True): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
-    "votes would give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} "
-    "or abstains, if the seed was chosen without knowledge of scan, prompts and model and was the only one tried.",
+    ("nothing", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give is "
+    "{name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} or abstains, except "
+    "with probability {alpha}.",
     ("prompt", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
     "votes would give with this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program "
     "again there is not covered: it tunes a new prompt and may name another class.",
@@ -443,6 +444,15 @@ GUARANTEES: Final[dict[str, tuple[str, str]]] = {
         "Unconditional",
         "The certificate holds for the classifier as it is; this bank does not say which scans it was learned on.",
     ),
+    "unknown_denoiser": (
+        "Unconditional",
+        "The certificate holds for the classifier as it is; this denoiser does not say which scans it was learned on.",
+    ),
+    "unknown_both": (
+        "Unconditional",
+        "The certificate holds for the classifier as it is; neither bank nor denoiser says which scans it was learned "
+        "on.",
+    ),
     "frozen_prompt": (
         "With this prompt frozen",
         "The prompt was tuned on this scan: the certificate holds for that prompt kept as it is, not for tuning again.",
@@ -470,8 +480,10 @@ def _reason(run: Run) -> str:
     """The row of ``GUARANTEES``; an older file does not say what its bank was learned on."""
     if run.guarantee == "frozen_prompt":
         return "frozen_learned" if _frozen_part(run) == "learned" else "frozen_prompt"
-    known = run.bank is None or run.bank.get("learned_on_scan") is not None
-    return "unconditional" if known else "unknown_bank"
+    unknown = run.bank is not None and run.bank.get("learned_on_scan") is None
+    if run.denoiser_unknown:
+        return "unknown_both" if unknown else "unknown_denoiser"
+    return "unknown_bank" if unknown else "unconditional"
 
 
 def guarantee_mark(result: Result) -> str:
@@ -479,8 +491,13 @@ def guarantee_mark(result: Result) -> str:
     return say("with this prompt frozen") if result.guarantee == "frozen_prompt" else ""
 
 
-def restart_notice(batch: int) -> str:
-    """Why the votes began again from nothing, and where the radius went that was shown before."""
+def restart_notice(batch: int, lost: bool) -> str:
+    """Why the votes began again from nothing, and where the radius went if one was shown before."""
+    if not lost:
+        return say(
+            "Memory ran out, so the run began again with fresh noise, {batch} copies at a time.",
+            batch=count_text(batch),
+        )
     return say(
         "Memory ran out, so the run began again with fresh noise, {batch} copies at a time. The radius shown before "
         "rested on votes that no longer count.",
@@ -897,7 +914,7 @@ def stage(
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
     run, state = result.run, state_of(progress, result)
-    notice = "" if progress.restarted is None else restart_notice(progress.restarted)
+    notice = "" if progress.restarted is None else restart_notice(progress.restarted, contender in progress.lost)
     selecting = state == "selecting"
     return {
         "state": state,

@@ -85,7 +85,7 @@ def comparison(step: "Comparison") -> dict[str, Any]:
         "line": _line(step),
         "fraction": step.share,
         "sentence": " ".join(filter(None, [_finding(results), _together(step), say(_CHOICE), _missing(step.missing)])),
-        "notice": "" if step.restarted is None else views.restart_notice(step.restarted),
+        "notice": "" if step.restarted is None else views.restart_notice(step.restarted, step.lost),
         "announce": _finding(results) if step.done else "",
         "groups": [_group(kind, results, order) for kind in ("unconditional", "frozen_prompt")],
         "furthest": max((_radius(result) or 0.0 for result in results.values()), default=0.0),

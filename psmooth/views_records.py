@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from psmooth import views
-from psmooth.certificate import Abstention, Certificate, Verification
+from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Verification
 from psmooth.language import say
 
 Result = Certificate | Abstention
@@ -70,11 +70,7 @@ def checked(found: Verification) -> dict[str, Any]:
                 "The bounds and the radius were computed again from the votes that the file records. That these votes "
                 "were drawn is shown by “psmooth verify --scan” alone, which draws them again."
             ),
-            say(
-                "Neither shows that the seed was fresh or that the plan was announced before the first vote; nor when, "
-                "on which device and with which versions it ran, what the licences are and where a bank or a scan was "
-                "published."
-            ),
+            say("Neither shows: {unseen}.", unseen="; ".join(say(words) for words, _ in NOT_SHOWN)),
         ]
     )
     told = views.message("idle", say("This certificate holds together."), text, say("Checked"))

@@ -10,12 +10,14 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from functools import wraps
+from ipaddress import IPv4Address, ip_address, ip_interface
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import anyio
 import gradio as gr
 from anyio.to_thread import run_sync
 from gradio.context import LocalContext
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from psmooth.places import Client
@@ -40,14 +42,21 @@ def caller() -> Client:
     return Client("", "") if request is None else Client(address_of(request), request.session_hash or "")
 
 
-def address_of(request: gr.Request) -> str:
+def address_of(request: gr.Request | Request) -> str:
     """The network address; of what proxies tell, the one thing that a visitor cannot write.
 
     A proxy on the same machine, or one in FORWARDED_ALLOW_IPS, is believed by uvicorn. A Space's own proxy adds the
-    address it was asked from at the end.
+    address it was asked from at the end. Of IPv6 addresses it is the network: whoever has one has 2^64 of them.
     """
     told = request.headers.get("x-forwarded-for", "") if os.environ.get("SPACE_ID") else ""
-    return told.rsplit(",", 1)[-1].strip() or (request.client.host if request.client else "")
+    address = told.rsplit(",", 1)[-1].strip() or (request.client.host if request.client else "")
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, IPv4Address):
+        return address
+    return str(known.ipv4_mapped or ip_interface((int(known), 64)).network)
 
 
 def in_threads(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from psmooth import _words_understand, views, views_compare, views_learn, views_records
+from psmooth.certificate import NOT_SHOWN
 from psmooth.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +50,7 @@ def _standing() -> Iterator[str]:
         yield from pair
     yield from (views.TITLE, views.NOTICE, views.NOT_PROMISED, views.UNEXPECTED, *views.PRECISIONS, "fresh", "given")
     yield from views_records._HEAD
+    yield from (words for words, _ in NOT_SHOWN)
     yield from (views_compare._IDLE, views_compare._CHOICE, views_learn._IDLE)
     yield from (views.METHOD_NAMES[method].replace(" (frozen prompt)", "") for method in views.METHOD_NAMES)
     yield from (words for words, _ in views_learn.WAY_CHOICES)

@@ -22,12 +22,13 @@ TINY_CONFIG = {
 }
 
 
-def write_tiny_model(folder: Path, text_width: int = 16) -> Path:
+def write_tiny_model(folder: Path, text_width: int = 16, layers: int = 1) -> Path:
     """A random-weight open_clip model of 32 × 32 pixels, in the format of a Hub repository."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     text = {**TINY_CONFIG["model_cfg"]["text_cfg"], "width": text_width}
-    told = {**TINY_CONFIG, "model_cfg": {**TINY_CONFIG["model_cfg"], "text_cfg": text}}
+    vision = {**TINY_CONFIG["model_cfg"]["vision_cfg"], "layers": layers}
+    told = {**TINY_CONFIG, "model_cfg": {**TINY_CONFIG["model_cfg"], "text_cfg": text, "vision_cfg": vision}}
     network = open_clip.CLIP(**told["model_cfg"])
     save_file(
         {key: value.contiguous() for key, value in network.state_dict().items()}, folder / "open_clip_model.safetensors"
@@ -39,6 +40,18 @@ def write_tiny_model(folder: Path, text_width: int = 16) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def slow_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of many layers: a run of many votes does not end by itself while a test looks at it."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "slow", layers=24)
+
+
+@pytest.fixture(scope="session")
+def models_served(tiny_model_folder: Path, slow_model_folder: Path) -> str:
+    """The menu of the served page, as in PSMOOTH_MODELS."""
+    return f"local-dir:{tiny_model_folder};local-dir:{slow_model_folder}"
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ It knows nothing about psmooth beyond the names of the page's events.
 import json
 import secrets
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
@@ -101,6 +102,14 @@ class Visitor:
 def last_of(messages: Iterator[Message]) -> Message:
     """The message with which a run has ended."""
     return next(message for message in messages if message["msg"] == "process_completed")
+
+
+def soon(happens: Callable[[], bool]) -> bool:
+    """Whether it happens, where the server does it just after its answer."""
+    deadline = time.monotonic() + PATIENCE
+    while not happens() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return happens()
 
 
 def is_step(message: Message) -> bool:

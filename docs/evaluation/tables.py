@@ -139,7 +139,8 @@ Class-balanced certified accuracy on real `test` scans, {votes:,} votes after {s
 often, among those with one, the class predicted most often is predicted: 1 is a constant predictor. Rows marked
 **frozen prompt** are of another kind: their prompt was tuned on the scan, and the radius holds for that prompt frozen.
 Behind *learned-mirror* a vote is cast on the mean embedding of a noisy copy and its mirror image, for twice the time.
-A small σ certifies no large radius, however the votes fall: there 0.00 says nothing of the method.
+A small σ certifies no large radius, however the votes fall: there 0.00 says nothing of the method. A radius is that of
+the one look at the announced end; a certificate may show a slightly larger one, of a look before.
 
 In brackets stands the 95 % interval, over scans, of a mean whose classes weigh the same: that of Clopper and Pearson
 for as many scans as there are classes times scans of the scarcest class, and for a mean over tasks the like of tasks.
@@ -148,9 +149,10 @@ It covers at least as often as it says for every difficulty of the classes that 
 
 `run.py FOLDER` makes the records, `run.py FOLDER 10000 0` those of every scan with ten times the votes, in a folder of
 their own; `tables.py` makes this page. Every record names its run, and `runs.json` beside it states what that was made
-with: model, bank, denoiser, prompts, votes, α, seed, crop, and how scans were drawn. `check.py FOLDER` casts the votes
-of a few records again and compares. The first records were written without their run, which was added afterwards from
-the models, banks and denoisers that ship: `check.py` is how that can be seen to be true.
+with: model, bank and what it was learned on, denoiser, prompts, votes, α, seed, crop, and how scans were drawn.
+`check.py FOLDER` casts the votes of a few records again and compares. The first records were written without their
+run, which was added afterwards from the models, banks and denoisers that ship, and so was what the banks were learned
+on: `check.py` is how that can be seen to be true.
 """
 
 

@@ -13,8 +13,8 @@ from tests.serving import Server, serve
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model_folder: Path) -> Server:
-    return serve(f"local-dir:{tiny_model_folder}")
+def server(models_served: str) -> Server:
+    return serve(models_served)
 
 
 @pytest.fixture(scope="session")

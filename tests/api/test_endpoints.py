@@ -139,13 +139,14 @@ def test_a_noise_level_off_the_slider_is_refused(client: Client, scan_file: Path
         submit(client, scan_file, noise_level=0).result(timeout=60)
 
 
-def test_a_cancelled_run_leaves_the_device_free(client: Client, scan_file: Path) -> None:
-    long = submit(client, scan_file, votes=100_000)
-    deadline = time.monotonic() + 30
-    while not long.outputs() and time.monotonic() < deadline:
+def test_a_cancelled_run_leaves_the_device_free(client: Client, scan_file: Path, slow_model_folder: Path) -> None:
+    long = submit(client, scan_file, model=f"local-dir:{slow_model_folder}", votes=100_000)
+    deadline = time.monotonic() + 60
+    while not any("votes" in step for step in long.outputs()) and time.monotonic() < deadline:
         time.sleep(0.05)
     long.cancel()
     assert submit(client, scan_file, votes=100).result(timeout=60)["certificate"]["total"] == 100
+    assert long.outputs()[-1]["votes"] < 100_000
 
 
 def test_no_upload_stays_on_the_disk_and_no_file_name_in_the_log(

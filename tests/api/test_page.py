@@ -501,3 +501,32 @@ def test_what_the_page_needs_lies_on_this_machine() -> None:
     assert all(path.is_file() for path in app.static_files().values())
     for text in (app.head(), app.first_picture()):
         assert "http" not in text.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize(
+    ("asked_from", "told", "address"),
+    [
+        ("192.0.2.7", "198.51.100.9", "192.0.2.7"),
+        ("2001:db8:1:2:3::9", "", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "", "192.0.2.7"),
+        ("testclient", "", "testclient"),
+    ],
+)
+def test_an_address_is_what_a_visitor_cannot_choose(asked_from: str, told: str, address: str) -> None:
+    headers = {"x-forwarded-for": told} if told else {}
+    request = SimpleNamespace(headers=headers, client=SimpleNamespace(host=asked_from))
+    assert visitors.address_of(request) == address  # type: ignore[arg-type]
+
+
+def test_behind_the_proxy_of_a_space_the_address_is_the_one_that_it_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_ID", "somebody/psmooth")
+    headers = {"x-forwarded-for": "10.9.9.9, 192.0.2.7"}
+    request = SimpleNamespace(headers=headers, client=SimpleNamespace(host="10.0.0.1"))
+    assert visitors.address_of(request) == "192.0.2.7"  # type: ignore[arg-type]
+
+
+def test_a_session_keeps_the_latest_banks() -> None:
+    visitor, banks = app.Session(), [SimpleNamespace(sha256=str(number)) for number in range(100)]
+    visitor.add_banks(banks[:60])  # type: ignore[arg-type]
+    visitor.add_banks([banks[30], banks[70]])  # type: ignore[arg-type]
+    assert [bank.sha256 for bank in visitor.banks] == [*map(str, [28, 29, *range(31, 60)]), "30", "70"][-32:]

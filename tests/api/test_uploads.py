@@ -1,11 +1,13 @@
 """What becomes of a file that a client brings, or pretends to bring, to the served page."""
 
+import io
 import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,12 @@ import pytest
 from gradio_client import Client, handle_file
 
 import app
+from psmooth import places, session
 from psmooth.intake import Intake
-from psmooth.uploads import GONE
+from psmooth.scans import open_scan
+from psmooth.uploads import GONE, Upload
 from tests.serving import ROOT, _free_port
+from tests.visitor import soon
 
 OPEN = {
     "GET /", "HEAD /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
@@ -69,6 +74,11 @@ def home(tiny_model_folder: Path) -> Iterator[Home]:
         served.get_blocks().close(verbose=False)
 
 
+def endless() -> Generator[None, None, None]:
+    while True:
+        yield
+
+
 def meant(path: str) -> dict[str, Any]:
     """A file as Gradio's clients name it."""
     return {"path": path, "url": path, "orig_name": "jane-doe-1970.png", "meta": {"_type": "gradio.FileData"}}
@@ -116,7 +126,7 @@ def test_no_other_input_makes_the_server_fetch_or_copy_a_file(home: Home) -> Non
         assert GONE in home.outcome(home.ask(meant(address)))
         with pytest.raises(TimeoutError):
             listener.accept()
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 # --- how long a file lives
@@ -132,18 +142,36 @@ def test_a_file_is_held_while_its_run_waits_and_gone_when_that_is_called_off(hom
         home.cancel(waiting)
     finally:
         home.cancel(long)
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 def test_a_full_queue_and_a_refusal_leave_no_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     word = home.uploaded(b"no picture")
     assert "PNG" in home.outcome(home.ask(meant(word)))
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
     word = home.uploaded(b"no picture")
     with monkeypatch.context() as full:
         full.setattr(home.page._queue, "max_size", 0)
         assert home.ask(meant(word)).status_code == 503
-    assert len(home.page.uploads) == 0
+    assert soon(lambda: len(home.page.uploads) == 0)
+
+
+def test_a_run_that_waits_holds_its_file_alone(home: Home, scan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan is read when its turn has come, and never where the run was called off before."""
+    read: list[bytes] = []
+    monkeypatch.setattr(session, "open_scan", lambda content: read.append(content) or open_scan(content))
+    content, asked = scan_file.read_bytes(), (home.model, "blood_cells", "", "", 0.25, 100, 0, 0, 0, "template", "none")
+    with session.places.admitted(places.Client("holder", "")) as visit, closing(visit.turn(endless)) as held:
+        next(held)
+        uploads = [Upload(io.BytesIO(content), len(content)) for _ in range(3)]
+        runs = [app.certify_file(upload, *asked) for upload in uploads]
+        assert ["queued" in {next(run)["state"] for _ in range(3)} for run in runs] == [True] * 3
+        assert read == []
+        runs[0].close()
+        assert [upload.drop.alive for upload in uploads] == [False, True, True]
+    assert [list(run)[-1]["certificate"] is not None for run in runs[1:]] == [True, True]
+    assert read == [content] * 2
+    assert not any(upload.drop.alive for upload in uploads)
 
 
 def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.serving import Server, serve
 
@@ -28,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=60_000)  # a bound for what never comes, not for how fast it comes
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -35,8 +36,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model_folder: Path) -> Server:
-    return serve(f"local-dir:{tiny_model_folder}")
+def server(models_served: str) -> Server:
+    return serve(models_served)
 
 
 class Watched:
@@ -83,4 +84,25 @@ def page(watched: Watched) -> Page:
     return page
 
 
+def fits(page: Page, width: int, height: int = 800) -> None:
+    """At that width, nothing needs sideways scrolling: from the widest to the narrowest, everything has to give way."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("width => innerWidth === width && document.documentElement.scrollWidth <= width", arg=width)
+
+
+def choose_model(page: Page, name: str) -> None:
+    """A model of the menu."""
+    page.click("#ps-question-card input[aria-label='Med-VLM']")
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def start_long_run(page: Page) -> None:
+    """A run that does not end by itself while a test looks; it has begun to count."""
+    choose_model(page, "slow")
+    page.click("#ps-precision label:has-text('publication')")
+    page.click("#ps-certify")
+    page.wait_for_selector(COUNTING)
+
+
+COUNTING = ".ps-stage[data-state=estimating]"
 OVER = ".ps-stage:is([data-state=certified], [data-state=abstained])"

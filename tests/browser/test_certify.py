@@ -11,12 +11,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth.certificate import read_certificate, verify
-from tests.browser.conftest import OVER, Watched
+from tests.browser.conftest import COUNTING, OVER, Watched, choose_model, fits, start_long_run
 from tests.serving import Server
 
 EVIL = "<img src=x onerror=window.hacked=1>"
-LONG = "#ps-precision label:has-text('publication')"
-COUNTING = ".ps-stage[data-state=estimating]"
 
 
 def headline(page: Page) -> str:
@@ -25,12 +23,6 @@ def headline(page: Page) -> str:
 
 def line(page: Page) -> str:
     return page.inner_text(".ps-stage .ps-line")
-
-
-def start_long_run(page: Page) -> None:
-    page.click(LONG)
-    page.click("#ps-certify")
-    page.wait_for_selector(COUNTING)
 
 
 def download(page: Page, folder: Path) -> Path:
@@ -136,9 +128,7 @@ def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, bro
 
 def test_another_model_in_the_middle_of_a_run_takes_over(page: Page, tmp_path: Path) -> None:
     start_long_run(page)
-    box = page.locator("#ps-question-card input[aria-label='Med-VLM']")
-    box.click()
-    page.get_by_role("option", name="pocket", exact=True).click()
+    choose_model(page, "pocket")
     page.click("#ps-precision label:has-text('quick')")
     page.click("#ps-certify")
     page.wait_for_function("document.querySelector('.ps-facts').textContent.includes('pocket @')")
@@ -150,7 +140,9 @@ def test_a_lost_connection_leaves_the_computer_free(browser: Browser, server: Se
     lost = browser.new_page()
     lost.goto(server.url)
     lost.wait_for_selector(OVER, timeout=60_000)
-    start_long_run(lost)
+    lost.click("#ps-precision label:has-text('publication')")
+    lost.click("#ps-certify")
+    lost.wait_for_selector(COUNTING)
     lost.context.set_offline(True)
     other = browser.new_page()
     other.goto(server.url)
@@ -177,8 +169,9 @@ def test_what_ends_a_run_in_the_middle_is_not_painted_over_by_its_last_step(page
         (lambda: upload(page, "notes.txt", b"no scan"), "That did not work."),
         (lambda: page.click("#ps-clear"), "No scan yet."),
     ):
+        page.click("#ps-precision label:has-text('quick')")
         page.click(".ps-picker button:nth-child(1)")
-        page.wait_for_selector(".ps-stage[data-state=certified]")
+        page.wait_for_selector(OVER)
         start_long_run(page)
         end()
         expect(page.locator("h2.ps-headline")).to_have_text(said)
@@ -297,22 +290,10 @@ def test_dark_is_dark_and_the_button_changes_it(page: Page) -> None:
     page.wait_for_function(f"{bar} == getComputedStyle(document.body).getPropertyValue('--ps-accent').trim()")
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
-def test_no_width_needs_sideways_scrolling(browser: Browser, server: Server, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 800})
-    page.goto(server.url)
-    page.wait_for_selector(OVER)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.close()
-
-
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1320, 860), (1920, 1080)])
-def test_the_radius_and_the_button_are_seen_without_scrolling(
-    browser: Browser, server: Server, width: int, height: int
-) -> None:
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.goto(server.url)
-    page.wait_for_selector(OVER)
-    for part in (".ps-radius b", "#ps-certify"):
-        expect(page.locator(part)).to_be_in_viewport(ratio=1)
-    page.close()
+def test_the_radius_and_the_button_are_seen_without_scrolling_and_no_width_needs_it_sideways(page: Page) -> None:
+    for width, height in ((1920, 1080), (1320, 860), (1280, 720)):
+        fits(page, width, height)
+        for part in (".ps-radius b", "#ps-certify"):
+            expect(page.locator(part)).to_be_in_viewport(ratio=1)
+    for width in (768, 360):
+        fits(page, width)

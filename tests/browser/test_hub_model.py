@@ -45,14 +45,14 @@ def test_a_model_of_the_hub_comes_with_its_bytes_and_is_pinned_in_the_certificat
     page = browser.new_page()
     page.goto(hub_page.url)
     page.wait_for_selector(OVER, timeout=60_000)
-    hub.pause = 0.25
+    hub.pause = 2.0
     choose_model(page, f"hf-hub:{REPO}")
     page.click("#ps-certify")
-    expect(page.locator(".ps-stage .ps-line")).to_contain_text("Downloading", timeout=30_000)
-    assert " MB of " in page.inner_text(".ps-stage .ps-line")
+    expect(page.locator(".ps-stage .ps-line")).to_contain_text("Downloading", timeout=60_000)
+    expect(page.locator(".ps-stage .ps-line")).to_contain_text(" MB of ", timeout=60_000)
+    hub.hurry.set()
     page.wait_for_selector(".ps-stage[data-state=estimating]," + OVER, timeout=60_000)
     page.wait_for_selector(OVER)
-    hub.pause = 0.0
     commit = hub.commit(REPO)
     assert commit[:8] in page.inner_text(".ps-facts")
     with page.expect_download() as waiting:

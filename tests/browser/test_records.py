@@ -52,7 +52,7 @@ def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:
         for phase, ended in (("selection", "running"), ("estimation", "running"), ("done", "complete"))
     ]
     notice = page.locator("#again .ps-verdict .ps-restart")
-    said = views.restart_notice(16)
+    said = views.restart_notice(16, True)
     page.evaluate(MOUNT, [{**steps[0], "notice": said}, views.PAGE_WORDS, views.BUDGET_WORDS])
     expect(notice).to_be_visible()
     for step in steps:

@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import OVER
+from tests.browser.conftest import OVER, start_long_run
 from tests.serving import Server
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,7 @@ def main_thread(trace: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def traced_run(browser: Browser, page: Page) -> list[dict[str, Any]]:
     """A run, from the first votes that were counted to its end, which is Stop once it has been drawn often enough."""
-    page.click("#ps-precision label:has-text('publication')")
-    page.click("#ps-certify")
-    page.wait_for_selector(".ps-stage[data-state=estimating]")
+    start_long_run(page)
     page.evaluate("window.steps.length = window.longTasks.length = 0")
     browser.start_tracing(page=page, categories=CATEGORIES)
     page.wait_for_function(f"window.steps.length >= {STEPS}")

@@ -25,21 +25,27 @@ def shipped() -> Server:
     return serve("")
 
 
-@pytest.fixture
-def newcomer(browser: Browser, shipped: Server) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def opened(browser: Browser, shipped: Server) -> Iterator[Page]:
     """Opens the page and waits for nothing more than the first verdict."""
     context = browser.new_context(viewport={"width": 1320, "height": 860}, accept_downloads=True)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=shipped.url)
     page = context.new_page()
     watched = Watched(page, shipped.url)
     page.set_default_timeout(180_000)
-    expect.set_options(timeout=60_000)
     page.goto(shipped.url)
     wait_for_the_verdict(page)
     yield page
     context.close()
-    expect.set_options(timeout=5_000)
     assert watched.wrong == []
+
+
+@pytest.fixture
+def newcomer(opened: Page) -> Page:
+    """The page with the last verdict that came; nothing lies over it."""
+    opened.keyboard.press("Escape")
+    opened.get_by_role("link", name="Certify").click()
+    return opened
 
 
 def button(page: Page, name: str) -> Locator:
@@ -64,21 +70,6 @@ def my_scan(folder: Path) -> Path:
     return path
 
 
-def test_certify_my_scan(newcomer: Page, tmp_path: Path) -> None:
-    with newcomer.expect_file_chooser() as choosing:
-        button(newcomer, "Upload a scan").click()
-    choosing.value.set_files(my_scan(tmp_path))
-    wait_for_another_verdict(newcomer)
-    expect(newcomer.get_by_text("120 × 96, 8-bit RGB")).to_be_visible()
-    with newcomer.expect_download() as waiting:
-        button(newcomer, "Certificate").click()
-    path = tmp_path / waiting.value.suggested_filename
-    waiting.value.save_as(path)
-    checked = verify(path)
-    assert checked.ok, checked.problems
-    assert "my scan" not in path.read_text("utf-8")
-
-
 def test_find_out_what_the_number_means(newcomer: Page) -> None:
     verdict = newcomer.get_by_role("heading", name=HOLDS)
     radius = (re.findall(r"\d\.\d+", verdict.inner_text()))[-1]
@@ -98,6 +89,42 @@ def test_find_out_what_the_number_means(newcomer: Page) -> None:
         newcomer.keyboard.press("ArrowRight")
     expect(newcomer.get_by_role("dialog").get_by_role("heading")).to_have_text("What it does not promise")
     expect(newcomer.get_by_text("It does not say that the answer is right. Compression")).to_be_visible()
+
+
+def test_teach_it_in_five_minutes(newcomer: Page) -> None:
+    newcomer.get_by_role("link", name="Understand").click()
+    card = newcomer.get_by_role("region", name="From votes to a radius")
+    share = card.get_by_label("True share of votes p")
+    before = card.inner_text()
+    share.press("PageDown")
+    expect(share).not_to_have_value("0.9")
+    expect(card).not_to_contain_text(before)
+    for title in ("A boundary, smoothed", "Why an ordinary bound may not be re-read"):
+        newcomer.get_by_role("region", name=title).scroll_into_view_if_needed()
+        expect(newcomer.get_by_role("heading", name=title)).to_be_in_viewport()
+    newcomer.get_by_role("link", name="Certify").click()
+    button(newcomer, "Explain this in six steps").click()
+    told = newcomer.get_by_role("dialog")
+    for title in ("A scan", "Noise", "Votes", "A bound", "A radius", "What it does not promise"):
+        expect(told.get_by_role("heading")).to_have_text(title)
+        newcomer.keyboard.press("ArrowRight")
+    button(newcomer, "End").click()
+    expect(told).to_be_hidden()
+
+
+def test_certify_my_scan(newcomer: Page, tmp_path: Path) -> None:
+    with newcomer.expect_file_chooser() as choosing:
+        button(newcomer, "Upload a scan").click()
+    choosing.value.set_files(my_scan(tmp_path))
+    wait_for_another_verdict(newcomer)
+    expect(newcomer.get_by_text("120 × 96, 8-bit RGB")).to_be_visible()
+    with newcomer.expect_download() as waiting:
+        button(newcomer, "Certificate").click()
+    path = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    checked = verify(path)
+    assert checked.ok, checked.problems
+    assert "my scan" not in path.read_text("utf-8")
 
 
 def test_compare_methods(newcomer: Page) -> None:
@@ -131,24 +158,3 @@ def test_share_what_i_see(newcomer: Page, browser: Browser) -> None:
 
 def value_of(page: Page, name: str) -> str:
     return page.get_by_label(name, exact=True).first.input_value()
-
-
-def test_teach_it_in_five_minutes(newcomer: Page) -> None:
-    newcomer.get_by_role("link", name="Understand").click()
-    card = newcomer.get_by_role("region", name="From votes to a radius")
-    share = card.get_by_label("True share of votes p")
-    before = card.inner_text()
-    share.press("PageDown")
-    expect(share).not_to_have_value("0.9")
-    expect(card).not_to_contain_text(before)
-    for title in ("A boundary, smoothed", "Why an ordinary bound may not be re-read"):
-        newcomer.get_by_role("region", name=title).scroll_into_view_if_needed()
-        expect(newcomer.get_by_role("heading", name=title)).to_be_in_viewport()
-    newcomer.get_by_role("link", name="Certify").click()
-    button(newcomer, "Explain this in six steps").click()
-    told = newcomer.get_by_role("dialog")
-    for title in ("A scan", "Noise", "Votes", "A bound", "A radius", "What it does not promise"):
-        expect(told.get_by_role("heading")).to_have_text(title)
-        newcomer.keyboard.press("ArrowRight")
-    button(newcomer, "End").click()
-    expect(told).to_be_hidden()

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from psmooth import views
 from psmooth.resources import resource
 from psmooth.tasks import TASKS
-from tests.browser.conftest import OVER, Watched
+from tests.browser.conftest import OVER, Watched, start_long_run
 from tests.serving import Server
 
 RECORDED: dict[str, Any] = json.loads(resource("assets", "recording.json").read_text("utf-8"))
@@ -32,20 +32,17 @@ def first(browser: Browser, server: Server) -> Iterator[Page]:
         page.close()
 
 
-def take_the_computer(page: Page) -> None:
-    page.click("#ps-precision label:has-text('publication')")
-    page.click("#ps-certify")
-    page.wait_for_selector(".ps-stage[data-state=estimating]")
-
-
 def wait_in_line(page: Page, first: Page) -> None:
-    take_the_computer(first)
+    start_long_run(first)
     page.click("#ps-certify")
     page.wait_for_selector(".ps-recording")
 
 
+SHOWN = "document.querySelector('.ps-recording-run p b')"
+
+
 def shown_radius(page: Page) -> str:
-    return page.inner_text(".ps-recording-run p b")
+    return page.evaluate(f"{SHOWN}.innerText")
 
 
 def test_the_recording_is_a_real_run_without_a_certificate() -> None:
@@ -75,12 +72,11 @@ def test_who_waits_sees_a_recording_with_its_name_and_then_the_own_run(page: Pag
     expect(page.locator(".ps-recording-label b")).to_have_text("Recording")
     expect(page.locator(".ps-stage .ps-line")).to_contain_text("Queued · place 1")
     radii = {step["radius"]["text"] for step in RECORDED["steps"]}
-    seen = set()
-    for _ in range(12):
-        seen.add(shown_radius(page))
-        page.wait_for_timeout(300)
-    assert len(seen) > 2, "It moves."
-    assert seen <= radii
+    seen = [shown_radius(page)]
+    for _ in range(2):
+        page.wait_for_function(f"seen => !seen.includes({SHOWN}.innerText)", arg=seen)  # it moves
+        seen.append(shown_radius(page))
+    assert set(seen) <= radii
     first.close()
     page.wait_for_selector(BEGUN)
     expect(page.locator(".ps-recording")).to_have_count(0)

@@ -102,10 +102,11 @@ def test_a_bank_keeps_its_pool_and_one_without_does_not_claim_to_know(tmp_path: 
     saved = replace(bank, pool=pool).save(tmp_path / "known.safetensors")
     assert (saved.pool, load_bank(tmp_path / "known.safetensors").pool) == (pool, pool)
     assert [saved.learned_on(digest) for digest in digests] == [True] * 30 + [False] * 10
-    assert replace(bank, pool=frozenset()).save(tmp_path / "empty.safetensors").learned_on(digests[0]) is False
-    unknown = replace(bank, pool=None).save(tmp_path / "unknown.safetensors")
-    assert (unknown.pool, unknown.learned_on(digests[0])) == (None, None)
-    assert saved.origin.keys() == unknown.origin.keys() == {"id", "revision", "sha256", "licence"}
+    # A bank was learned on something: one whose list is empty knows as little as one without, in memory and in a file.
+    for name, unknown in (("empty", replace(bank, pool=frozenset())), ("unknown", replace(bank, pool=None))):
+        saved_unknown = unknown.save(tmp_path / f"{name}.safetensors")
+        assert (saved_unknown.pool, saved_unknown.learned_on(digests[0]), unknown.learned_on(digests[0])) == (None,) * 3
+    assert saved.origin.keys() == bank.origin.keys() == {"id", "revision", "sha256", "licence"}
 
 
 def numbered(rows: int) -> torch.Tensor:

@@ -481,7 +481,13 @@ def make_records() -> dict[str, Certificate | Abstention]:
 
 
 RECORDS = make_records()
-OPTIONAL = {"gallery", "first_seed", "denoiser_learned_on_scan", "invalid_selection"}  # files of before lack them
+OPTIONAL = {
+    "gallery",
+    "first_seed",
+    "attempts_before",
+    "denoiser_learned_on_scan",
+    "invalid_selection",
+}  # files of before lack them
 SCHEMA = json.loads(resource("assets", "certificate.schema.json").read_text(encoding="utf-8"))
 
 
@@ -621,7 +627,10 @@ ALTERATIONS: list[Alteration] = [
     ("seed", "0123456789abcdef0123456789abcdef\n", {"seed"}),
     ("seed_origin", "given", {"caveats"}),
     ("first_seed", "12", {"first_seed"}),
-    ("first_seed", "0" * 32, {"caveats"}),
+    ("first_seed", "0" * 32, {"attempts_before"}),
+    ("attempts_before", 1, {"attempts_before"}),
+    ("attempts_before", -1, {"attempts_before"}),
+    ("denoiser_sha256", "e" * 64, {"caveats"}),
     ("invalid_selection", 1, {"selection"}),
     ("invalid_selection", -1, {"invalid_selection"}),
     ("denoiser_learned_on_scan", True, {"guarantee"}),
@@ -651,7 +660,6 @@ ALTERATIONS: list[Alteration] = [
 # What enters no formula can be replaced by something of the same form; only sampling again would show it.
 UNSEEN: list[tuple[str, Any]] = [
     ("denoiser", "gaussian"),
-    ("denoiser_sha256", "e" * 64),
     ("task", "chest_xray"),
     ("class_names", lambda names: [name.upper() for name in names]),
     ("templates", ["a photograph of {}."]),

@@ -252,9 +252,29 @@ def test_out_of_memory_begins_afresh_with_half_the_batch_and_says_so_to_the_end(
     assert (final.batch_size, looks[-1].restarted, results[-1].votes.total) == (16, 16, 200)
     assert final.seed != first.seed, "fresh noise"
     assert (first.first_seed, final.first_seed) == (None, first.seed)
+    assert (first.attempts_before, final.attempts_before) == (0, 2)
+    assert {look.lost for look in looks} == {frozenset()}, "it failed at once, so no radius was shown"
     assert final.seed_origin == ("fresh" if seed is None else "given")
     assert (BEGAN_AGAIN in first.caveats, BEGAN_AGAIN in final.caveats) == (False, True)
     assert verify(results[-1].to_json()).ok
+
+
+def test_a_radius_that_went_away_with_a_restart_is_remembered_by_its_contender(grey, monkeypatch):
+    def one_that_fails_late(order):
+        steps = whole(order)
+        for look in steps:
+            yield look
+            if order.restarted is None and look.phase == "estimation":
+                raise MemoryError
+
+    whole = engine._run
+    monkeypatch.setattr(engine, "_run", one_that_fails_late)
+    monkeypatch.setattr(engine, "_SECONDS_BETWEEN_LOOKS", 0)
+    looks = run(Oracle((PLACE + 0.3,)), grey, plan=Plan(max_votes=400), batch_size=64)
+    shown = [isinstance(look.results["template"], Certificate) for look in looks if look.restarted is None]
+    assert any(shown)
+    assert {look.lost for look in looks if look.restarted is None} == {frozenset()}
+    assert {look.lost for look in looks if look.restarted == 32} == {frozenset({"template"})}
 
 
 def test_memory_for_not_even_one_copy_is_told_in_words(grey):

@@ -465,6 +465,47 @@ def test_verify_runs_the_votes_again(
     _refused(psmooth_command("verify", certificate_path, "--scan", "none.png"), "no file")
 
 
+def test_a_record_that_claims_less_than_its_replay_is_not_said_to_be_confirmed_as_that(
+    certificate_path: Path, psmooth_command: Command, scan_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = read_certificate(certificate_path)
+
+    def concluded(*counts: int) -> Any:
+        votes = advance(replace(record.votes, counts=(0, 0, 0), best=()), counts, 0, record.run)
+        return conclude(record.run, replace(votes, ended="complete"))
+
+    silent, weak, strong = concluded(500, 499, 1), concluded(700, 299, 1), concluded(701, 298, 1)
+    assert silent.verdict == "abstained"
+    for told, confirmed, words in (
+        (silent, weak, "The record abstained and so claims no more than is confirmed."),
+        (weak, strong, f"The record states the radius {views.radius_text(weak.radius)} and so claims no more"),
+        (weak, weak, "The votes drawn again confirm it:"),
+        (silent, silent, "The votes drawn again confirm it:"),
+    ):
+        told.save(tmp_path / "told.json")
+        monkeypatch.setattr("psmooth.replaying.replay", lambda *_, of=confirmed, **__: Replay(of, 1_064, 1, ()))
+        code, out, _ = psmooth_command("verify", tmp_path / "told.json", "--scan", scan_path)
+        assert code == 0
+        assert words in out
+        assert ("confirm it" in out) == (told is confirmed)
+        assert views.verdict_sentence(confirmed) in out
+
+
+def test_verify_takes_a_denoiser_of_ones_own(
+    certificate_path: Path, psmooth_command: Command, scan_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def replay(record: Any, _: Any, **options: Any) -> Replay:
+        asked.update(options)
+        return Replay(record, 1_064, 0, ())
+
+    monkeypatch.setattr("psmooth.replaying.replay", replay)
+    for words, wanted in (([], None), (["--denoiser", "mine.safetensors"], "mine.safetensors")):
+        assert psmooth_command("verify", certificate_path, "--scan", scan_path, *words)[0] == 0
+        assert asked["denoiser"] == wanted
+
+
 def test_verify_says_what_kind_of_guarantee_a_radius_has(
     certificate_path: Path, psmooth_command: Command, tmp_path: Path
 ) -> None:

@@ -74,8 +74,8 @@ def test_what_is_shown_side_by_side_says_its_joint_chance_and_joins_the_list(tin
     assert {one.votes.ended for one in middle.outcomes()} <= {"complete", "stopped"}
     assert all(one.votes.total for one in middle.outcomes())
     assert views_compare.comparison(steps[-1])["notice"] == ""
-    again = replace(steps[-1], restarted=4)
-    assert views_compare.comparison(again)["notice"] == views.restart_notice(4)
+    again = replace(steps[-1], restarted=4, lost=True)
+    assert views_compare.comparison(again)["notice"] == views.restart_notice(4, True)
 
 
 def test_levels_drawn_with_another_number_of_votes_are_marked(tiny_model: MedVLM, crop: Crop) -> None:

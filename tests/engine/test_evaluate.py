@@ -1,5 +1,6 @@
 """Evaluation: what a record is taken for, files that cannot be read, runs that are killed, curves and tables."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +19,18 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import beta, norm
 
 from psmooth import views
 from psmooth.__main__ import main
-from psmooth.certificate import Plan
+from psmooth.certificate import Plan, guarantee_of
 from psmooth.denoise import without_mirror
-from psmooth.errors import CertificateError, ScanError
+from psmooth.errors import CertificateError, PlanError, ScanError
 from psmooth.evaluate import (
     RUNS,
     Study,
     announced,
-    bank_sha256,
+    bank_facts,
     certified_curve,
     evaluate,
     fingerprint,
@@ -41,6 +45,7 @@ from psmooth.evaluate import (
 )
 from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
+from psmooth.pools import pool_of
 from psmooth.prompts import PromptBank, load_bank
 from psmooth.tasks import TASKS
 
@@ -129,6 +134,13 @@ TASK = TASKS["oral_histology"]
 STUDY = Study(TASK, ("template",), ("none",), (0.25,), Plan(max_votes=32))
 
 
+def probe(model: MedVLM, pool: frozenset[str] | None = None) -> PromptBank:
+    """A probe for the model, whose vectors are made up."""
+    ships = load_bank(ROOT / "prompts" / "pocket-oral_histology-linear_probe-none.safetensors")
+    facts = replace(ships.facts, model_revision=model.revision, noise_levels=(0.25,))
+    return PromptBank(facts, torch.eye(2, 16), pool=pool)
+
+
 def done(model: MedVLM, study: Study, files: list[tuple[Path, str]], out: Path) -> list[dict[str, Any]]:
     for _ in evaluate(model, files, study, out):
         pass
@@ -192,6 +204,27 @@ def test_a_bank_is_what_votes_depend_on_and_not_what_its_file_says_beside(tiny_m
     assert names["first"] == names["scored"] != names["other"]
 
 
+def test_a_bank_learned_on_the_scan_makes_records_of_its_own(folder: Path, tiny_model: MedVLM, tmp_path: Path) -> None:
+    """The votes are those of the same vectors; what they prove is not, so no record of one is taken for the other's."""
+    files = labelled_files(folder, TASK)[:1]
+    learned, elsewhere = pool_of(read_crops(tiny_model, [files[0][0]])), frozenset({"0" * 64})
+    study, guarantees, runs = replace(STUDY, methods=("linear_probe",)), [], set()
+    for place, pool in enumerate((elsewhere, learned, None, learned | elsewhere)):
+        bank = probe(tiny_model, pool=pool).save(tmp_path / f"{place}.safetensors")
+        for _ in evaluate(tiny_model, files, study, tmp_path / "out", (bank,)):
+            pass
+        made = whole_records(tmp_path / "out" / "records.jsonl")[-1]
+        guarantees.append(made["guarantee"])
+        runs.add(made["run"])
+    assert guarantees == ["unconditional", "frozen_prompt", "unconditional", "frozen_prompt"]
+    assert len(runs) == 4
+    told = [facts["bank_pool"] for facts in read_runs(tmp_path / "out").values()]
+    assert told == [hashlib.sha256(text.encode()).hexdigest() for text in ("0" * 64, *learned)] + [
+        "unknown",
+        hashlib.sha256("".join(sorted(learned | elsewhere)).encode()).hexdigest(),
+    ]
+
+
 def test_what_this_version_has_not_written_is_refused_by_its_line(
     folder: Path, tiny_model: MedVLM, tmp_path: Path
 ) -> None:
@@ -225,13 +258,196 @@ def test_a_scan_and_run_count_once_and_under_the_class_they_were_recorded_with(
 
 
 def test_kinds_of_guarantee_are_never_added_up(folder: Path, tiny_model: MedVLM, tmp_path: Path) -> None:
-    done(tiny_model, STUDY, labelled_files(folder, TASK)[:3], tmp_path)
-    lines = tmp_path / "records.jsonl"
-    first, *others = whole_records(lines)
-    changed = [{**first, "guarantee": "frozen_prompt"}, *others]
-    lines.write_text("".join(json.dumps(record) + "\n" for record in changed))
-    rows = write_summary(tmp_path)
+    files = labelled_files(folder, TASK)[:3]
+    pool = pool_of(read_crops(tiny_model, [files[0][0]]))
+    bank = probe(tiny_model, pool=pool).save(tmp_path / "bank.safetensors")
+    for _ in evaluate(tiny_model, files, replace(STUDY, methods=("linear_probe",)), tmp_path / "out", (bank,)):
+        pass
+    rows = write_summary(tmp_path / "out")
     assert [(row["guarantee"], row["scans"]) for row in rows] == [("frozen_prompt", 1), ("unconditional", 2)]
+
+
+# --- records that were altered
+
+ODD = (
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    10**30,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    [],
+    [[]],
+    {},
+    {"x": {}},
+    [None],
+    {"": None},
+)
+
+
+@pytest.fixture(scope="module")
+def certified(folder: Path, tiny_model: MedVLM, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of three scans with a class and a radius each, by prompts that always name the same class."""
+    out = tmp_path_factory.mktemp("certified")
+    bank = probe(tiny_model).save(out / "bank.safetensors")
+    study = replace(STUDY, methods=("linear_probe",))
+    for _ in evaluate(tiny_model, labelled_files(folder, TASK)[3:6], study, out, (bank,)):
+        pass
+    assert all(record["predicted"] and record["radius"] > 0 for record in whole_records(out / "records.jsonl"))
+    return out
+
+
+def altered(folder: Path, out: Path, **change: Any) -> Path:
+    """A copy of the folder whose first record was changed."""
+    shutil.copytree(folder, out, dirs_exist_ok=True)
+    first, *others = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+    lines = [{**first, **change}, *others]
+    (out / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return out / "records.jsonl"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: {"radius": told["radius"] * 1.01},
+        lambda told: {"radius": told["radius"] * 0.99},
+        lambda _: {"radius": 0},
+        lambda _: {"radius": float("nan")},
+        lambda _: {"predicted": None},
+        lambda _: {"predicted": "nobody"},
+        lambda told: {"predicted": next(name for name in CLASSES if name != told["predicted"])},
+        lambda _: {"label": "nobody"},
+        lambda _: {"clean": "nobody"},
+        lambda told: {"counts": {name: votes // 2 for name, votes in told["counts"].items()}},
+        lambda _: {"counts": dict.fromkeys(CLASSES, -1)},
+        lambda told: {"counts": {told["predicted"]: told["total"]}},
+        lambda told: {"counts": {**told["counts"], told["predicted"]: told["total"] + 1}},
+        lambda _: {"total": 31},
+        lambda _: {"total": 33},
+        lambda _: {"total": True},
+        lambda _: {"guarantee": "proven"},
+        lambda _: {"noise_level": 0.5},
+    ],
+)
+def test_a_record_that_does_not_follow_from_its_counts_is_refused(
+    change: Callable[[dict[str, Any]], dict[str, Any]], certified: Path, tmp_path: Path
+) -> None:
+    told = whole_records(certified / "records.jsonl")[0]
+    lines = altered(certified, tmp_path, **change(told))
+    with pytest.raises(CertificateError, match=r"^records\.jsonl:1"):
+        whole_records(lines)
+
+
+def test_a_scan_under_two_labels_is_refused(certified: Path, tmp_path: Path) -> None:
+    told = whole_records(certified / "records.jsonl")[0]
+    other = next(name for name in CLASSES if name != told["label"])
+    lines = altered(certified, tmp_path)
+    with lines.open("a") as file:
+        file.write(json.dumps({**told, "label": other}) + "\n")
+    with pytest.raises(CertificateError, match=r"^records\.jsonl:4: label"):
+        whole_records(lines)
+
+
+def test_a_line_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tmp_path: Path) -> None:
+    """Any value in place of a record, in any of its fields, and in every entry of its tables."""
+    lines = altered(certified, tmp_path)
+    told = json.loads(lines.read_text().splitlines()[0])
+    changes = [value for value in ODD if value != {}]
+    changes += [{**told, field: value} for field in told for value in ODD]
+    changes += [{**told, "counts": {**told["counts"], name: value}} for name in CLASSES for value in ODD]
+    changes += [{name: value for name, value in told.items() if name != field} for field in told]
+    refused = 0
+    for change in changes:
+        lines.write_text(json.dumps(change) + "\n")
+        with suppress(CertificateError):
+            assert write_summary(tmp_path)
+            continue
+        refused += 1
+    # what may be anything: a scan, a label that is a class, an invalid vote instead of one for a rival
+    assert refused > 0.9 * len(changes)
+
+
+def test_a_run_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tmp_path: Path) -> None:
+    lines, runs = altered(certified, tmp_path), tmp_path / RUNS
+    ((name, facts),) = json.loads(runs.read_text()).items()
+    told = json.loads(lines.read_text().splitlines()[0])
+    changes = [*ODD, *({**facts, field: value} for field in facts for value in ODD)]
+    changes += [{key: value for key, value in facts.items() if key != field} for field in facts]
+    for change in changes:
+        for called in (name, fingerprint(change)):  # type: ignore[arg-type]
+            runs.write_text(json.dumps({called: change}))
+            lines.write_text(json.dumps({**told, "run": called}) + "\n")
+            with suppress(CertificateError):
+                assert write_summary(tmp_path)
+                assert called != name or change == facts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"a": null}', '{"a": []}', '{"a": {}}', "[" * 100_000, "{NaN}"]
+)
+def test_runs_that_are_none_are_refused_in_a_sentence(text: str, certified: Path, tmp_path: Path) -> None:
+    altered(certified, tmp_path)
+    (tmp_path / RUNS).write_text(text)
+    with pytest.raises(CertificateError, match=r"^runs\.json"):
+        write_summary(tmp_path)
+
+
+def test_a_radius_is_that_of_the_announced_end_whenever_the_run_was_looked_at(
+    folder: Path, tiny_model: MedVLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Votes of one class first and of the other later: looks on the way have better bounds than the end."""
+    cast: list[int] = []
+
+    def votes(embeddings: torch.Tensor, *_: object) -> torch.Tensor:
+        cast.append(len(embeddings))
+        return torch.full((len(embeddings),), int(sum(cast) > 380))
+
+    monkeypatch.setattr("psmooth.certify._answers", votes)
+    found = []
+    for seconds in (0, 1000):
+        cast.clear()
+        monkeypatch.setattr("psmooth.certify._SECONDS_BETWEEN_LOOKS", seconds)
+        study, out = replace(STUDY, plan=Plan(max_votes=320)), tmp_path / str(seconds)
+        done(tiny_model, study, labelled_files(folder, TASK)[:1], out)
+        found += whole_records(out / "records.jsonl")
+    assert found[0] == found[1]
+    (right, wrong) = found[0]["counts"].values()
+    assert right > wrong > 0
+    lower = beta.ppf(0.0009, right, wrong + 1)
+    assert found[0]["radius"] > 0.1
+    assert found[0]["radius"] == pytest.approx(0.25 * norm.ppf(lower), abs=1e-9)
+    with pytest.raises(PlanError, match="target_radius"):
+        done(tiny_model, replace(STUDY, plan=Plan(target_radius=0.1)), labelled_files(folder, TASK)[:1], tmp_path / "x")
+
+
+# --- one folder of scans
+
+
+def test_records_of_another_folder_of_scans_are_refused_in_words(
+    folder: Path, tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    for place, class_id in enumerate(CLASSES):
+        (other / class_id).mkdir(parents=True)
+        pixels = draw_phantom("blood_cells", ("monocyte", "platelet")[place], 90).pixels
+        Image.fromarray(pixels).save(other / class_id / "0.png")
+
+    def run(scans: Path, *more: str) -> int | str | None:
+        words = ["evaluate", str(scans), "--task", TASK.id, "--model", f"local-dir:{tiny_model_folder}"]
+        return main_or_exit([*words, "--votes", "32", "--out", str(tmp_path / "out"), *more])
+
+    assert run(folder, "--limit", "4") == 0
+    before = (tmp_path / "out" / "records.jsonl").read_bytes()
+    assert run(other) == 2
+    assert "4 scans that are not in this folder" in capsys.readouterr().err
+    assert (tmp_path / "out" / "records.jsonl").read_bytes() == before
+    # fewer scans of the same folder are no others, and more of them are added
+    assert run(folder, "--limit", "2") == run(folder) == 0
+    assert len(whole_records(tmp_path / "out" / "records.jsonl")) == 8
 
 
 # --- labelled folders
@@ -324,15 +540,20 @@ def test_the_shipped_tables_are_made_from_the_shipped_records_and_nothing_else()
     assert all(low <= share <= high and low < high for share, low, high in cells)
 
 
-def test_the_shipped_records_name_the_vectors_that_ship() -> None:
-    """Each run names the bank that ships for its model, task and denoiser, whatever else the file says."""
-    shipped = {
-        (bank.facts.model_revision, bank.facts.task, bank.facts.method, bank.facts.denoiser): bank_sha256(bank)
+def test_the_shipped_records_name_the_banks_that_ship() -> None:
+    """Each run names vectors and pool of the bank for its model, task and denoiser; no scan stands in that pool."""
+    banks = {
+        (bank.facts.model_revision, bank.facts.task, bank.facts.method, bank.facts.denoiser): bank
         for bank in map(load_bank, (ROOT / "prompts").glob("*.safetensors"))
     }
     for file in (ROOT / "docs" / "evaluation").glob(f"*/{RUNS}"):
-        for facts in read_runs(file.parent).values():
+        runs, used = read_runs(file.parent), {}
+        for name, facts in runs.items():
             source = "few_shot" if facts["method"] == "combined" else facts["method"]
             place = (facts["model_revision"], facts["task"], source, without_mirror(facts["denoiser"]))
-            wanted = None if facts["method"] in ("template", "zero_shot") else shipped[place]
-            assert facts["bank"] == wanted, facts
+            used[name] = None if facts["method"] in ("template", "zero_shot") else banks[place]
+            assert {key: facts[key] for key in ("bank", "bank_pool")} == bank_facts(used[name]), facts
+        for record in whole_records(file.parent / "records.jsonl"):
+            bank = used[record["run"]]
+            known = None if bank is None else bank.learned_on(record["scan"])
+            assert record["guarantee"] == guarantee_of(record["method"], known), record

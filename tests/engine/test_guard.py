@@ -219,12 +219,14 @@ def test_a_request_without_a_file_is_small(guard: Guard, told: bool) -> None:
 
 
 HALF = b'--x\r\nContent-Disposition: form-data; name="files"; filename="jane.png"\r\n\r\n' + bytes(1_000)
+OTHER_HALF = b"\r\n--x--\r\n"
 FORM = [(b"content-type", b"multipart/form-data; boundary=x")]
 
 
-def half_an_upload(guard: Guard, then: Callable[[], Any], sent: list[Any]) -> Any:
+def half_an_upload(guard: Guard, then: Callable[[], Any], sent: list[Any], address: str = "10.0.0.1") -> Any:
     """An upload whose first half has come; ``then`` is what comes after it."""
     scope = {"type": "http", "method": "POST", "path": UPLOAD, "headers": FORM, "query_string": b"", "root_path": ""}
+    scope["client"] = (address, 4_000)
     first = True
 
     async def receive() -> Any:
@@ -275,3 +277,29 @@ def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> Non
     assert left == MOST_AT_ONCE - 1
     assert guard.uploads.claim(word).read() == b"quick"
     assert len(guard.arriving) == 0
+
+
+def test_a_flood_of_uploads_breaks_off_its_own_alone(guard: Guard) -> None:
+    async def many() -> list[Any]:
+        go_on, sent = asyncio.Event(), []
+
+        async def wait() -> Any:
+            await asyncio.sleep(3_600)
+
+        async def finish() -> Any:
+            await go_on.wait()
+            return {"type": "http.request", "body": OTHER_HALF, "more_body": False}
+
+        honest = asyncio.create_task(half_an_upload(guard, finish, sent, "10.0.0.2"))
+        await asyncio.sleep(0)
+        flood = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
+        await asyncio.sleep(0.1)
+        assert len(guard.arriving) <= MOST_AT_ONCE
+        go_on.set()
+        await honest
+        for task in flood:
+            task.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        return sent
+
+    assert in_a_loop(many())[0]["status"] == 200

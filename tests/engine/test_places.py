@@ -134,3 +134,22 @@ def test_as_many_as_may_are_let_in_and_the_next_is_told_why():
         next(Run(places, CAROL, []).steps)
     runs[0].close()
     next(Run(places, CAROL, []).steps)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_waits_in_memory_is_bounded_and_one_address_leaves_room_for_others():
+    places = Places(most_bytes=100)
+    with places.admitted(ALICE, 50):
+        with pytest.raises(BusyError, match="large scans"), places.admitted(ALICE, 30):
+            pass
+        with (
+            places.admitted(BOB, 40),
+            places.admitted(ALICE, 0),
+            pytest.raises(BusyError, match="large scans"),
+            places.admitted(CAROL, 20),
+        ):
+            pass
+    with places.admitted(CAROL, 1_000), pytest.raises(BusyError), places.admitted(BOB, 1):
+        pass
+    with places.admitted(ALICE, 75):
+        pass

@@ -21,6 +21,7 @@ from psmooth.certificate import (
     DENOISER_OF_THIS_SCAN,
     GUARANTEES,
     NOT_SHOWN,
+    UNKNOWN_DENOISER_POOL,
     UNKNOWN_POOL,
     Abstention,
     Certificate,
@@ -31,7 +32,7 @@ from psmooth.certificate import (
     read_certificate,
     verify,
 )
-from psmooth.denoise import find_denoiser
+from psmooth.denoise import MIRROR, LearnedDenoiser, find_denoiser, save_denoisers
 from psmooth.errors import CertificateError, PsmoothError
 from psmooth.learning import Course, learn_bank
 from psmooth.models import MedVLM
@@ -264,7 +265,8 @@ NOT_FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("target_radius", lambda _: {"target_radius": 0.9}),
     ("ended", lambda _: {"ended": "stopped"}),
     ("seed_origin", lambda _: {"seed_origin": "fresh"}),
-    ("first_seed", lambda _: {"first_seed": "0" * 32}),
+    ("first_seed", lambda _: {"first_seed": "0" * 32, "attempts_before": 1}),
+    ("attempts_before", lambda _: {"first_seed": "0" * 32, "attempts_before": 2}),
     ("device", lambda _: {"device": "cuda"}),
     ("precision", lambda _: {"precision": "tf32"}),
     ("batch_size", lambda _: {"batch_size": 20}),
@@ -469,6 +471,59 @@ def test_a_denoiser_that_was_learned_on_this_very_scan_gives_a_frozen_guarantee(
     assert (record.guarantee, record.run.denoiser_learned_on_scan) == ("frozen_prompt", True)
     assert DENOISER_OF_THIS_SCAN in record.run.caveats
     assert verify(record.to_json()).ok
+
+
+@pytest.fixture
+def own_denoiser(tiny_model: MedVLM, tmp_path: Any) -> Any:
+    """Writes a denoiser for the tiny model with a pool of one's choice, and gives its file."""
+
+    def write(pool: frozenset[str] | None) -> Any:
+        spectrum = torch.ones(3, tiny_model.input_size, tiny_model.input_size)
+        facts: dict[str, object] = {"model": tiny_model.spec.id, "model_revision": tiny_model.revision}
+        file = tmp_path / "mine.safetensors"
+        save_denoisers(file, spectrum, LearnedDenoiser(width=4, layers=2), facts, pool)
+        return file
+
+    return write
+
+
+@pytest.mark.parametrize("mirror", ["", MIRROR])
+def test_a_denoiser_of_ones_own_is_given_to_the_replay(
+    tiny_model: MedVLM, scan: Scan, own_denoiser: Any, mirror: str
+) -> None:
+    crop = crop_scan(scan, tiny_model.crop_rule)
+    for pool in (frozenset({crop.sha256}), frozenset({"0" * 64}), None):
+        file = own_denoiser(pool)
+        record = one_run(tiny_model, scan, "template", [], denoiser=str(file) + mirror)
+        assert record.run.denoiser == "learned" + mirror
+        found = replay(record, scan, device="cpu", denoiser=str(file))
+        assert (found.ok, found.differing) == (True, 0)
+        with pytest.raises(PsmoothError):
+            replay(record, scan, device="cpu")
+    other = own_denoiser(frozenset({"1" * 64}))
+    with pytest.raises(CertificateError, match="--denoiser"):
+        replay(record, scan, device="cpu", denoiser=str(other))
+
+
+def test_a_denoiser_that_does_not_say_what_it_was_learned_on_is_no_flat_promise(
+    tiny_model: MedVLM, scan: Scan, own_denoiser: Any
+) -> None:
+    file = own_denoiser(None)
+    record = one_run(tiny_model, scan, "template", [], denoiser=str(file))
+    assert (record.guarantee, record.run.denoiser_learned_on_scan) == ("unconditional", None)
+    assert UNKNOWN_DENOISER_POOL in record.run.caveats
+    assert verify(record.to_json()).ok
+    facts = record.to_dict()
+    short = {**facts, "caveats": [one for one in facts["caveats"] if one != UNKNOWN_DENOISER_POOL]}
+    assert [field for field, _ in verify(short).problems] == ["caveats"]
+    claimed = verify({**short, "denoiser_learned_on_scan": False}).certificate
+    assert claimed is not None
+    found = replay(claimed, scan, device="cpu", denoiser=str(file))
+    assert [field for field, _ in found.problems] == ["denoiser_learned_on_scan"]
+    known = one_run(tiny_model, scan, "template", [], denoiser=str(own_denoiser(frozenset({"0" * 64}))))
+    assert known.run.denoiser_learned_on_scan is False
+    assert UNKNOWN_DENOISER_POOL not in known.run.caveats
+    assert UNKNOWN_DENOISER_POOL not in one_run(tiny_model, scan, "template", []).run.caveats
 
 
 def test_another_scan_other_weights_and_invented_counts_are_refused(

@@ -11,9 +11,9 @@ from psmooth.errors import ScanError
 from psmooth.uploads import Uploads, no_upload
 
 
-def kept(uploads: Uploads, content: bytes = b"a scan") -> tuple[str, io.BytesIO]:
+def kept(uploads: Uploads, content: bytes = b"a scan", address: str = "") -> tuple[str, io.BytesIO]:
     file = io.BytesIO(content)
-    return uploads.keep(file, len(content)), file
+    return uploads.keep(file, len(content), address), file
 
 
 def test_it_is_read_once_and_closed_with_that() -> None:
@@ -80,6 +80,19 @@ def test_bytes_are_bounded_too_and_even_what_is_held_makes_room() -> None:
     assert not second.closed
     with pytest.raises(ScanError):
         held.read()
+
+
+@pytest.mark.parametrize("size", [1, 150], ids=["many", "large"])
+def test_a_flood_of_one_address_takes_no_file_of_another(size: int) -> None:
+    uploads = Uploads(most_files=20, most_bytes=2_000)
+    asked, waiting = kept(uploads, address="honest")[0], kept(uploads, address="honest")[1]
+    held = uploads.claim(asked)
+    flood = [kept(uploads, bytes(size), "greedy") for _ in range(200)]
+    assert not waiting.closed
+    assert held.read() == b"a scan"
+    word, _ = kept(uploads, bytes(300), "late")
+    assert len(uploads.claim(word).read()) == 300
+    assert not flood[-1][1].closed, "of its own files the oldest went"
 
 
 def test_a_sweep_takes_what_is_old_and_a_flood_of_small_files_does_not_stop_it() -> None:

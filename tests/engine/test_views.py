@@ -54,6 +54,7 @@ def a_progress(result: Certificate | Abstention, phase: Any = "estimation", **ch
     facts: dict[str, Any] = {
         "votes": result.votes.total, "planned": 1_000, "seconds": 1.77, "votes_per_second": 362.4, "seconds_left": 0.9,
         "results": {"template": result}, "clean": {"template": result.run.class_ids[1]}, "restarted": None,
+        "lost": frozenset(),
     }  # fmt: skip
     return Progress(phase, **(facts | changes))
 
@@ -134,10 +135,10 @@ def test_the_sentence_under_a_radius_is_the_agreed_one_word_for_word() -> None:
     assert views.verdict_sentence(result) == f"The answer monocyte holds within {radius}."
 
 
-def test_a_given_seed_takes_the_place_of_alpha() -> None:
+def test_a_given_seed_is_a_condition_and_takes_nothing_from_alpha() -> None:
     words = views.sentence(a_result((900, 60, 40), "complete", a_run(seed_origin="given")))
-    assert "only one tried" in words
-    assert "probability" not in words
+    assert words.index("only one tried") < words.index("the answer that")
+    assert "except with probability 0.001" in words
 
 
 def test_nothing_is_certified_in_words_while_the_engine_abstains() -> None:
@@ -296,6 +297,33 @@ def test_an_unconditional_bank_says_whether_it_is_known_what_it_was_learned_on()
     assert all(badge == "Unconditional" for badge, _ in told.values())
 
 
+def test_an_unconditional_denoiser_says_whether_it_is_known_what_it_was_learned_on() -> None:
+    fitted: dict[str, Any] = {"denoiser": "learned", "denoiser_sha256": "d" * 64}
+    known, bank = {"denoiser_learned_on_scan": False}, {"method": "few_shot", "bank": BANK}
+    told = [
+        views.guarantee_words_of(certified(**facts))[1]
+        for facts in (fitted | known, fitted, fitted | known | bank, fitted | bank, {"denoiser": "gaussian"})
+    ]
+    assert ["was not learned or tuned" in words for words in told] == [True, False, False, False, True]
+    assert ["this denoiser does not say" in words for words in told] == [False, True, False, False, False]
+    assert ["this bank does not say" in words for words in told] == [False, False, True, False, False]
+    assert ["neither bank nor denoiser says" in words for words in told] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("voice", [Voice(language, mode) for language in LANGUAGES for mode in (False, True)], ids=str)
+def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(voice: Voice) -> None:
+    """In every language and in symbols: the seed stands before class and radius, α wherever a fresh seed has it."""
+    given = certified(seed_origin="given")
+    with speaking(voice):
+        said, fresh = (views.sentence(one) for one in (given, certified()))
+    radius, alpha = views.radius_text(given.radius), views.alpha_text(given.run.plan.failure_probability)
+    assert fresh.count(alpha) == said.count(alpha) >= 1
+    seed = {"en": "the seed", "de": "startwert", "fr": "graine", "es": "semilla", "zh": "种子"}[voice.language]
+    assert seed not in fresh.lower()
+    assert said.lower().index(seed) < said.index(radius)
+    assert said.lower().index(seed) < said.index(views.name_of(given.run, given.leader))
+
+
 @pytest.mark.parametrize("voice", [Voice(language) for language in LANGUAGES], ids=str)
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
 def test_the_mark_stands_wherever_a_frozen_radius_stands(voice: Voice, frozen: dict[str, Any]) -> None:
@@ -338,12 +366,12 @@ def test_a_run_that_began_again_says_so_at_every_step_and_with_its_result() -> N
     for phase, ended in (("selection", "running"), ("estimation", "running"), ("done", "complete")):
         progress = a_progress(a_result((900, 60, 40), ended), phase)
         assert views.stage(progress, "template", 128, [])["notice"] == ""
-        again = SimpleNamespace(**vars(progress) | {"restarted": 16})
-        stage = views.stage(again, "template", 128, [])  # type: ignore[arg-type]
-        assert stage["notice"] == views.restart_notice(16)
-        assert "16 copies" in stage["notice"]
-        assert "no longer count" in stage["notice"]
-        assert stage["announce"].startswith(stage["notice"])
+        for lost in (frozenset(), frozenset({"few_shot"}), frozenset({"template"})):
+            again = SimpleNamespace(**vars(progress) | {"restarted": 16, "lost": lost})
+            stage = views.stage(again, "template", 128, [])  # type: ignore[arg-type]
+            assert "16 copies" in stage["notice"]
+            assert ("radius shown before" in stage["notice"]) == ("template" in lost)
+            assert stage["announce"].startswith(stage["notice"])
 
 
 def test_the_announcement_stays_the_same_while_votes_pour_in() -> None:

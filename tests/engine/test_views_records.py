@@ -1,9 +1,13 @@
 """Runs on one scan are listed with what their chances of a false certificate come to; a file is checked in words."""
 
 import json
+import re
+
+import pytest
 
 from psmooth import views
-from psmooth.certificate import Certificate, verify
+from psmooth.certificate import NOT_SHOWN, Certificate, verify
+from psmooth.language import LANGUAGES, Voice, say, speaking
 from psmooth.views_records import checked, runs
 from tests.engine.test_views import a_result, a_run
 
@@ -45,8 +49,34 @@ def test_a_checked_file_of_a_frozen_prompt_is_marked_and_says_what_no_check_show
     assert told["badge"] == views.badge_of(result)
     assert told["badge"]["kind"] == "frozen_prompt"
     assert views.guarantee_words_of(result)[1] in told["sentence"]
-    for unseen in ("when", "device", "versions", "licences", "seed was fresh", "plan was announced"):
+    for unseen, _ in NOT_SHOWN:
         assert unseen in told["sentence"].rpartition("Neither shows")[2]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_no_check_shows_is_listed_in_every_language(language: str) -> None:
+    result = a_result((900, 60, 40), "complete")
+    with speaking(Voice(language)):
+        told = checked(verify(result.to_json()))["sentence"]
+        listed = [say(words) for words, _ in NOT_SHOWN]
+    assert all(words in told for words in listed)
+    assert (set(listed) == {words for words, _ in NOT_SHOWN}) == (language == "en")
+
+
+def test_a_problem_is_told_with_as_many_digits_as_it_takes() -> None:
+    record = json.loads(a_result((900, 60, 40), "complete").to_json())
+    for change, digits in ((0.5, 4), (1e-7, 9)):
+        altered = {**record, "radius": record["radius"] + change}
+        (problem,) = [words for field, words in verify(altered).problems if field == "radius"]
+        told, right = re.findall(r"\d+\.\d+", problem)
+        assert told != right
+        assert max(len(told), len(right)) <= digits + 2
+
+
+def test_a_class_name_that_stands_twice_is_refused_in_words() -> None:
+    record = json.loads(a_result((900, 60, 40), "complete").to_json())
+    doubled = {**record, "class_names": [record["class_names"][0]] * len(record["class_ids"])}
+    assert "class_names names a class twice" in checked(verify(doubled))["sentence"]
 
 
 def test_a_sound_file_says_its_sentence_again_and_an_altered_one_names_the_field() -> None:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +26,7 @@ class BankHub:
         self.refusal: int | None = None
         self.requests: list[str] = []
         self.pause = 0.0  # seconds between two parts of a file
+        self.hurry = threading.Event()  # once set, no pause is made any more
         self.address = ""
 
     def commit(self, repo: str) -> str:
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
             part = len(data) // 8 + 1 if self.hub.pause and len(data) > 10_000 else len(data) + 1
             for start in range(0, len(data), part):
                 self.wfile.write(data[start : start + part])
-                time.sleep(self.hub.pause)
+                self.hub.hurry.wait(self.hub.pause)
 
 
 def _oid(data: bytes) -> str:
