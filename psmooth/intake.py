@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,11 @@ class Intake(gr.Blocks):
         super().__init__(**options)
         self.uploads = uploads
 
-    async def process_api(self, *asked: Any, **named: Any) -> dict[str, Any]:
+    async def process_api(self, block_fn: Any, inputs: list[Any], *rest: Any, **named: Any) -> dict[str, Any]:
         """As in Gradio, which would write the trace of an error to the log, with what the visitor sent in it."""
         try:
-            return await super().process_api(*asked, **named)
+            with _gone_on_failure(inputs):
+                return await super().process_api(block_fn, inputs, *rest, **named)
         except gr.Error as error:
             error.message = error.message.encode(errors="replace").decode()  # half a character fits into no answer
             error.print_exception = False
@@ -72,6 +74,8 @@ class Intake(gr.Blocks):
     ) -> list[Any]:
         """As in Gradio, which gets no file to see."""
         brought = self.brought(block_fn, inputs)
+        for place, upload in brought.items():
+            inputs[place] = upload
         unseen = [None if place in brought else _without_files(value) for place, value in enumerate(inputs)]
         values = await super().preprocess_data(block_fn, unseen, state, explicit_call)
         return [brought.get(place, value) for place, value in enumerate(values)]
@@ -102,6 +106,18 @@ class Intake(gr.Blocks):
             return await push(body, *rest, **options)
 
         return hold
+
+
+@contextmanager
+def _gone_on_failure(inputs: list[Any]) -> Iterator[None]:
+    """Let go of the uploads of an event that fails: its error and the frames it went through hold each other."""
+    try:
+        yield
+    except BaseException:
+        for value in inputs:
+            if isinstance(value, Upload):
+                value.drop()
+        raise
 
 
 def _without_files(value: Any) -> Any:

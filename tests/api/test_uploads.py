@@ -1,5 +1,6 @@
 """What becomes of a file that a client brings, or pretends to bring, to the served page."""
 
+import gc
 import io
 import json
 import re
@@ -116,6 +117,15 @@ def test_what_is_no_file_at_all_gets_the_same_sentence(home: Home, scan: Any) ->
     assert GONE in home.outcome(home.ask(scan))
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """A file goes by itself: not when Python tidies up what holds itself."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_no_other_input_makes_the_server_fetch_or_copy_a_file(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(1)
@@ -145,6 +155,7 @@ def test_a_file_is_held_while_its_run_waits_and_gone_when_that_is_called_off(hom
     assert soon(lambda: len(home.page.uploads) == 0)
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_a_full_queue_and_a_refusal_leave_no_file(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     word = home.uploaded(b"no picture")
     assert "PNG" in home.outcome(home.ask(meant(word)))
@@ -172,6 +183,17 @@ def test_a_run_that_waits_holds_its_file_alone(home: Home, scan_file: Path, monk
     assert [list(run)[-1]["certificate"] is not None for run in runs[1:]] == [True, True]
     assert read == [content] * 2
     assert not any(upload.drop.alive for upload in uploads)
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("wrong", [{"shots": "many"}, {"model": [7]}, {"task": "alchemy"}, {"way": None}])
+def test_a_course_that_fails_leaves_no_archive(home: Home, wrong: dict[str, Any]) -> None:
+    asked = {"model": home.model, "task": "own", "names": "", "template": "", "way": "few_shot", "denoiser": "none"}
+    values = {**asked, "shots": 1, **wrong}
+    data = [meant(home.uploaded(bytes(100))), *values.values()]
+    event = home.post("call/learn", json={"data": data}).json()["event_id"]
+    assert "event: error" in httpx.get(f"{home.url}/gradio_api/call/learn/{event}", timeout=60).text
+    assert soon(lambda: len(home.page.uploads) == 0)
 
 
 def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
