@@ -57,7 +57,6 @@ from psmooth.session import (
     model_of,
     places,
     scenes,
-    take,
     unread,
 )
 from psmooth.tasks import TASKS
@@ -479,7 +478,7 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     session.want(None)
     session.bring(None)
     try:
-        session.bring(Specimen(take(file)))
+        session.bring(Specimen(unread(file).scan))
     except Exception as error:
         return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None)
     return (

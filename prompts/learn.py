@@ -108,7 +108,7 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
     noisy, val, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
-    answers = teacher_targets(model, val, task).argmax(1)
+    chosen_on, answers = pool_of(val), teacher_targets(model, val, task).argmax(1)
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
         course, tried = Course(method, front), []
         wanted = truth if course.supervised else answers
@@ -120,7 +120,7 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
         for bank in found:
             facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
             assert bank.pool is not None
-            tried.append(replace(bank, facts=facts, pool=bank.pool | pool_of(val)))
+            tried.append(replace(bank, facts=facts, pool=bank.pool | chosen_on))
         best = max(tried, key=lambda bank: sum(scored(bank, model, noisy, wanted).values()))
         best.save(HERE / f"{model.spec.id}-{task.id}-{method}-{denoiser}.safetensors")
         facts = best.facts

@@ -47,6 +47,7 @@ from psmooth.tasks import Task
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 RECORD_VERSION = 3  # raised whenever the same facts would give other lines
 RECORDS, RUNS, SUMMARY = "records.jsonl", "runs.json", "summary.json"
+_CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
 _TEXT, _NUMBER, _WHOLE, _LIST, _NONE = (str,), (int, float), (int,), (list,), (NoneType,)
 _FIELDS: dict[str, tuple[type, ...]] = {
     "scan": _TEXT, "label": _TEXT, "method": _TEXT, "denoiser": _TEXT, "noise_level": _NUMBER, "clean": _TEXT,
@@ -189,7 +190,7 @@ def refuse_other_scans(model: MedVLM, out: Path, task: Task, files: Sequence[tup
     Raises:
         CertificateError: the records are of another folder of scans, and one row would add up both.
     """
-    crop = {name: getattr(model.crop_rule, name) for name in ("size", "fit", "interpolation")}
+    crop = {name: getattr(model.crop_rule, name) for name in _CROP}
     runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
     left = {record["scan"] for record in whole_records(out / RECORDS) if record["run"] in runs}
     for file, _ in files:
@@ -254,7 +255,7 @@ def _facts(run: Run, bank: Facts, study: Study) -> Facts:
         "failure_probability": run.plan.failure_probability,
         "target_radius": run.plan.target_radius,
         "seed": run.seed,
-        "crop": {name: run.preprocessing[name] for name in ("size", "fit", "interpolation")},
+        "crop": {name: run.preprocessing[name] for name in _CROP},
         "drawn": study.drawn,
     }
 

@@ -223,10 +223,10 @@ class Guard:
     def _make_room(self) -> None:
         """Break off what is one too many: the oldest upload of the address that has most of them on their way."""
         if len(self.arriving) > MOST_AT_ONCE:
-            (greediest, _), *_ = Counter(self.arriving.values()).most_common(1)
-            oldest = next(patience for patience, address in self.arriving.items() if address == greediest)
-            del self.arriving[oldest]
-            oldest.reschedule(0)
+            count = Counter(self.arriving.values())
+            displaced = max(self.arriving, key=lambda patience: count[self.arriving[patience]])
+            del self.arriving[displaced]
+            displaced.reschedule(0)
 
     def _too_large(self) -> ScanError:
         return ScanError(TOO_LARGE, megabytes=self.most_bytes // 10**6)

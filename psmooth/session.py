@@ -80,7 +80,7 @@ class Specimen:
     @cached_property
     def scan(self) -> Scan:
         """The scan; raises ScanError if its file has none."""
-        return take(self.source) if isinstance(self.source, Upload) else self.source
+        return open_scan(self.source.read()) if isinstance(self.source, Upload) else self.source
 
     @property
     def weight(self) -> int:
@@ -529,7 +529,7 @@ class Session:
 
 
 def unread(file: Upload | None) -> Specimen:
-    """An uploaded scan that is read when its turn has come.
+    """An uploaded scan that is read when it is first asked for: from then on it is in memory alone.
 
     Raises:
         ScanError: there is no file.
@@ -537,10 +537,3 @@ def unread(file: Upload | None) -> Specimen:
     if file is None:
         raise ScanError(views.NO_FILE)
     return Specimen(file)
-
-
-def take(file: Upload | None) -> Scan:
-    """Read an uploaded scan: from here on it is in memory alone."""
-    if file is None:
-        raise ScanError(views.NO_FILE)
-    return open_scan(file.read())

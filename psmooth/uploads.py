@@ -132,6 +132,8 @@ class Uploads:
 
     def _filled_by_address(self, files: list[Upload]) -> dict[str, float]:
         """What share of the room each address takes, in files or in bytes."""
-        count = Counter(file.address for file in files)
-        sizes = {address: sum(file.size for file in files if file.address == address) for address in count}
-        return {one: max(count[one] / self.most_files, sizes[one] / self.most_bytes) for one in count}
+        count, size = Counter[str](), Counter[str]()
+        for file in files:
+            count[file.address] += 1
+            size[file.address] += file.size
+        return {one: max(count[one] / self.most_files, size[one] / self.most_bytes) for one in count}

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
 from psmooth.resources import resource
 from tests.serving import Server
+from tests.visitor import soon
 
 
 def submit(client: Client, file: Path, **settings: Any) -> Any:
@@ -141,9 +141,7 @@ def test_a_noise_level_off_the_slider_is_refused(client: Client, scan_file: Path
 
 def test_a_cancelled_run_leaves_the_device_free(client: Client, scan_file: Path, slow_model_folder: Path) -> None:
     long = submit(client, scan_file, model=f"local-dir:{slow_model_folder}", votes=100_000)
-    deadline = time.monotonic() + 60
-    while not any("votes" in step for step in long.outputs()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert soon(lambda: any("votes" in step for step in long.outputs()))
     long.cancel()
     assert submit(client, scan_file, votes=100).result(timeout=60)["certificate"]["total"] == 100
     assert long.outputs()[-1]["votes"] < 100_000
