@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 MOST_BYTES: Final = 2**18  # of any request that brings no file: names, templates and numbers are far below it
 MOST_AT_ONCE: Final = 32
 SECONDS_TO_UPLOAD: Final = 10 * 60
+SECONDS_OF_GRACE: Final = 5.0  # in which no upload is displaced: a class that uploads at once is no flood
 YEAR: Final = "public, max-age=31536000, immutable"  # a changed file has another address
 
 # 'unsafe-eval': Gradio makes a function of each HTML component's script. Inline styles are Gradio's way throughout.
@@ -113,6 +115,14 @@ class Hosts:
         return urlsplit(origin).netloc.lower() in {host.lower() for host in asked} | self.named
 
 
+@dataclass(frozen=True)
+class Arriving:
+    """An upload on its way: from where, and since when."""
+
+    address: str
+    since: float = field(default_factory=time.monotonic)
+
+
 def pieces_address(pieces: Mapping[str, Path]) -> str:
     """Where the page's own files lie, relative to the page: below what changes when one of them changes."""
     digest = hashlib.sha256(b"".join(file.read_bytes() for _, file in sorted(pieces.items()))).hexdigest()[:12]
@@ -130,7 +140,7 @@ class Guard:
         hosts: the names of the server.
         tools: whether the Model Context Protocol is spoken.
         most_bytes: of an upload.
-        arriving: uploads on their way, the oldest first: how each can be broken off, and the address it comes from.
+        arriving: uploads on their way, the oldest first: how each can be broken off, and whose it is.
     """
 
     app: ASGIApp
@@ -139,7 +149,7 @@ class Guard:
     hosts: Hosts
     tools: bool
     most_bytes: int
-    arriving: dict[asyncio.Timeout, str] = field(default_factory=dict)
+    arriving: dict[asyncio.Timeout, "Arriving"] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or answer with the headers that every answer has."""
@@ -203,8 +213,9 @@ class Guard:
         address = address_of(request)
         try:
             async with asyncio.timeout(SECONDS_TO_UPLOAD) as patience:
-                self.arriving[patience] = address
+                self.arriving[patience] = Arriving(address)
                 self._make_room()
+                asyncio.get_running_loop().call_later(SECONDS_OF_GRACE, self._make_room)
                 try:
                     file = await _only_file(request)
                 finally:
@@ -221,10 +232,14 @@ class Guard:
         return self.uploads.keep(file.file, file.size or 0, address)
 
     def _make_room(self) -> None:
-        """Break off what is one too many: the oldest upload of the address that has most of them on their way."""
-        if len(self.arriving) > MOST_AT_ONCE:
-            count = Counter(self.arriving.values())
-            displaced = max(self.arriving, key=lambda patience: count[self.arriving[patience]])
+        """Break off what is too many: the oldest uploads of the address that has most of them on their way."""
+        latest = time.monotonic() - SECONDS_OF_GRACE
+        while len(self.arriving) > MOST_AT_ONCE:
+            count = Counter(one.address for one in self.arriving.values())
+            old = [patience for patience, one in self.arriving.items() if one.since <= latest]
+            if not old:
+                return
+            displaced = max(old, key=lambda patience: count[self.arriving[patience].address])
             del self.arriving[displaced]
             displaced.reschedule(0)
 

@@ -185,7 +185,7 @@ def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Genera
     """What becomes of each batch, in order, by a few threads that share the cores."""
     cores = torch.get_num_threads()
     workers = min(_MOST_WORKERS, cores)
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(cores // workers,)) as pool:
+    with ThreadPoolExecutor(workers, initializer=_take, initargs=(cores // workers,)) as pool:
         ahead = [pool.submit(work, first) for first in starts[: workers + 1]]
         try:
             for number in range(len(starts)):
@@ -196,3 +196,9 @@ def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Genera
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             torch.set_num_threads(cores)
+
+
+def _take(cores: int) -> None:
+    """This thread's share of them; asking for it at once keeps it: torch takes the default of that moment for good."""
+    torch.set_num_threads(cores)
+    torch.get_num_threads()

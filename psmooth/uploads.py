@@ -17,7 +17,7 @@ from typing import IO, Final
 
 from psmooth.errors import ScanError
 
-MOST_FILES: Final = 128
+MOST_FILES: Final = 256
 MOST_BYTES: Final = 2**30
 SECONDS_UNASKED: Final = 5 * 60
 SECONDS_HELD: Final = 60 * 60

@@ -90,9 +90,18 @@ def ending(message: dict[str, Any]) -> str:
 
 
 def asked_of_the_page(visitor: Visitor, scan: bytes | None, example: int) -> bool:
-    """The clicks before a run; whether all of them arrived."""
+    """The clicks before a run; whether none of them was refused, by the server or in a sentence on the page."""
     brought = visitor.at_once("pick", event={"index": example}) if scan is None else bring(visitor, scan)
-    return brought.is_success and visitor.at_once("begin").is_success
+    if not brought.is_success or says_no(brought):
+        return False
+    begun = visitor.at_once("begin")
+    return begun.is_success and not says_no(begun)
+
+
+def says_no(answer: httpx.Response) -> bool:
+    """Whether the page says that something failed."""
+    said = answer.json()["data"][0]
+    return isinstance(said, dict) and said.get("state") == "failed"
 
 
 def bring(visitor: Visitor, scan: bytes) -> httpx.Response:

@@ -252,6 +252,13 @@ def test_an_upload_that_is_broken_off_leaves_nothing(guard: Guard) -> None:
     assert len(guard.uploads) == len(guard.arriving) == 0
 
 
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload can be displaced from its first moment on."""
+    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", 0.0)
+
+
+@pytest.mark.usefixtures("no_grace")
 def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> None:
     async def wait() -> Any:
         await asyncio.sleep(3_600)
@@ -279,6 +286,29 @@ def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> Non
     assert len(guard.arriving) == 0
 
 
+@pytest.mark.parametrize(("grace", "left"), [(60.0, 4 * MOST_AT_ONCE), (0.2, MOST_AT_ONCE)])
+def test_a_class_that_uploads_at_once_has_a_moment_for_it(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, grace: float, left: int
+) -> None:
+    """Nobody else has to come for those who do not end in time to be broken off."""
+    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", grace)
+
+    async def many() -> int:
+        async def wait() -> Any:
+            await asyncio.sleep(3_600)
+
+        tasks = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
+        await asyncio.sleep(1.0)
+        still = len(guard.arriving)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return still
+
+    assert in_a_loop(many()) == left
+
+
+@pytest.mark.usefixtures("no_grace")
 def test_a_flood_of_uploads_breaks_off_its_own_alone(guard: Guard) -> None:
     async def many() -> list[Any]:
         go_on, sent = asyncio.Event(), []
