@@ -75,6 +75,9 @@ PIECES = (
     "understand",
 )  # a script and a style sheet each
 STREAM: dict[str, Any] = {"concurrency_id": "streams", "concurrency_limit": None}  # `places` says whose turn it is
+SECONDS_BETWEEN_STANDINGS = (
+    3_600  # Gradio would tell all of its line at each change, and runs tell their place themselves
+)
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 WORDS = {
     **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS
@@ -844,7 +847,7 @@ def build() -> Intake:
         page = lay_out()
         wire(demo, page)
         wire_api(page)
-    demo.queue(max_size=2 * places.most, api_open=False)
+    demo.queue(max_size=2 * places.most, api_open=False, status_update_rate=SECONDS_BETWEEN_STANDINGS)
     demo._queue.ANALYTICS_MAX_EVENTS = 1  # a table of all runs, made anew after each, that nobody reads
     return demo.holding_uploads()
 

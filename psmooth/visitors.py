@@ -25,7 +25,8 @@ from psmooth.places import Client
 Asked = ParamSpec("Asked")
 Step = TypeVar("Step")
 MOST_STREAMS = 96  # threads that may wait at once; more than runs are let in
-MOST_UNREAD = 50  # steps that nobody has fetched; at the page's pace ten seconds or more
+MOST_UNREAD = 25  # messages that nobody has fetched; at the page's pace five seconds or more
+SECONDS_UNHEARD = 5.0  # of more than that, which a busy server does not take to send them
 SECONDS_ALONE = 300.0  # after which a session that no page holds open is forgotten
 SECONDS_BETWEEN_ROUNDS = 5.0
 MOST_ALONE = 100  # sessions that no page holds open
@@ -72,7 +73,7 @@ def in_threads(
     async def stream(*asked: Asked.args, **named: Asked.kwargs) -> AsyncGenerator[Step, None]:
         if not _is_new(LocalContext.event_id.get(None)):
             return
-        steps = function(*asked, **named)
+        steps, is_unheard = function(*asked, **named), _listening()
         at_work = threading.Lock()
 
         def advance() -> Step:
@@ -84,7 +85,7 @@ def in_threads(
                 steps.close()
 
         try:
-            while not _is_unheard():
+            while not is_unheard():
                 step = await run_sync(advance, limiter=_threads)
                 if step is _END:
                     return
@@ -106,8 +107,20 @@ def _is_new(event: str | None) -> bool:
     return not known
 
 
-def _is_unheard() -> bool:
-    """Whether steps have been piling up for a listener who does not fetch them."""
+def _listening() -> Callable[[], bool]:
+    """A function that says, when it is asked at each step, whether a stream's listener has ceased to fetch them."""
+    behind: float | None = None
+
+    def is_unheard() -> bool:
+        nonlocal behind
+        behind = (behind or time.monotonic()) if _is_behind() else None
+        return behind is not None and time.monotonic() - behind > SECONDS_UNHEARD
+
+    return is_unheard
+
+
+def _is_behind() -> bool:
+    """Whether messages have been piling up for a session."""
     request, blocks = LocalContext.request.get(None), LocalContext.blocks.get(None)
     if request is None or blocks is None:
         return False

@@ -20,7 +20,6 @@ from tests.serving import Server
 from tests.visitor import Visitor, is_step, last_of
 
 REPO = "somebody/slow"
-LONG = 100_000  # votes of a run that does not end by itself while a test looks
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +30,14 @@ def hub(tiny_model_folder: Path) -> Iterator[BankHub]:
 
 
 @pytest.fixture(scope="module")
-def server(hub: BankHub, tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    return page_beside(hub, tiny_model_folder, tmp_path_factory.mktemp("hub") / "home")
+def server(hub: BankHub, models_served: str, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return page_beside(hub, models_served, tmp_path_factory.mktemp("hub") / "home")
+
+
+@pytest.fixture
+def long(slow_model_folder: Path) -> dict[str, Any]:
+    """Asks for a run that does not end by itself while a test looks."""
+    return {"votes": 100_000, "model": f"local-dir:{slow_model_folder}"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +47,7 @@ def picture() -> bytes:
     return file.getvalue()
 
 
-def ordered(visitor: Visitor, picture: bytes, votes: int, **others: Any) -> list[Any]:
+def ordered(visitor: Visitor, picture: bytes, votes: int = 100, **others: Any) -> list[Any]:
     """What /certify is given, as the controls stand but for the scan, the votes and what else is named."""
     names = [one["parameter_name"] for one in info_of(visitor)["/certify"]["parameters"]]
     given = {"scan": visitor.upload(picture), "votes": votes, **others}
@@ -67,18 +72,22 @@ def come(server: Server) -> Iterator[Callable[[], Visitor]]:
         yield lambda: stack.enter_context(Visitor(server.url))
 
 
-def test_a_run_whose_listener_goes_away_ends(come: Callable[[], Visitor], server: Server, picture: bytes) -> None:
+def test_a_run_whose_listener_goes_away_ends(
+    come: Callable[[], Visitor], server: Server, picture: bytes, long: dict[str, Any]
+) -> None:
     gone = come()
-    assert gone.join("certify", ordered(gone, picture, LONG)).is_success
+    assert gone.join("certify", ordered(gone, picture, **long)).is_success
     listening = gone.listen()
     assert any(is_step(message) for message in listening)
     listening.close()  # type: ignore[attr-defined]
     assert certified(server, picture)["total"] == 100
 
 
-def test_a_run_that_nobody_ever_listens_to_ends(come: Callable[[], Visitor], server: Server, picture: bytes) -> None:
+def test_a_run_that_nobody_ever_listens_to_ends(
+    come: Callable[[], Visitor], server: Server, picture: bytes, long: dict[str, Any]
+) -> None:
     silent = come()
-    assert silent.join("certify", ordered(silent, picture, LONG)).is_success
+    assert silent.join("certify", ordered(silent, picture, **long)).is_success
     assert certified(server, picture)["total"] == 100
 
 
@@ -123,12 +132,16 @@ def test_a_page_that_is_left_while_a_model_comes_stops_nobody(
 def test_twenty_runs_of_one_visitor_do_not_make_another_wait_for_all(
     come: Callable[[], Visitor], picture: bytes
 ) -> None:
-    greedy, ended = come(), []
+    greedy, heard, ended = come(), [], []
     for number in range(20):
         assert greedy.join("certify", ordered(greedy, picture + bytes([number]), 2_000)).is_success
-    listening = threading.Thread(
-        target=lambda: ended.extend(one for one in greedy.listen() if one["msg"] == "process_completed")
-    )
+
+    def listen() -> None:
+        for one in greedy.listen():
+            heard.append(one["msg"])
+            ended.extend([one] * (one["msg"] == "process_completed"))
+
+    listening = threading.Thread(target=listen)
     listening.start()
     other = come()
     data = ordered(other, picture, 100)
@@ -140,6 +153,7 @@ def test_twenty_runs_of_one_visitor_do_not_make_another_wait_for_all(
     assert len(ended) == 20
     assert all(one["success"] for one in ended)
     assert between < 10
+    assert heard.count("estimation") <= 20, "who waits is not told of all the others: that fills their streams"
 
 
 def test_nothing_of_a_visitor_and_no_trace_is_in_the_log(server: Server) -> None:

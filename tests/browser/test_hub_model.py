@@ -30,7 +30,7 @@ def hub(tiny_model_folder: Path) -> Iterator[BankHub]:
 
 @pytest.fixture(scope="module")
 def hub_page(hub: BankHub, tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    return page_beside(hub, tiny_model_folder, tmp_path_factory.mktemp("hub") / "home")
+    return page_beside(hub, f"local-dir:{tiny_model_folder}", tmp_path_factory.mktemp("hub") / "home")
 
 
 def choose_model(page: Page, name: str) -> None:

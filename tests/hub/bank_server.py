@@ -35,10 +35,10 @@ class BankHub:
         return hashlib.sha1(content.encode(), usedforsecurity=False).hexdigest()
 
 
-def page_beside(hub: BankHub, models: Path, home: Path) -> Server:
-    """A served page that takes this Hub for the Hub, and keeps what it fetches below ``home``."""
+def page_beside(hub: BankHub, models: str, home: Path) -> Server:
+    """A served page that takes this Hub for the Hub, and keeps what it fetches below ``home``; models as in `serve`."""
     settings = (("HF_ENDPOINT", hub.address), ("HF_HOME", str(home)), ("HF_HUB_DISABLE_XET", "1"))
-    return serve(f"local-dir:{models}", *settings)
+    return serve(models, *settings)
 
 
 @contextmanager
