@@ -229,7 +229,7 @@ def evaluate(
     files = labelled_files(folder, question, limit, seed)
     med_vlm = _load(model, device)
     found = look_over(med_vlm, folder, files, strict)
-    refuse_other_scans(med_vlm, out, question, [*found.files, *labelled_files(folder, question)])
+    refuse_other_scans(med_vlm, out, question, found.sha256s, labelled_files(folder, question))
     for done, planned in run(med_vlm, found.files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)

@@ -132,13 +132,14 @@ def _is_picture(file: Path, folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Readable:
-    """The scans of a folder that count: ``files`` with their class, each picture once.
+    """The scans of a folder that count: ``files`` with their class, each picture once; ``sha256s`` of their crops.
 
     ``unreadable`` files stand with what is wrong with them, ``repeated`` ones show a picture that counts already. All
     names are paths within the folder.
     """
 
     files: tuple[tuple[Path, str], ...]
+    sha256s: frozenset[str]
     unreadable: tuple[tuple[str, ScanError], ...]
     repeated: tuple[str, ...]
 
@@ -172,7 +173,7 @@ def look_over(model: MedVLM, folder: Path, files: Sequence[tuple[Path, str]], st
             repeated.append(name)
     kept = [label for _, label in seen.values()]
     _check_classes(folder, {label: kept.count(label) for _, label in files})
-    return Readable(tuple(seen.values()), tuple(unreadable), tuple(repeated))
+    return Readable(tuple(seen.values()), frozenset(seen), tuple(unreadable), tuple(repeated))
 
 
 def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
@@ -184,15 +185,17 @@ def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
     return torch.stack([torch.from_numpy(_named_crop(model, file).pixels.copy()) for file in files])
 
 
-def refuse_other_scans(model: MedVLM, out: Path, task: Task, files: Sequence[tuple[Path, str]]) -> None:
-    """Make sure that every scan recorded for this task, cut as for this model, is among these files.
+def refuse_other_scans(
+    model: MedVLM, out: Path, task: Task, sha256s: frozenset[str], files: Sequence[tuple[Path, str]]
+) -> None:
+    """Make sure that every scan recorded for this task, cut as for this model, is among these crops or files.
 
     Raises:
         CertificateError: the records are of another folder of scans, and one row would add up both.
     """
     crop = {name: getattr(model.crop_rule, name) for name in _CROP}
     runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
-    left = {record["scan"] for record in whole_records(out / RECORDS) if record["run"] in runs}
+    left = {record["scan"] for record in whole_records(out / RECORDS) if record["run"] in runs} - sha256s
     for file, _ in files:
         if not left:
             return
