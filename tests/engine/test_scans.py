@@ -709,7 +709,7 @@ def test_an_impossible_rule_is_refused(wrong: dict[str, Any]) -> None:
         crop_scan(open_scan(_noise(60, 90, 3)), CropRule(**wrong))
 
 
-_ODD = [None, True, float("nan"), float("inf"), -1, 0, 10**400, 1.5, "8", "\ud800", [], [1], {}, (), b"x", 3j, object()]
+_ODD = [None, True, float("nan"), float("inf"), -1, 0, 10**400, 1.5, "8", "\ud800", [], [1], {}, (), b"x", 3j, object]
 
 
 @pytest.mark.parametrize("wrong", _ODD, ids=lambda value: ascii(value)[:12])
