@@ -147,12 +147,14 @@ def before(view: Any, order: Order | Enrolment, step: Download | Queued) -> tupl
 def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[tuple[Any, Any]]:
     """Another run is wanted, or none: what this one has come to is listed, and shown if another view's is wanted.
 
+    Of a scan that the visitor has left meanwhile nothing is shown: that would keep it.
     Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
     """
     if not isinstance(scene, Download | Queued):
         session.keep(scene, scene.order.specimen)
         if session.view != "certify":
-            yield session.show("certify", scene.stopped), gr.skip()
+            is_here = session.has(scene.order.specimen)
+            yield session.show("certify", scene.stopped) if is_here else list_runs(session), gr.skip()
     if session.order is None and (told := session.resaid("certify")):
         yield told, gr.skip()
 

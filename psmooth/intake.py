@@ -56,11 +56,16 @@ class Intake(gr.Blocks):
         super().__init__(**options)
         self.uploads = uploads
 
-    async def process_api(self, block_fn: Any, inputs: list[Any], *rest: Any, **named: Any) -> dict[str, Any]:
-        """As in Gradio, which would write the trace of an error to the log, with what the visitor sent in it."""
+    async def process_api(
+        self, block_fn: Any, inputs: list[Any], state: Any = None, *rest: Any, **named: Any
+    ) -> dict[str, Any]:
+        """As in Gradio, which would write the trace of an error to the log, with what the visitor sent in it.
+
+        It would also keep what each component was given and has shown, pictures of a scan too, as long as the session.
+        """
         try:
             with _gone_on_failure(inputs):
-                return await super().process_api(block_fn, inputs, *rest, **named)
+                return await super().process_api(block_fn, inputs, state, *rest, **named)
         except gr.Error as error:
             error.message = error.message.encode(errors="replace").decode()  # half a character fits into no answer
             error.print_exception = False
@@ -68,6 +73,9 @@ class Intake(gr.Blocks):
         except Exception as error:
             log.error("An event failed: %s.", type(error).__name__)
             raise gr.Error(say(UNEXPECTED), print_exception=False) from None
+        finally:
+            if state is not None:
+                state.config_values.clear()  # for links to a state of the page, which nobody can make here
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False

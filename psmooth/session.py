@@ -490,6 +490,10 @@ class Session:
             while len(self.lists) > MOST_LISTS:
                 del self.lists[next(iter(self.lists))]
 
+    def has(self, specimen: Specimen) -> bool:
+        """Whether the visitor's scan is still that one."""
+        return self.specimen is not None and self.specimen.identity == specimen.identity
+
     def add_banks(self, banks: Iterable[PromptBank]) -> None:
         """Banks join the menu, the latest last; beyond `MOST_BANKS` the oldest leave it."""
         latest = {bank.sha256: bank for bank in banks}

@@ -261,6 +261,25 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: app.O
     assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
+def bring_another(visitor: app.Session) -> None:
+    visitor.bring(a_specimen(1))
+    app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize("leave", [app.clear, bring_another])
+def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: app.Order, leave: Any) -> None:
+    visitor = app.Session(order.specimen)
+    visitor.want(order)
+    steps = app.run(visitor)
+    next(steps)
+    leave(visitor)
+    shown = visitor.resaid("certify")
+    visitor.want(order, "learn")
+    assert [stage for stage, _ in steps] == [shown]
+    assert visitor.resaid("certify") == shown
+
+
 def test_a_certificate_is_checked_and_its_file_is_gone() -> None:
     record = a_result((900, 60, 40), "complete").to_json()
     good, bad, no = [brought(text) for text in (record, record.replace('"radius": ', '"radius": 1'), "no")]

@@ -18,12 +18,12 @@ import pytest
 from gradio_client import Client, handle_file
 
 import app
-from psmooth import places, session
+from psmooth import places, session, views
 from psmooth.intake import Intake
-from psmooth.scans import open_scan
+from psmooth.scans import crop_scan, open_scan, scan_picture
 from psmooth.uploads import GONE, Upload
 from tests.serving import ROOT, _free_port
-from tests.visitor import soon
+from tests.visitor import Visitor, soon
 
 OPEN = {
     "GET /", "HEAD /", "GET /config", "GET /config/", "GET /theme.css", "GET /favicon.ico", "GET /robots.txt",
@@ -224,6 +224,26 @@ def test_many_small_files_leave_room_and_go(home: Home, scan_file: Path) -> None
     assert len(home.page.uploads) == 0
 
 
+def holds(text: str) -> bool:
+    """Whether any dictionary of this process does."""
+    found = (one for one in gc.get_objects() if type(one) is dict)
+    return any(type(value) is str and value == text for one in found for value in tuple(one.values()))
+
+
+def test_a_scan_that_was_shown_and_cleared_is_held_by_nothing(home: Home, scan_file: Path) -> None:
+    """Gradio would keep its picture under the number of a component that is made anew with each step."""
+    content = scan_file.read_bytes()
+    scan = open_scan(content)
+    picture = views.strip(scan_picture(scan), scan.kind, crop_scan(scan))["scan"]
+    with Visitor(home.url) as visitor, visitor.page_open():
+        assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
+        assert visitor.at_once("begin").is_success
+        assert visitor.join("run").is_success
+        assert picture in json.dumps([*visitor.listen()])
+        assert visitor.at_once("clear").is_success
+        assert not holds(picture)
+
+
 def test_the_sweep_runs_by_itself() -> None:
     assert "psmooth-sweep" in {thread.name for thread in threading.enumerate()}
 
@@ -244,8 +264,10 @@ def test_every_route_that_is_not_needed_is_closed(home: Home) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/info"])
-def test_no_path_of_the_server_is_told(home: Home, path: str) -> None:
-    text = httpx.get(home.url + path, timeout=30).text.replace(home.model, "")
+def test_no_path_of_the_server_is_told_and_no_cookie_is_set(home: Home, path: str) -> None:
+    answer = httpx.get(home.url + path, timeout=30)
+    assert "set-cookie" not in answer.headers
+    text = answer.text.replace(home.model, "")
     for place in (ROOT, Path(app.__file__).parent, Path.home(), Path(app.own_folder()), Path(app.gr.__file__).parent):
         assert json.dumps(str(place)).strip('"') not in text or place == Path("/")
 

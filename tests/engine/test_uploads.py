@@ -108,12 +108,18 @@ def test_a_sweep_takes_what_is_old_and_a_flood_of_small_files_does_not_stop_it()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="there is no /proc to see open files in")
-def test_a_large_file_has_no_name_on_the_disk() -> None:
+def test_a_large_file_has_no_name_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it lie elsewhere than where TMPDIR says."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what was read before
     uploads = Uploads()
     file = tempfile.SpooledTemporaryFile(max_size=1)  # as Starlette makes them  # noqa: SIM115
     file.write(bytes(100_000))
     file.flush()
-    assert not Path(f"/proc/self/fd/{file.fileno()}").readlink().exists()
+    place = Path(f"/proc/self/fd/{file.fileno()}").readlink()
+    assert place.parent == tmp_path
+    assert not place.exists()
+    assert list(tmp_path.iterdir()) == []
     assert uploads.claim(uploads.keep(file, 100_000)).read() == bytes(100_000)  # type: ignore[arg-type]
 
 
