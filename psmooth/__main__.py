@@ -818,8 +818,20 @@ def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:
 
     yield views.verdict_sentence(record)
     yield views.sentence(record)
+    yield from _prompt_lines(record)
     if record.verdict == "certified":
         yield ": ".join(views.guarantee_words_of(record))
+
+
+def _prompt_lines(record: "Certificate | Abstention") -> Iterator[str]:
+    """The whole prompts of the answer to a question of one's own: votes do not tell which words are the class name."""
+    from psmooth.tasks import TASKS
+    from psmooth.views import name_of
+
+    run = record.run
+    if run.task not in TASKS and run.bank is None:
+        name = name_of(run, record.leader)
+        yield f"Asked as: {'; '.join(template.replace('{}', name) for template in run.templates)}"
 
 
 # --- small things
