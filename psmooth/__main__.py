@@ -489,16 +489,22 @@ def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
     for (guarantee, facts), chosen in groups.items():
         radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
         lines += [facts, f"{guarantee:40} {radii}"]
-        for row in chosen:
-            name = f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
+        names = [_row_name(row) for row in chosen]
+        for row, name in zip(chosen, names, strict=True):
+            name = f"{name}, run {row['run']}" if names.count(name) > 1 else name
             lines.append(f"{name:40} " + "  ".join(f"{value[0]:<7.3f}" for value in row["certified"].values()))
     return lines
+
+
+def _row_name(row: dict[str, Any]) -> str:
+    return f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
 
 
 def _made_with(row: dict[str, Any]) -> str:
     votes = f"n = {row['max_votes']:,} votes after {row['selection_votes']:,} that choose the class"
     seed = f"seed {int(row['seed'], 16)}, scans {row['drawn']}"
-    return f"{votes}, α = {row['failure_probability']:g}, {seed}, {row['model']} @ {row['model_revision'][:8]}"
+    model = f"{row['model']} @ {row['model_revision'][:8]}"
+    return f"{row['task']}, {votes}, α = {row['failure_probability']:g}, {seed}, {model}"
 
 
 def _left_out_lines(found: "Readable") -> Iterator[str]:

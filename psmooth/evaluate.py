@@ -15,7 +15,6 @@ import json
 import math
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -185,19 +184,21 @@ def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
 
 
 def refuse_other_scans(model: MedVLM, out: Path, task: Task, files: Sequence[tuple[Path, str]]) -> None:
-    """Make sure that every scan recorded for this task, cut as for this model, is among these files.
+    """Make sure that every scan recorded for this task, cut as for this model, is among these files, with its class.
 
     Raises:
         CertificateError: the records are of another folder of scans, and one row would add up both.
+        ScanError: a scan lies under another class now, and what is recorded of it would be added up all the same.
     """
     crop = {name: getattr(model.crop_rule, name) for name in _CROP}
     runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
-    left = {record["scan"] for record in whole_records(out / RECORDS) if record["run"] in runs}
-    for file, _ in files:
+    left = {record["scan"]: record["label"] for record in whole_records(out / RECORDS) if record["run"] in runs}
+    for file, label in files:
         if not left:
             return
-        with suppress(ScanError):
-            left.discard(_crop(model, file).sha256)
+        scan = _sha256_or_none(model, file)
+        if scan is not None and scan in left:
+            _check_label(file, label, left.pop(scan))
     if left:
         raise CertificateError(
             "{out} holds records of {count} scans that are not in this folder of scans, and a table of both would say "
@@ -205,6 +206,14 @@ def refuse_other_scans(model: MedVLM, out: Path, task: Task, files: Sequence[tup
             out=out.name,
             count=len(left),
         )
+
+
+def _sha256_or_none(model: MedVLM, file: Path) -> str | None:
+    """Of the crop; None for a file that cannot be read."""
+    try:
+        return _crop(model, file).sha256
+    except ScanError:
+        return None
 
 
 def _named_crop(model: MedVLM, file: Path) -> Crop:
@@ -509,7 +518,8 @@ def _is_run(name: str, facts: Any) -> bool:
         return False
     try:
         _plan(facts)
-    except PlanError:
+        int(facts["seed"], 16)
+    except ValueError:  # a PlanError is one
         return False
     return facts["version"] == RECORD_VERSION and fingerprint(facts) == name
 
