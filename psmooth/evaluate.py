@@ -46,6 +46,7 @@ from psmooth.tasks import Task
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 RECORD_VERSION = 3  # raised whenever the same facts would give other lines
 RECORDS, RUNS, SUMMARY = "records.jsonl", "runs.json", "summary.json"
+_LONGEST_WHOLE = 18  # digits of a whole number in a file
 _CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
 _TEXT, _NUMBER, _WHOLE, _LIST, _NONE = (str,), (int, float), (int,), (list,), (NoneType,)
 _FIELDS: dict[str, tuple[type, ...]] = {
@@ -531,7 +532,9 @@ def write_runs(out: Path, runs: Runs) -> None:
 
 def _parsed(data: bytes, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(data, parse_constant=_no_number)
+        value = json.loads(
+            data, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_each_once
+        )
     except (ValueError, RecursionError):
         raise _foreign(place) from None
     if not isinstance(value, dict):
@@ -539,9 +542,27 @@ def _parsed(data: bytes, place: str) -> dict[str, Any]:
     return value
 
 
-def _no_number(text: str) -> float:
-    """JSON has no NaN and no Infinity, though Python reads them."""
-    raise ValueError(text)
+def _whole(text: str) -> int:
+    """A whole number that a float can hold; JSON may have one of any length."""
+    if len(text) > _LONGEST_WHOLE:
+        raise ValueError(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    """A number; NaN and Infinity, which JSON does not have but Python reads, are none, and nor is 1e400."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A key that is given twice would be read differently by different programs."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _foreign(place: str) -> CertificateError:

@@ -276,6 +276,7 @@ ODD = (
     0,
     1e308,
     10**30,
+    10**400,
     float("nan"),
     float("inf"),
     "",
@@ -369,6 +370,17 @@ def test_a_line_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tm
         refused += 1
     # what may be anything: a scan, a label that is a class, an invalid vote instead of one for a rival
     assert refused > 0.9 * len(changes)
+
+
+def test_what_programs_read_differently_is_refused(certified: Path, tmp_path: Path) -> None:
+    lines = altered(certified, tmp_path)
+    honest = lines.read_text().splitlines()[0]
+    for change in ('"radius": 3.9, "radius":', '"radius": 1e400, "more":'):
+        lines.write_text(honest.replace('"radius":', change) + "\n")
+        with pytest.raises(CertificateError, match=r"^records\.jsonl:1"):
+            whole_records(lines)
+    lines.write_text(honest + "\n")
+    assert len(whole_records(lines)) == 1
 
 
 def test_a_run_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tmp_path: Path) -> None:
