@@ -464,6 +464,12 @@ def test_a_bank_that_was_learned_on_this_very_scan_gives_a_frozen_guarantee(
     assert refused(facts, {**claim, **of("bank", learned_on_scan=False)(facts)}, scan, [bank])
     silent = {name: value for name, value in facts["bank"].items() if name != "learned_on_scan"}
     assert refused(facts, {**claim, "bank": silent}, scan, [bank])
+    claimed = read_certificate(rebuilt({**facts, **claim, "bank": silent}).to_dict())
+    assert (claimed.guarantee, replay(claimed, scan, device="cpu", banks=[bank]).confirmed) == ("unconditional", hit)
+    older = other.to_dict()
+    del older["bank"]["learned_on_scan"]
+    found = replay(read_certificate(older), film, device="cpu", banks=[bank])
+    assert (found.ok, found.confirmed) == (True, other), "the file of the bank says what an older record does not"
 
 
 def test_a_bank_that_does_not_say_what_it_was_learned_on_is_no_flat_promise(
