@@ -229,7 +229,7 @@ def evaluate(
     files = labelled_files(folder, question, limit, seed)
     med_vlm = _load(model, device)
     found = look_over(med_vlm, folder, files, strict)
-    refuse_other_scans(med_vlm, out, question, found.sha256s, labelled_files(folder, question))
+    refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     for done, planned in run(med_vlm, found.files, study, out, _banks(bank)):
         _say(f"{done:,} of {planned:,} runs")
     rows = write_summary(out)
@@ -489,16 +489,22 @@ def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
     for (guarantee, facts), chosen in groups.items():
         radii = "  ".join(f"r>{radius:<5}" for radius in chosen[0]["certified"])
         lines += [facts, f"{guarantee:40} {radii}"]
-        for row in chosen:
-            name = f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
+        names = [_row_name(row) for row in chosen]
+        for row, name in zip(chosen, names, strict=True):
+            name = f"{name}, run {row['run']}" if names.count(name) > 1 else name
             lines.append(f"{name:40} " + "  ".join(f"{value[0]:<7.3f}" for value in row["certified"].values()))
     return lines
+
+
+def _row_name(row: dict[str, Any]) -> str:
+    return f"{row['method']}, {row['denoiser']}, σ {row['noise_level']:g}, {row['scans']} scans"
 
 
 def _made_with(row: dict[str, Any]) -> str:
     votes = f"n = {row['max_votes']:,} votes after {row['selection_votes']:,} that choose the class"
     seed = f"seed {int(row['seed'], 16)}, scans {row['drawn']}"
-    return f"{votes}, α = {row['failure_probability']:g}, {seed}, {row['model']} @ {row['model_revision'][:8]}"
+    model = f"{row['model']} @ {row['model_revision'][:8]}"
+    return f"{row['task']}, {votes}, α = {row['failure_probability']:g}, {seed}, {model}"
 
 
 def _left_out_lines(found: "Readable") -> Iterator[str]:
@@ -818,8 +824,20 @@ def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:
 
     yield views.verdict_sentence(record)
     yield views.sentence(record)
+    yield from _prompt_lines(record)
     if record.verdict == "certified":
         yield ": ".join(views.guarantee_words_of(record))
+
+
+def _prompt_lines(record: "Certificate | Abstention") -> Iterator[str]:
+    """The whole prompts of the answer to a question of one's own: votes do not tell which words are the class name."""
+    from psmooth.tasks import TASKS
+    from psmooth.views import name_of
+
+    run = record.run
+    if run.task not in TASKS and run.bank is None:
+        name = name_of(run, record.leader)
+        yield f"Asked as: {'; '.join(template.replace('{}', name) for template in run.templates)}"
 
 
 # --- small things

@@ -118,7 +118,9 @@ NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("when it ran", ("time",)),
     ("the licence of the model, and where the bank was published", ("model.licence", "bank.id", "bank.revision")),
     ("that the scan was published in that gallery", ("gallery",)),
-    ("what a task of one's own and its classes are called beside the words of the prompts", ("task", "class_ids")),
+    ("what a task of one's own and its classes are called, and where in its prompts a class name begins and ends", (
+        "task", "class_ids", "class_names", "templates",
+    )),
 )  # fmt: skip
 
 

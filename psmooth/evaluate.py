@@ -15,7 +15,6 @@ import json
 import math
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -47,6 +46,7 @@ from psmooth.tasks import Task
 RADII = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 RECORD_VERSION = 3  # raised whenever the same facts would give other lines
 RECORDS, RUNS, SUMMARY = "records.jsonl", "runs.json", "summary.json"
+_LONGEST_WHOLE = 18  # digits of a whole number in a file
 _CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
 _TEXT, _NUMBER, _WHOLE, _LIST, _NONE = (str,), (int, float), (int,), (list,), (NoneType,)
 _FIELDS: dict[str, tuple[type, ...]] = {
@@ -132,16 +132,20 @@ def _is_picture(file: Path, folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Readable:
-    """The scans of a folder that count: ``files`` with their class, each picture once; ``sha256s`` of their crops.
+    """The scans of a folder that count, each picture once: file and class by the sha256 of the crop.
 
     ``unreadable`` files stand with what is wrong with them, ``repeated`` ones show a picture that counts already. All
     names are paths within the folder.
     """
 
-    files: tuple[tuple[Path, str], ...]
-    sha256s: frozenset[str]
+    seen: Mapping[str, tuple[Path, str]]
     unreadable: tuple[tuple[str, ScanError], ...]
     repeated: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[tuple[Path, str], ...]:
+        """The files with their class."""
+        return tuple(self.seen.values())
 
 
 def look_over(model: MedVLM, folder: Path, files: Sequence[tuple[Path, str]], strict: bool = False) -> Readable:
@@ -173,7 +177,7 @@ def look_over(model: MedVLM, folder: Path, files: Sequence[tuple[Path, str]], st
             repeated.append(name)
     kept = [label for _, label in seen.values()]
     _check_classes(folder, {label: kept.count(label) for _, label in files})
-    return Readable(tuple(seen.values()), frozenset(seen), tuple(unreadable), tuple(repeated))
+    return Readable(seen, tuple(unreadable), tuple(repeated))
 
 
 def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
@@ -186,21 +190,27 @@ def read_crops(model: MedVLM, files: Sequence[Path]) -> Tensor:
 
 
 def refuse_other_scans(
-    model: MedVLM, out: Path, task: Task, sha256s: frozenset[str], files: Sequence[tuple[Path, str]]
+    model: MedVLM, out: Path, task: Task, seen: Mapping[str, tuple[Path, str]], files: Sequence[tuple[Path, str]]
 ) -> None:
-    """Make sure that every scan recorded for this task, cut as for this model, is among these crops or files.
+    """Make sure that every scan recorded for this task, cut as for this model, is here, with its class.
+
+    Those that were ``seen`` are known by the sha256 of their crops; if one is left, ``files`` are read.
 
     Raises:
         CertificateError: the records are of another folder of scans, and one row would add up both.
+        ScanError: a scan lies under another class now, and what is recorded of it would be added up all the same.
     """
     crop = {name: getattr(model.crop_rule, name) for name in _CROP}
     runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
-    left = {record["scan"] for record in whole_records(out / RECORDS) if record["run"] in runs} - sha256s
-    for file, _ in files:
+    left = {record["scan"]: record["label"] for record in whole_records(out / RECORDS) if record["run"] in runs}
+    for scan in left.keys() & seen.keys():
+        _check_label(*seen[scan], left.pop(scan))
+    for file, label in files:
         if not left:
             return
-        with suppress(ScanError):
-            left.discard(_crop(model, file).sha256)
+        scan = _sha256_or_none(model, file)
+        if scan is not None and scan in left:
+            _check_label(file, label, left.pop(scan))
     if left:
         raise CertificateError(
             "{out} holds records of {count} scans that are not in this folder of scans, and a table of both would say "
@@ -208,6 +218,14 @@ def refuse_other_scans(
             out=out.name,
             count=len(left),
         )
+
+
+def _sha256_or_none(model: MedVLM, file: Path) -> str | None:
+    """Of the crop; None for a file that cannot be read."""
+    try:
+        return _crop(model, file).sha256
+    except ScanError:
+        return None
 
 
 def _named_crop(model: MedVLM, file: Path) -> Crop:
@@ -512,7 +530,8 @@ def _is_run(name: str, facts: Any) -> bool:
         return False
     try:
         _plan(facts)
-    except PlanError:
+        int(facts["seed"], 16)
+    except ValueError:  # a PlanError is one
         return False
     return facts["version"] == RECORD_VERSION and fingerprint(facts) == name
 
@@ -524,7 +543,9 @@ def write_runs(out: Path, runs: Runs) -> None:
 
 def _parsed(data: bytes, place: str) -> dict[str, Any]:
     try:
-        value = json.loads(data, parse_constant=_no_number)
+        value = json.loads(
+            data, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_each_once
+        )
     except (ValueError, RecursionError):
         raise _foreign(place) from None
     if not isinstance(value, dict):
@@ -532,9 +553,27 @@ def _parsed(data: bytes, place: str) -> dict[str, Any]:
     return value
 
 
-def _no_number(text: str) -> float:
-    """JSON has no NaN and no Infinity, though Python reads them."""
-    raise ValueError(text)
+def _whole(text: str) -> int:
+    """A whole number that a float can hold; JSON may have one of any length."""
+    if len(text) > _LONGEST_WHOLE:
+        raise ValueError(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    """A number; NaN and Infinity, which JSON does not have but Python reads, are none, and nor is 1e400."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A key that is given twice would be read differently by different programs."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _foreign(place: str) -> CertificateError:

@@ -38,7 +38,8 @@ class Replay:
     """What came of repeating a recorded run.
 
     Attributes:
-        confirmed: what the votes that were drawn again certify: radius and class that this machine vouches for.
+        confirmed: what the votes that were drawn again certify: radius and class that this machine vouches for, with
+            the kind of guarantee that the files here give.
         compared: votes drawn again, selection votes included.
         differing: how many of them differ from the record, at whichever recorded moment they differ most.
         problems: (field, sentence) for everything in the record that does not follow from the replay.
@@ -82,7 +83,7 @@ def replay(
     """
     order = _order_again(record.run, scan, device, banks, denoiser, download)
     found = _votes_again(tuned(order), record)
-    confirmed = conclude(record.run, found)
+    confirmed = conclude(_as_learned(record.run, order), found)
     differing = _differing(record.votes, found)
     problems = (*_tied_problems(order, record.run), *_vote_problems(record, confirmed, differing))
     return Replay(confirmed, found.selected + found.total, differing, problems)
@@ -226,6 +227,14 @@ def _tied_problems(order: Order, run: Run) -> Iterator[Problem]:
         yield "class_ids", f"The classes are not those of the task {run.task}, in its order."
     if run.templates != _right_templates(run, contender):
         yield "templates", "The templates are not those that the prompts were made from."
+
+
+def _as_learned(run: Run, order: Order) -> Run:
+    """The run with what the files here say of whether bank and denoiser were learned on this scan."""
+    here = run_facts(order, order.contenders[run.method])
+    bank = None if run.bank is None else {**run.bank, "learned_on_scan": (here.bank or {}).get("learned_on_scan")}
+    learned = here.denoiser_learned_on_scan
+    return replace(run, guarantee=here.guarantee, bank=bank, denoiser_learned_on_scan=learned)
 
 
 def _bank_facts(bank: dict[str, Any] | None) -> tuple[object, object]:

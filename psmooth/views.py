@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -256,6 +257,8 @@ def colour_sheet() -> str:
 
 # --- numbers
 
+_EXACT: Final = Context(prec=150)  # an α from 1e-100 up has its last digit at the 117th place at most
+
 
 def radius_text(radius: float, digits: int = 3) -> str:
     """A radius floored, never rounded, at ``digits`` digits: what is printed is never more than what is certified."""
@@ -273,12 +276,9 @@ def at_most_text(share: float) -> str:
 
 
 def confidence_text(failure_probability: float) -> str:
-    """1 − α in percent: "99.9 %" for .001."""
-    return _percent(1 - Decimal(str(failure_probability)))
-
-
-def _percent(share: Decimal) -> str:
-    return f"{(share * 100).normalize():f} %"
+    """1 − α in percent, with all its digits: "99.9 %" for .001, and never 100 %."""
+    percent = _EXACT.subtract(Decimal(100), Decimal(str(failure_probability)).scaleb(2))
+    return f"{_EXACT.normalize(percent):f} %"
 
 
 def count_text(count: int) -> str:
@@ -293,7 +293,7 @@ def alpha_text(failure_probability: float) -> str:
 
 def joint_alpha_text(results: Sequence[Result]) -> str:
     """The sum of the chances of a false certificate, rounded up at four digits, and never above 1: "0.028"."""
-    together = sum((Decimal(str(one.run.plan.failure_probability)) for one in results), Decimal())
+    together = reduce(_EXACT.add, (Decimal(str(one.run.plan.failure_probability)) for one in results), Decimal())
     return f"{min(Decimal(1), Context(prec=4, rounding=ROUND_CEILING).plus(together)).normalize():f}"
 
 
@@ -943,8 +943,9 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
     run, votes = result.run, result.votes
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
     front = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
+    kind = [[say("Guarantee"), " – ".join(guarantee_words_of(result))]] if isinstance(result, Certificate) else []
     rows = [
-        [say("Guarantee"), " – ".join(guarantee_words_of(result))],
+        *kind,
         [say("Votes"), f"{counts}; {_drawn(result)}"],
         [say("Share of the answer"), say("at least {share}", share=at_least_text(result.lower_bound))],
         [say("Share of any rival"), say("at most {share}", share=at_most_text(result.rival_upper_bound))],

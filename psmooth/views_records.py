@@ -61,11 +61,12 @@ def checked(found: Verification) -> dict[str, Any]:
         text = say("It was altered or is damaged: {problems}", problems=" ".join(told))
         return views.message("failed", say("This certificate does not hold together."), text, say("Checked"))
     result = found.certificate
+    kind = [views.guarantee_words_of(result)[1]] if isinstance(result, Certificate) else []
     text = " ".join(
         [
             views.verdict_sentence(result),
             views.sentence(result),
-            views.guarantee_words_of(result)[1],
+            *kind,
             say(
                 "The bounds and the radius were computed again from the votes that the file records. That these votes "
                 "were drawn is shown by “psmooth verify --scan” alone, which draws them again."
@@ -74,4 +75,4 @@ def checked(found: Verification) -> dict[str, Any]:
         ]
     )
     told = views.message("idle", say("This certificate holds together."), text, say("Checked"))
-    return {**told, "badge": views.badge_of(result)}
+    return {**told, "badge": views.badge_of(result)} if kind else told

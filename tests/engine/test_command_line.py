@@ -455,6 +455,7 @@ def test_verify_runs_the_votes_again(
     assert [views.verdict_sentence(one) in out for one in (record, weaker)] == [agrees, not agrees]
     assert ("Too large." in out) == (not agrees)
     assert f"{found.differing} of 1,064 votes drawn again differ" in out
+    assert "Asked as: an image of cat." in out, "only whole prompts are tied to the votes"
     assert out.splitlines()[-1].startswith("Not shown by this check: that the plan")
     assert asked == [(SEED, crop_scan(open_scan(scan_path)).sha256)]
     code, out, _ = psmooth_command("verify", certificate_path, "--scan", scan_path, "--json")

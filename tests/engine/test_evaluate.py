@@ -22,7 +22,7 @@ from PIL import Image
 from scipy.stats import beta, norm
 
 from psmooth import views
-from psmooth.__main__ import main
+from psmooth.__main__ import _evaluation_lines, main
 from psmooth.certificate import Plan, guarantee_of
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, PlanError, ScanError
@@ -276,6 +276,7 @@ ODD = (
     0,
     1e308,
     10**30,
+    10**400,
     float("nan"),
     float("inf"),
     "",
@@ -371,18 +372,29 @@ def test_a_line_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tm
     assert refused > 0.9 * len(changes)
 
 
+def test_what_programs_read_differently_is_refused(certified: Path, tmp_path: Path) -> None:
+    lines = altered(certified, tmp_path)
+    honest = lines.read_text().splitlines()[0]
+    for change in ('"radius": 3.9, "radius":', '"radius": 1e400, "more":'):
+        lines.write_text(honest.replace('"radius":', change) + "\n")
+        with pytest.raises(CertificateError, match=r"^records\.jsonl:1"):
+            whole_records(lines)
+    lines.write_text(honest + "\n")
+    assert len(whole_records(lines)) == 1
+
+
 def test_a_run_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tmp_path: Path) -> None:
     lines, runs = altered(certified, tmp_path), tmp_path / RUNS
     ((name, facts),) = json.loads(runs.read_text()).items()
     told = json.loads(lines.read_text().splitlines()[0])
-    changes = [*ODD, *({**facts, field: value} for field in facts for value in ODD)]
+    changes = [*ODD, {**facts, "seed": "none"}, *({**facts, field: value} for field in facts for value in ODD)]
     changes += [{key: value for key, value in facts.items() if key != field} for field in facts]
     for change in changes:
         for called in (name, fingerprint(change)):  # type: ignore[arg-type]
             runs.write_text(json.dumps({called: change}))
             lines.write_text(json.dumps({**told, "run": called}) + "\n")
             with suppress(CertificateError):
-                assert write_summary(tmp_path)
+                assert _evaluation_lines(write_summary(tmp_path))
                 assert called != name or change == facts
 
 
@@ -448,6 +460,37 @@ def test_records_of_another_folder_of_scans_are_refused_in_words(
     # fewer scans of the same folder are no others, and more of them are added
     assert run(folder, "--limit", "2") == run(folder) == 0
     assert len(whole_records(tmp_path / "out" / "records.jsonl")) == 8
+
+
+def test_a_scan_that_lies_under_another_class_now_is_refused_although_it_is_not_drawn(
+    folder: Path, tiny_model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scans = tmp_path / "scans"
+    shutil.copytree(folder, scans)
+    words = ["evaluate", str(scans), "--task", TASK.id, "--model", f"local-dir:{tiny_model_folder}"]
+    words += ["--votes", "32", "--out", str(tmp_path / "out"), "--limit", "2"]
+    assert main_or_exit(words) == 0
+    before = (tmp_path / "out" / "records.jsonl").read_bytes()
+    drawn = labelled_files(scans, TASK, 2, seed=0)[0][0]
+    drawn.rename(scans / CLASSES[1] / "moved.png")
+    assert (scans / CLASSES[1] / "moved.png") not in dict(labelled_files(scans, TASK, 2, seed=0))
+    assert main_or_exit(words) == 2
+    assert f"moved.png shows a picture that is recorded as '{CLASSES[0]}'" in capsys.readouterr().err
+    assert (tmp_path / "out" / "records.jsonl").read_bytes() == before
+
+
+def test_printed_rows_name_their_task_and_tell_two_banks_apart(
+    folder: Path, tiny_model: MedVLM, tmp_path: Path
+) -> None:
+    files, study = labelled_files(folder, TASK)[:1], replace(STUDY, methods=("template", "linear_probe"))
+    bank = probe(tiny_model)
+    for place, one in enumerate((bank, replace(bank, vectors=-bank.vectors))):
+        list(evaluate(tiny_model, files, study, tmp_path, (one.save(tmp_path / f"{place}.safetensors"),)))
+    rows = done(tiny_model, replace(STUDY, task=replace(TASK, id="another")), files, tmp_path)
+    lines = _evaluation_lines(rows)
+    assert [line.split(",")[0] for line in lines if "votes after" in line] == [TASK.id, "another"]
+    for row in rows:
+        assert any(row["run"] in line for line in lines) == (row["method"] == "linear_probe")
 
 
 # --- labelled folders

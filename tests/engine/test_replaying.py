@@ -5,6 +5,7 @@ record, so that arithmetic finds nothing wrong and the replay alone stands in th
 """
 
 import importlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -39,7 +40,7 @@ from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
 from psmooth.replaying import Replay, replay
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
-from psmooth.tasks import TASKS, Task
+from psmooth.tasks import TASKS, Task, own_task
 
 engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
 Facts = dict[str, Any]
@@ -362,12 +363,29 @@ def test_a_task_that_ships_has_its_own_templates(tiny_model: MedVLM, film: Scan)
     assert replay(rerun(tiny_model, film, replace(other, id="mine")), film, device="cpu").ok
 
 
+def test_where_a_class_name_begins_is_not_shown_for_a_question_of_ones_own(tiny_model: MedVLM, film: Scan) -> None:
+    """Votes are cast by whole prompts: a word may move from every class name into the template, with its meaning."""
+    options = {"noise_level": 0.5, "plan": Plan(max_votes=200), "batch_size": 16, "seed": 7}
+    asked = own_task(["not benign", "not malignant"], "this is {}.")
+    *_, last = engine.certify(tiny_model, film, task=asked, **options)
+    facts = last.results["template"].to_dict()
+    forged = json.loads(json.dumps(facts).replace("not_", "").replace("not ", ""))
+    forged |= {"templates": ["this is not {}."], "caveats": facts["caveats"]}
+    assert forged["class_names"] == ["benign", "malignant"]
+    assert not _is_refused(forged, film, [])
+    assert {name for name, value in forged.items() if value != facts[name]} - LISTED <= set(_TOLD_BY_CLASS)
+
+
+_TOLD_BY_CLASS = ("predicted", "leader", "counts", "best", "selection")  # under other ids, with the same numbers
+
+
 def test_every_field_is_forged_or_listed(records: dict[str, Record]) -> None:
     forged = {field for field, _ in FORGERIES}
     listed = {field.split(".")[0] for field in LISTED}
     assert forged | listed == set(records["template"].to_dict())
     follow = {"anytime_failure_probability", "final_failure_probability"}  # from the failure probability
     follow |= {"bank.learned_on_scan", "denoiser_learned_on_scan"}  # from the files, whose lists nobody can prove
+    follow |= {"class_names", "templates"}  # of a question of one's own, above
     assert {field for field, _ in NOT_FORGERIES} | follow | {"selection_votes"} == LISTED
 
 
@@ -446,6 +464,12 @@ def test_a_bank_that_was_learned_on_this_very_scan_gives_a_frozen_guarantee(
     assert refused(facts, {**claim, **of("bank", learned_on_scan=False)(facts)}, scan, [bank])
     silent = {name: value for name, value in facts["bank"].items() if name != "learned_on_scan"}
     assert refused(facts, {**claim, "bank": silent}, scan, [bank])
+    claimed = read_certificate(rebuilt({**facts, **claim, "bank": silent}).to_dict())
+    assert (claimed.guarantee, replay(claimed, scan, device="cpu", banks=[bank]).confirmed) == ("unconditional", hit)
+    older = other.to_dict()
+    del older["bank"]["learned_on_scan"]
+    found = replay(read_certificate(older), film, device="cpu", banks=[bank])
+    assert (found.ok, found.confirmed) == (True, other), "the file of the bank says what an older record does not"
 
 
 def test_a_bank_that_does_not_say_what_it_was_learned_on_is_no_flat_promise(

@@ -113,6 +113,15 @@ def test_confidence_is_one_minus_alpha(alpha: float, text: str) -> None:
     assert views.confidence_text(alpha) == text
 
 
+def test_confidence_and_joint_chances_are_exact_down_to_the_smallest_alpha() -> None:
+    one = a_result((900, 60, 40), "complete")
+    for alpha in [*(10.0**-power for power in range(1, 101)), 1.2345678901234567e-100]:
+        shown = views.confidence_text(alpha)
+        assert Fraction(shown.removesuffix(" %")) == 100 * (1 - Fraction(str(alpha)))
+        few = replace(one, run=replace(one.run, plan=Plan(failure_probability=alpha)))
+        assert Fraction(views.joint_alpha_text([one, few])) >= Fraction("0.001") + Fraction(str(alpha))
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "1 s"), (59.2, "1 min 0 s"), (125, "2 min 5 s"), (1_201, "20 min")]
 )

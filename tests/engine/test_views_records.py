@@ -6,7 +6,7 @@ import re
 import pytest
 
 from psmooth import views
-from psmooth.certificate import NOT_SHOWN, Certificate, verify
+from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Run, verify
 from psmooth.language import LANGUAGES, Voice, say, speaking
 from psmooth.views_records import checked, runs
 from tests.engine.test_views import a_result, a_run
@@ -51,6 +51,20 @@ def test_a_checked_file_of_a_frozen_prompt_is_marked_and_says_what_no_check_show
     assert views.guarantee_words_of(result)[1] in told["sentence"]
     for unseen, _ in NOT_SHOWN:
         assert unseen in told["sentence"].rpartition("Neither shows")[2]
+
+
+@pytest.mark.parametrize("run", [a_run(), a_run(method="zero_shot", guarantee="frozen_prompt")])
+def test_of_an_abstention_no_certificate_is_said_to_hold(run: Run) -> None:
+    result = a_result((340, 330, 330), "complete", run)
+    assert isinstance(result, Abstention)
+    told = checked(verify(result.to_json()))
+    assert views.sentence(result) in told["sentence"]
+    assert views.guarantee_words_of(result)[1] not in told["sentence"]
+    assert not told.get("badge")
+    report = views.report(result, 128)
+    assert not any("holds" in text for _, text in report["rows"])
+    certified = views.report(a_result((900, 60, 40), "complete", run), 128)
+    assert [row for row in certified["rows"] if "holds" in row[1]] == certified["rows"][:1]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
