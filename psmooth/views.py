@@ -157,7 +157,8 @@ LECTURE: Final[tuple[tuple[str, str], ...]] = (
     (
         "What it does not promise",
         "It does not say that the answer is right. Compression, a shift or another scanner often change the crop by "
-        "more than R; then nothing is promised. A radius marked frozen holds for its prompt kept as it is.",
+        "more than R; then nothing is promised. A radius marked frozen holds for its prompt, bank and denoiser kept as "
+        "they are.",
     ),
 )
 
