@@ -1,8 +1,13 @@
 """A stream is ended when nobody hears it, and not when a busy server sends late."""
 
+import asyncio
+import threading
+
 import pytest
 
 from psmooth import visitors
+from psmooth.places import Client
+from tests.serving import in_a_loop
 
 
 def test_a_stream_is_unheard_after_it_was_behind_for_long_and_not_in_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +26,29 @@ def test_a_stream_is_unheard_after_it_was_behind_for_long_and_not_in_a_moment(mo
     assert not is_unheard(), "from here on it counts again"
     now += visitors.SECONDS_UNHEARD + 1
     assert is_unheard()
+
+
+def test_an_address_has_a_few_threads_for_what_takes_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends a hundred of them lets the next one in from elsewhere at once, and those that pick an example."""
+    address, go_on, begun = "10.0.0.1", threading.Event(), []
+    monkeypatch.setattr(visitors, "caller", lambda: Client(address, ""))
+
+    @visitors.aside
+    def read(name: str) -> str:
+        begun.append(name)
+        assert name == "honest" or go_on.wait(60)
+        return name
+
+    async def many() -> list[str]:
+        nonlocal address
+        flood = [asyncio.ensure_future(read(str(number))) for number in range(100)]
+        await asyncio.sleep(0.1)
+        address = "10.0.0.2"
+        assert await read("honest") == "honest"
+        assert begun == ["0", "1", "honest"]
+        assert await asyncio.to_thread(lambda: "picked") == "picked"
+        go_on.set()
+        return await asyncio.gather(*flood)
+
+    assert in_a_loop(many()) == [str(number) for number in range(100)]
+    assert not visitors._lines
