@@ -211,8 +211,10 @@ class Presence:
 
 
 def drop(blocks: gr.Blocks, session: str) -> None:
-    """Whatever Gradio has of a session."""
+    """Whatever Gradio has of a session; what it holds goes at once, whoever else has the session in hand."""
     queue, holder = blocks._queue, blocks.state_holder
+    for holding in [holding for one, holding in holdings(blocks) if one == session]:
+        holding.forget()
     kept = (holder.session_data, holder.time_last_used, queue.pending_messages_per_session)
     for store in (*kept, queue.pending_event_ids_session):
         store.pop(session, None)
