@@ -61,7 +61,7 @@ from psmooth.session import (
 )
 from psmooth.tasks import TASKS
 from psmooth.uploads import Upload, Uploads, no_upload
-from psmooth.visitors import MOST_STREAMS, Presence, caller, drop, in_threads
+from psmooth.visitors import MOST_STREAMS, Presence, aside, caller, drop, in_threads
 
 RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
 PIECES = (
@@ -766,7 +766,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     at_once: dict[str, Any] = {"queue": False, **PRIVATE}
     picked = page.picker.pick(pick, page.session, [page.task, *fields], **at_once)
     given = [page.session, page.uploader]
-    uploaded = page.uploader.upload(upload, given, [page.stage, page.strip, *fields], **at_once)
+    uploaded = page.uploader.upload(aside(upload), given, [page.stage, page.strip, *fields], **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
     boxed = page.viewer.box(choose_box, page.session, None, **at_once)

@@ -46,6 +46,7 @@ MOST_BYTES: Final = 2**18  # of any request that brings no file: names, template
 MOST_AT_ONCE: Final = 32
 SECONDS_TO_UPLOAD: Final = 10 * 60
 SECONDS_OF_GRACE: Final = 5.0  # in which no upload is displaced: a class that uploads at once is no flood
+MOST_IN_GRACE: Final = 256  # as many as may wait afterwards; more at once are a flood
 YEAR: Final = "public, max-age=31536000, immutable"  # a changed file has another address
 
 # 'unsafe-eval': Gradio makes a function of each HTML component's script. Inline styles are Gradio's way throughout.
@@ -232,14 +233,17 @@ class Guard:
         return self.uploads.keep(file.file, file.size or 0, address)
 
     def _make_room(self) -> None:
-        """Break off what is too many: the oldest uploads of the address that has most of them on their way."""
-        latest = time.monotonic() - SECONDS_OF_GRACE
+        """Break off what is too many: the oldest uploads of the address that has most of them on their way.
+
+        While that one has its moment of grace nobody is displaced, least of all an upload of somebody else's that is
+        slow: who begins anew every few seconds would have all others displaced.
+        """
         while len(self.arriving) > MOST_AT_ONCE:
-            count = Counter(one.address for one in self.arriving.values())
-            old = [patience for patience, one in self.arriving.items() if one.since <= latest]
-            if not old:
+            fullest, _ = Counter(one.address for one in self.arriving.values()).most_common(1)[0]
+            displaced, oldest = next(item for item in self.arriving.items() if item[1].address == fullest)
+            young = time.monotonic() - oldest.since < SECONDS_OF_GRACE
+            if young and len(self.arriving) <= MOST_IN_GRACE:
                 return
-            displaced = max(old, key=lambda patience: count[self.arriving[patience].address])
             del self.arriving[displaced]
             displaced.reschedule(0)
 

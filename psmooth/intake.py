@@ -109,6 +109,8 @@ class Intake(gr.Blocks):
     def _holding(self, push: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def hold(body: Any, *rest: Any, **options: Any) -> Any:
             event = self.fns.get(body.fn_index)
+            if event is not None and event.queue is False:  # its line of one, once it is long, is a full queue to all
+                return False, "This event does not wait.", "error"
             for place, upload in (self.brought(event, body.data) if event else {}).items():
                 body.data[place] = upload
             return await push(body, *rest, **options)

@@ -470,12 +470,12 @@ class Session:
 
     def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
         """The same, kept as what a view shows now: if the visitor changes the voice, it is said again."""
-        self.shown[view] = partial(self._shown, view, partial(words, *values))
-        return self.told(self.shown[view])
+        self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
+        return self.told(self._shown, view, self.shown[view])
 
     def resaid(self, view: str) -> dict[str, Any] | None:
         """What a view shows, said again as voice and list of runs are now; None where it shows nothing."""
-        return self.told(self.shown[view]) if view in self.shown else None
+        return self.told(self._shown, view, self.shown[view]) if view in self.shown else None
 
     def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What *Certify* shows goes with a list of the runs on this scan, once there are several."""

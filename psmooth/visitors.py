@@ -8,10 +8,11 @@ import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from functools import wraps
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from functools import partial, wraps
 from ipaddress import IPv4Address, ip_address, ip_interface
 from typing import Any, ParamSpec, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 import anyio
 import gradio as gr
@@ -25,6 +26,7 @@ from psmooth.places import Client
 Asked = ParamSpec("Asked")
 Step = TypeVar("Step")
 MOST_STREAMS = 96  # threads that may wait at once; more than runs are let in
+MOST_ASIDE, MOST_ASIDE_OF_AN_ADDRESS = 8, 2  # threads for what takes seconds: a scan that is read as it comes
 MOST_UNREAD = 25  # messages that nobody has fetched; at the page's pace five seconds or more
 SECONDS_UNHEARD = 5.0  # of more than that, which a busy server does not take to send them
 SECONDS_ALONE = 300.0  # after which a session that no page holds open is forgotten
@@ -34,6 +36,8 @@ MOST_SCANS_ALONE = 8  # of them, those that keep a scan
 MOST_BYTES = 2**30  # of all visitors' scans together
 _END: Any = object()
 _threads = anyio.CapacityLimiter(MOST_STREAMS)
+_aside = anyio.CapacityLimiter(MOST_ASIDE)
+_lines: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by address, while anybody stands in them
 _begun: OrderedDict[str, None] = OrderedDict()  # events, the latest
 
 
@@ -58,6 +62,21 @@ def address_of(request: gr.Request | Request) -> str:
     if isinstance(known, IPv4Address):
         return address
     return str(known.ipv4_mapped or ip_interface((int(known), 64)).network)
+
+
+def aside(function: Callable[Asked, Step]) -> Callable[Asked, Awaitable[Step]]:
+    """A function that takes seconds, in threads apart, of which an address has a few.
+
+    In Gradio's own threads a hundred of them would have everybody wait who picks an example or presses Stop.
+    """
+
+    @wraps(function)
+    async def wait(*asked: Asked.args, **named: Asked.kwargs) -> Step:
+        line = _lines.setdefault(caller().address, asyncio.Semaphore(MOST_ASIDE_OF_AN_ADDRESS))
+        async with line:
+            return await run_sync(partial(function, *asked, **named), limiter=_aside)
+
+    return wait
 
 
 def in_threads(
@@ -192,8 +211,10 @@ class Presence:
 
 
 def drop(blocks: gr.Blocks, session: str) -> None:
-    """Whatever Gradio has of a session."""
+    """Whatever Gradio has of a session; what it holds goes at once, whoever else has the session in hand."""
     queue, holder = blocks._queue, blocks.state_holder
+    for holding in [holding for one, holding in holdings(blocks) if one == session]:
+        holding.forget()
     kept = (holder.session_data, holder.time_last_used, queue.pending_messages_per_session)
     for store in (*kept, queue.pending_event_ids_session):
         store.pop(session, None)

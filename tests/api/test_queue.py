@@ -161,3 +161,11 @@ def test_nothing_of_a_visitor_and_no_trace_is_in_the_log(server: Server) -> None
     log = server.output.read_text("utf-8")
     assert "Traceback" not in log
     assert "scan.png" not in log
+
+
+def test_what_does_not_wait_is_let_into_no_line(come: Callable[[], Visitor]) -> None:
+    """Each has a line of one at a time, and all lines together are full for everybody."""
+    visitor = come()
+    answer = visitor.join("upload", [None, visitor.upload(b"no picture")])
+    assert answer.status_code == 400
+    assert visitor.at_once("upload", [None, visitor.upload(b"no picture")]).is_success

@@ -308,8 +308,32 @@ def test_a_class_that_uploads_at_once_has_a_moment_for_it(
     assert in_a_loop(many()) == left
 
 
-@pytest.mark.usefixtures("no_grace")
-def test_a_flood_of_uploads_breaks_off_its_own_alone(guard: Guard) -> None:
+def test_a_flood_has_no_grace_without_end(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", 60.0)
+    monkeypatch.setattr("psmooth.guard.MOST_IN_GRACE", MOST_AT_ONCE + 8)
+
+    async def many() -> int:
+        async def wait() -> Any:
+            await asyncio.sleep(3_600)
+
+        flood = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
+        await asyncio.sleep(0.1)
+        still = len(guard.arriving)
+        for task in flood:
+            task.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        return still
+
+    assert in_a_loop(many()) == MOST_AT_ONCE + 8
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.2])
+def test_a_flood_of_uploads_breaks_off_its_own_alone(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, grace: float
+) -> None:
+    """Though each of them is young, as those are that are begun anew every few seconds, and the honest one is not."""
+    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", grace)
+
     async def many() -> list[Any]:
         go_on, sent = asyncio.Event(), []
 
@@ -321,10 +345,10 @@ def test_a_flood_of_uploads_breaks_off_its_own_alone(guard: Guard) -> None:
             return {"type": "http.request", "body": OTHER_HALF, "more_body": False}
 
         honest = asyncio.create_task(half_an_upload(guard, finish, sent, "10.0.0.2"))
-        await asyncio.sleep(0)
+        await asyncio.sleep(2 * grace)
         flood = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
         await asyncio.sleep(0.1)
-        assert len(guard.arriving) <= MOST_AT_ONCE
+        assert grace or len(guard.arriving) <= MOST_AT_ONCE
         go_on.set()
         await honest
         for task in flood:
