@@ -483,7 +483,7 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     session.want(None)
     session.bring(None)
     try:
-        session.bring(Specimen(unread(file).scan))
+        session.bring(Specimen(unread(file).scan, address=file.address if file else ""))
     except Exception as error:
         return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None)
     return (

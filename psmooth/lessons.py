@@ -37,8 +37,32 @@ class Lessons:
     file: bytes = b""
 
 
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The scans to learn from: the folder of each, and its crop, ``(n, 3, size, size)`` uint8."""
+
+    folders: tuple[str, ...]
+    crops: Tensor
+    phase: Literal["gathered"] = "gathered"
+
+
+def gather(model: MedVLM, scans: Labelled) -> Iterator[Lessons | Gathered]:
+    """Read scans and cut them as the model sees them, which asks nothing of the device; the last step has them all.
+
+    Raises:
+        ScanError: as whatever reads the scans.
+    """
+    folders: list[str] = []
+    crops: list[Tensor] = []
+    for folder, scan in scans:
+        folders.append(folder)
+        crops.append(torch.from_numpy(crop_scan(scan, model.crop_rule).pixels.copy()))
+        yield Lessons("reading", len(crops), 0)
+    yield Gathered(tuple(folders), torch.stack(crops))
+
+
 def study(
-    model: MedVLM, scans: Labelled, task: Task | None, method: str, denoiser: str, shots: int = 16, seed: int = 0
+    model: MedVLM, gathered: Gathered, task: Task | None, method: str, denoiser: str, shots: int = 16, seed: int = 0
 ) -> Iterator[Lessons]:
     """Learn a bank from scans and the names of their folders.
 
@@ -47,19 +71,13 @@ def study(
 
     Raises:
         TaskError: the folders are not the classes of the task.
-        PsmoothError: as ``learn_bank``, ``find_denoiser`` and whatever reads the scans.
+        PsmoothError: as ``learn_bank`` and ``find_denoiser``.
     """
-    folders: list[str] = []
-    crops: list[Tensor] = []
-    for folder, scan in scans:
-        folders.append(folder)
-        crops.append(torch.from_numpy(crop_scan(scan, model.crop_rule).pixels.copy()))
-        yield Lessons("reading", len(crops), 0)
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     course = Course(method, front, shots=shots, sharpness=4.0, seed=seed)
-    found = task or own_task(sorted({_words(folder) for folder in folders}))
-    labels = _labels(folders, found) if course.supervised else None
-    yield from _learn(model, found, course, torch.stack(crops), labels)
+    found = task or own_task(sorted({_words(folder) for folder in gathered.folders}))
+    labels = _labels(gathered.folders, found) if course.supervised else None
+    yield from _learn(model, found, course, gathered.crops, labels)
 
 
 def _learn(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> Iterator[Lessons]:

@@ -25,9 +25,9 @@ from psmooth.denoise import without_mirror
 from psmooth.errors import BankError, ModelError, PlanError, PsmoothError, ScanError
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
-from psmooth.lessons import Lessons, drawn_scans, study
+from psmooth.lessons import Gathered, Lessons, drawn_scans, gather, study
 from psmooth.models import MODELS, MedVLM, find_spec, load_model
-from psmooth.places import Client, Places, Queued
+from psmooth.places import Client, Places, Queued, Visit
 from psmooth.prompts import PromptBank
 from psmooth.resources import resource
 from psmooth.runtime import best_batch_size
@@ -62,6 +62,7 @@ def _load(name: str, device: str | None, progress: Callable[[int, int], None] | 
 shelf = ModelShelf(home_device(), load=_load, guest=is_typed)
 arrivals = Arrivals(shelf.get)
 places = Places()
+desks = Places(places=2)  # where archives are read; whoever has learned from one makes room for the next
 log = logging.getLogger("psmooth.session")
 
 
@@ -71,11 +72,13 @@ class Specimen:
 
     Attributes:
         source: the scan, or the file that it is read from when it is first asked for.
+        address: where a visitor's own came from.
     """
 
     source: Scan | Upload
     truth: str | None = None
     gallery: dict[str, str | None] | None = None
+    address: str = ""
 
     @cached_property
     def scan(self) -> Scan:
@@ -400,7 +403,7 @@ def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download |
 class Enrolment:
     """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
 
-    archive: Upload | bytes | None
+    archive: Upload | Gathered | None
     model: str | None
     task: str
     class_names: str
@@ -418,22 +421,31 @@ class Enrolment:
 
 def lessons(enrolment: Enrolment, client: Client = HERE) -> Generator[Lessons | Download | Queued, None, None]:
     """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
-
-    def begun() -> Generator[Lessons, None, None]:
-        archive = enrolment.archive.read() if isinstance(enrolment.archive, Upload) else enrolment.archive
-        return _on_card(_lessons)(replace(enrolment, archive=archive))
-
     try:
-        yield from _in_turn(client, enrolment.model, begun)
+        with places.admitted(client) as visit, desks.admitted(client) as seat:
+            yield from fetch_model(enrolment.model)
+            yield from seat.turn(lambda: _read_and_learn(enrolment, visit))
     finally:
         if isinstance(enrolment.archive, Upload):
             enrolment.archive.drop()
 
 
-def _lessons(enrolment: Enrolment) -> Generator[Lessons, None, None]:
-    archive, task, method = enrolment.archive, enrolment.read_task(), enrolment.method
-    scans = read_archive(io.BytesIO(archive)) if isinstance(archive, bytes) else drawn_scans(enrolment.task)
-    yield from paced(study(model_of(enrolment.model), scans, task, method, enrolment.denoiser, enrolment.shots))
+def _read_and_learn(enrolment: Enrolment, visit: Visit) -> Generator[Lessons | Queued, None, None]:
+    """Reading takes up to minutes and keeps nobody from the device; what was read waits for its turn there."""
+    file = enrolment.archive
+    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(enrolment.task)
+    for step in paced(gather(shelf.get(check_choice(enrolment.model)), scans)):
+        if isinstance(step, Lessons):
+            yield step
+        else:
+            enrolment = replace(enrolment, archive=step)
+    yield from visit.turn(lambda: _on_card(_learn)(enrolment))
+
+
+def _learn(enrolment: Enrolment) -> Generator[Lessons, None, None]:
+    task, method, gathered = enrolment.read_task(), enrolment.method, enrolment.archive
+    assert isinstance(gathered, Gathered)
+    yield from paced(study(model_of(enrolment.model), gathered, task, method, enrolment.denoiser, enrolment.shots))
 
 
 @dataclass(eq=False)
@@ -503,6 +515,11 @@ class Session:
     def weight(self) -> int:
         """Bytes of what the visitor brought."""
         return self.specimen.weight if self.specimen else 0
+
+    @property
+    def address(self) -> str:
+        """Where that came from."""
+        return self.specimen.address if self.specimen else ""
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""

@@ -155,6 +155,11 @@ class Holding(Protocol):
         """Bytes of what the visitor brought."""
         ...
 
+    @property
+    def address(self) -> str:
+        """Where that came from."""
+        ...
+
     def forget(self) -> None:
         """Let go of it."""
         ...
@@ -221,18 +226,18 @@ def drop(blocks: gr.Blocks, session: str) -> None:
 
 
 def too_many(blocks: gr.Blocks, alone: set[str]) -> Iterator[Holding]:
-    """Scans beyond those that are kept, the longest unused ones; those of open pages go last."""
+    """Scans beyond those that are kept: of the address that fills most the longest unused; those of open pages last."""
     held = [(session, holding) for session, holding in holdings(blocks) if holding.weight]
     abandoned = [holding for session, holding in held if session in alone]
-    surplus = abandoned[:-MOST_SCANS_ALONE]
-    yield from surplus
+    yield from abandoned[:-MOST_SCANS_ALONE]
     rest = [*abandoned[-MOST_SCANS_ALONE:], *(holding for session, holding in held if session not in alone)]
-    total = sum(holding.weight for holding in rest)
-    for holding in rest[:-1]:
-        if total <= MOST_BYTES:
-            return
-        total -= holding.weight
-        yield holding
+    while len(rest) > 1 and sum(holding.weight for holding in rest) > MOST_BYTES:
+        filled = Counter[str]()
+        for holding in rest:
+            filled[holding.address] += holding.weight
+        displaced = max(rest, key=lambda holding: filled[holding.address])  # the first of them
+        rest.remove(displaced)
+        yield displaced
 
 
 def holdings(blocks: gr.Blocks) -> Iterator[tuple[str, Holding]]:

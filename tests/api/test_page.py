@@ -5,6 +5,7 @@ import inspect
 import io
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -384,6 +385,19 @@ def test_scans_of_open_pages_are_bounded_together(
     monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight - 1)
     presence.tidy(demo, now=0.0)
     assert [visitor.specimen is not None for visitor in held] == [False, True]
+
+
+def test_who_brings_many_scans_displaces_none_of_another_address(
+    demo: Any, presence: visitors.Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, *greedy = [brought_to(demo, name, 20) for name in ("honest", "one", "two", "three")]
+    for visitor, address in ((honest, "10.0.0.2"), *((one, "10.0.0.1") for one in greedy)):
+        assert visitor.specimen is not None
+        visitor.specimen = replace(visitor.specimen, address=address)
+    presence.open.update(("honest", "one", "two", "three"))
+    monkeypatch.setattr(visitors, "MOST_BYTES", 2 * honest.weight)
+    presence.tidy(demo, now=0.0)
+    assert [visitor.specimen is not None for visitor in (honest, *greedy)] == [True, False, False, True]
 
 
 def test_a_stream_that_is_called_off_in_the_middle_of_a_step_is_closed_after_it() -> None:

@@ -2,22 +2,24 @@
 
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from psmooth import views_learn
+from psmooth import session, views_learn
 from psmooth.archives import MOST_SCANS, read_archive
 from psmooth.certificate import Plan
 from psmooth.certify import certify
 from psmooth.errors import PsmoothError, ScanError, TaskError
-from psmooth.lessons import drawn_scans, study
+from psmooth.lessons import Gathered, Lessons, drawn_scans, gather, study
 from psmooth.models import MedVLM
+from psmooth.places import Client, Queued
 from psmooth.prompts import load_bank
 from psmooth.scans import Crop, crop_scan
-from psmooth.tasks import own_task
+from psmooth.tasks import Task, own_task
 
 TASK = own_task("dark disc; bright disc", "a picture of a {}.")
 
@@ -66,9 +68,17 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
         list(read_archive(tmp_path / "a.zip"))
 
 
+def course(model: MedVLM, file: Path, task: Task | None, method: str, shots: int = 16) -> Iterator[Lessons]:
+    """A whole course without a denoiser, from the zip to the bank."""
+    *reading, gathered = gather(model, read_archive(file))
+    yield from (step for step in reading if isinstance(step, Lessons))
+    assert isinstance(gathered, Gathered)
+    yield from study(model, gathered, task, method, "none", shots)
+
+
 @pytest.mark.parametrize("method", ["few_shot", "label_free", "linear_probe", "label_free_probe"])
 def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_path: Path, method: str) -> None:
-    steps = list(study(tiny_model, read_archive(two_classes(tmp_path / "a.zip")), TASK, method, "none", shots=2))
+    steps = list(course(tiny_model, two_classes(tmp_path / "a.zip"), TASK, method, shots=2))
     assert list(dict.fromkeys(step.phase for step in steps)) == ["reading", "encoding", "learning", "done"]
     bank = steps[-1].bank
     assert bank is not None
@@ -93,7 +103,7 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
 
 
 def test_folder_names_become_the_classes_where_no_task_is_given(tiny_model: MedVLM, tmp_path: Path) -> None:
-    *_, last = study(tiny_model, read_archive(two_classes(tmp_path / "a.zip")), None, "linear_probe", "none", shots=1)
+    *_, last = course(tiny_model, two_classes(tmp_path / "a.zip"), None, "linear_probe", shots=1)
     assert last.bank is not None
     assert last.bank.facts.class_names == ("bright disc", "dark disc")
 
@@ -106,7 +116,20 @@ def test_folders_that_are_not_the_classes_are_refused(
     tiny_model: MedVLM, tmp_path: Path, names: tuple[str, str], words: str
 ) -> None:
     with pytest.raises(TaskError, match=words):
-        list(study(tiny_model, read_archive(two_classes(tmp_path / "a.zip", *names)), TASK, "few_shot", "none"))
+        list(course(tiny_model, two_classes(tmp_path / "a.zip", *names), TASK, "few_shot"))
+
+
+def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = f"local-dir:{tiny_model_folder}"
+    monkeypatch.setenv("PSMOOTH_MODELS", weights)
+    asked = session.Enrolment(None, weights, "chest_xray", "", "", "linear_probe", "none", 1)
+    reading = session.lessons(asked, Client("10.0.0.1", "one"))
+    assert next(step for step in reading if isinstance(step, Lessons)).phase == "reading"
+    order = session.Order(session.example_specimen(0), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
+    steps = list(session.scenes(order, Client("10.0.0.2", "two")))
+    assert not any(isinstance(step, Queued) for step in steps)
+    phases = [step.phase for step in reading if isinstance(step, Lessons)]
+    assert phases[-1] == "done", "what was read is learned from in its turn"
 
 
 def test_scans_can_be_drawn_only_where_there_are_phantoms() -> None:
