@@ -1,11 +1,12 @@
 # psmooth in one word each; `make` alone lists them.
-# Variables: PYTHON (the Python to use), PORT (of the app), ARGS (passed on to pytest),
+# Variables: PYTHON (the Python to use), PORT (of the app), ARGS (passed on to pytest), JOBS (files tested side by side),
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu (takes the small CPU build of torch).
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 PORT ?= 7860
+JOBS ?= 2
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
 ifndef PYTHON
@@ -29,7 +30,7 @@ demo: $(VENV)/.ready-to-run
 	$(BIN)/python -m psmooth app --port $(PORT)
 
 test: $(VENV)/.ready-to-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff check .
