@@ -75,9 +75,7 @@ PIECES = (
     "understand",
 )  # a script and a style sheet each
 STREAM: dict[str, Any] = {"concurrency_id": "streams", "concurrency_limit": None}  # `places` says whose turn it is
-SECONDS_BETWEEN_STANDINGS = (
-    3_600  # Gradio would tell all of its line at each change, and runs tell their place themselves
-)
+SECONDS_BETWEEN_STANDINGS = 3_600  # Gradio would tell all of its line at each change; a run tells its own place
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 WORDS = {
     **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS

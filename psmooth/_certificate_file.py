@@ -28,7 +28,7 @@ Problem = tuple[str, str]  # (field of the file, sentence)
 def read_record(source: Source) -> dict[str, Any]:
     """The JSON object in a path, JSON text, bytes or dictionary; CertificateError for what can be no certificate."""
     try:
-        record = json.loads(_read_text(source), object_pairs_hook=_without_doubles)
+        record = json.loads(_read_text(source), object_pairs_hook=without_doubles)
     except (ValueError, RecursionError) as error:
         raise CertificateError("The file is not JSON; a certificate is. Choose the file as it was saved.") from error
     if not isinstance(record, dict):
@@ -119,7 +119,7 @@ def _read_bytes(path: Path) -> bytes:
         raise CertificateError("There is no file to be read under this path. Check it and try again.") from error
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A key given twice would be read differently by different programs, so it is refused."""
     seen: dict[str, Any] = {}
     for name, value in pairs:

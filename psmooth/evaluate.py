@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from psmooth._certificate_file import without_doubles
 from psmooth.certificate import (
     GUARANTEES,
     TOLERANCE,
@@ -544,9 +545,9 @@ def write_runs(out: Path, runs: Runs) -> None:
 def _parsed(data: bytes, place: str) -> dict[str, Any]:
     try:
         value = json.loads(
-            data, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_each_once
+            data, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=without_doubles
         )
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, CertificateError):
         raise _foreign(place) from None
     if not isinstance(value, dict):
         raise _foreign(place)
@@ -566,14 +567,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A key that is given twice would be read differently by different programs."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
 
 
 def _foreign(place: str) -> CertificateError:

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from psmooth.errors import PsmoothError, ScanError
 from psmooth.language import say_error, speaking
 from psmooth.links import read_voice
-from psmooth.uploads import Uploads
+from psmooth.uploads import MOST_FILES, Uploads
 from psmooth.visitors import address_of
 
 API: Final = "/gradio_api"
@@ -46,7 +46,7 @@ MOST_BYTES: Final = 2**18  # of any request that brings no file: names, template
 MOST_AT_ONCE: Final = 32
 SECONDS_TO_UPLOAD: Final = 10 * 60
 SECONDS_OF_GRACE: Final = 5.0  # in which no upload is displaced: a class that uploads at once is no flood
-MOST_IN_GRACE: Final = 256  # as many as may wait afterwards; more at once are a flood
+MOST_IN_GRACE: Final = MOST_FILES  # as many as may wait afterwards; more at once are a flood
 YEAR: Final = "public, max-age=31536000, immutable"  # a changed file has another address
 
 # 'unsafe-eval': Gradio makes a function of each HTML component's script. Inline styles are Gradio's way throughout.
@@ -150,7 +150,7 @@ class Guard:
     hosts: Hosts
     tools: bool
     most_bytes: int
-    arriving: dict[asyncio.Timeout, "Arriving"] = field(default_factory=dict)
+    arriving: dict[asyncio.Timeout, Arriving] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or answer with the headers that every answer has."""

@@ -82,16 +82,17 @@ class Intake(gr.Blocks):
     ) -> list[Any]:
         """As in Gradio, which gets no file to see."""
         brought = self.brought(block_fn, inputs)
-        for place, upload in brought.items():
-            inputs[place] = upload
         unseen = [None if place in brought else _without_files(value) for place, value in enumerate(inputs)]
         values = await super().preprocess_data(block_fn, unseen, state, explicit_call)
         return [brought.get(place, value) for place, value in enumerate(values)]
 
     def brought(self, block_fn: Any, inputs: list[Any]) -> dict[int, Upload]:
-        """The uploads among the inputs of an event, by their places."""
+        """The uploads among the inputs of an event, by their places, where they stand from now on."""
         places = [place for place, block in enumerate(block_fn.inputs[: len(inputs)]) if isinstance(block, FILES)]
-        return {place: self.claim(inputs[place]) for place in places if inputs[place] is not None}
+        brought = {place: self.claim(inputs[place]) for place in places if inputs[place] is not None}
+        for place, upload in brought.items():
+            inputs[place] = upload
+        return brought
 
     def claim(self, value: Any) -> Upload:
         """The upload that a client means: by the word it was told, alone or in Gradio's wrapping."""
@@ -111,8 +112,8 @@ class Intake(gr.Blocks):
             event = self.fns.get(body.fn_index)
             if event is not None and event.queue is False:  # its line of one, once it is long, is a full queue to all
                 return False, "This event does not wait.", "error"
-            for place, upload in (self.brought(event, body.data) if event else {}).items():
-                body.data[place] = upload
+            if event is not None:
+                self.brought(event, body.data)
             return await push(body, *rest, **options)
 
         return hold

@@ -298,18 +298,11 @@ def _ordered(
 
     try:
         order.plan()  # what cannot be run waits for nothing
-        yield from _in_turn(client, order.model, begun, order.specimen.weight)
+        with places.admitted(client, order.specimen.weight) as visit:
+            yield from fetch_model(order.model)  # meanwhile the device is anybody's
+            yield from visit.turn(begun)
     finally:
         order.specimen.let_go()
-
-
-def _in_turn(
-    client: Client, model: str | None, steps: Callable[[], Generator[Step, None, None]], weight: int = 0
-) -> Generator[Step | Download | Queued, None, None]:
-    """Steps that need the device, and a model first; while the model comes the device is anybody's."""
-    with places.admitted(client, weight) as visit:
-        yield from fetch_model(model)
-        yield from visit.turn(steps)
 
 
 def _scenes(order: Order) -> Generator[Scene, None, None]:

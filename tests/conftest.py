@@ -1,6 +1,8 @@
 """What every room of tests shares: small models that need no trained weights, and scans drawn on the spot."""
 
+import gc
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,14 @@ def write_tiny_model(folder: Path, text_width: int = 16, layers: int = 1) -> Pat
     )
     (folder / "open_clip_config.json").write_text(json.dumps(told), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is let go of goes by itself: not when Python tidies up what holds itself."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

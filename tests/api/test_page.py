@@ -5,7 +5,6 @@ import inspect
 import io
 import threading
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -324,11 +323,11 @@ def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: app.Or
     assert app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
 
 
-def brought_to(demo: Any, name: str, side: int = 20) -> app.Session:
-    """A session with a scan of its own, as an upload leaves it."""
+def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> app.Session:
+    """A session with a scan of its own, as an upload from that address leaves it."""
     state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
     visitor = demo.state_holder[name][state._id]
-    visitor.bring(app.Specimen(open_scan(np.full((side, side, 3), 90, np.uint8))))
+    visitor.bring(app.Specimen(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
     return visitor
 
 
@@ -390,10 +389,8 @@ def test_scans_of_open_pages_are_bounded_together(
 def test_who_brings_many_scans_displaces_none_of_another_address(
     demo: Any, presence: visitors.Presence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest, *greedy = [brought_to(demo, name, 20) for name in ("honest", "one", "two", "three")]
-    for visitor, address in ((honest, "10.0.0.2"), *((one, "10.0.0.1") for one in greedy)):
-        assert visitor.specimen is not None
-        visitor.specimen = replace(visitor.specimen, address=address)
+    honest = brought_to(demo, "honest", address="10.0.0.2")
+    greedy = [brought_to(demo, name, address="10.0.0.1") for name in ("one", "two", "three")]
     presence.open.update(("honest", "one", "two", "three"))
     monkeypatch.setattr(visitors, "MOST_BYTES", 2 * honest.weight)
     presence.tidy(demo, now=0.0)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.hub.bank_server import BankHub, bank_hub, page_beside
 from tests.serving import Server
-from tests.visitor import Visitor, is_step, last_of
+from tests.visitor import Message, Visitor, is_step, last_of
 
 REPO = "somebody/slow"
 
@@ -132,28 +132,26 @@ def test_a_page_that_is_left_while_a_model_comes_stops_nobody(
 def test_twenty_runs_of_one_visitor_do_not_make_another_wait_for_all(
     come: Callable[[], Visitor], picture: bytes
 ) -> None:
-    greedy, heard, ended = come(), [], []
+    greedy, heard = come(), list[Message]()
     for number in range(20):
         assert greedy.join("certify", ordered(greedy, picture + bytes([number]), 2_000)).is_success
 
-    def listen() -> None:
-        for one in greedy.listen():
-            heard.append(one["msg"])
-            ended.extend([one] * (one["msg"] == "process_completed"))
+    def told(kind: str) -> list[Message]:
+        return [one for one in heard if one["msg"] == kind]
 
-    listening = threading.Thread(target=listen)
+    listening = threading.Thread(target=lambda: heard.extend(greedy.listen()))
     listening.start()
     other = come()
     data = ordered(other, picture, 100)
-    before = len(ended)
+    before = len(told("process_completed"))
     assert other.join("certify", data).is_success
     assert last_of(other.listen())["success"]
-    between = len(ended) - before
+    between = len(told("process_completed")) - before
     listening.join(120)
-    assert len(ended) == 20
-    assert all(one["success"] for one in ended)
+    assert len(told("process_completed")) == 20
+    assert all(one["success"] for one in told("process_completed"))
     assert between < 10
-    assert heard.count("estimation") <= 20, "who waits is not told of all the others: that fills their streams"
+    assert len(told("estimation")) <= 20, "who waits is not told of all the others: that fills their streams"
 
 
 def test_nothing_of_a_visitor_and_no_trace_is_in_the_log(server: Server) -> None:

@@ -117,14 +117,6 @@ def test_what_is_no_file_at_all_gets_the_same_sentence(home: Home, scan: Any) ->
     assert GONE in home.outcome(home.ask(scan))
 
 
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """A file goes by itself: not when Python tidies up what holds itself."""
-    gc.disable()
-    yield
-    gc.enable()
-
-
 @pytest.mark.usefixtures("no_collector")
 def test_no_other_input_makes_the_server_fetch_or_copy_a_file(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -242,6 +242,18 @@ def half_an_upload(guard: Guard, then: Callable[[], Any], sent: list[Any], addre
     return guard(scope, receive, send)
 
 
+async def wait() -> Any:
+    """The other half does not come."""
+    await asyncio.sleep(3_600)
+
+
+async def call_off(uploads: list[asyncio.Task[Any]]) -> None:
+    """Nobody uploads any more."""
+    for upload in uploads:
+        upload.cancel()
+    await asyncio.gather(*uploads, return_exceptions=True)
+
+
 def test_an_upload_that_is_broken_off_leaves_nothing(guard: Guard) -> None:
     async def leave() -> Any:
         return {"type": "http.disconnect"}
@@ -260,9 +272,6 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_grace")
 def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> None:
-    async def wait() -> Any:
-        await asyncio.sleep(3_600)
-
     async def many() -> tuple[list[Any], int, list[Any]]:
         slow: list[list[Any]] = [[] for _ in range(MOST_AT_ONCE)]
         tasks = [asyncio.create_task(half_an_upload(guard, wait, sent)) for sent in slow]
@@ -273,9 +282,7 @@ def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> Non
             quick = await client.post(UPLOAD, files={"files": b"quick"})
         await asyncio.wait(tasks[:1], timeout=10)
         left = len(guard.arriving)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await call_off(tasks)
         return slow[0], left, quick.json()
 
     displaced, left, (word,) = in_a_loop(many())
@@ -286,6 +293,15 @@ def test_those_who_upload_slowly_do_not_keep_others_from_it(guard: Guard) -> Non
     assert len(guard.arriving) == 0
 
 
+async def flooded(guard: Guard, seconds: float) -> int:
+    """How many of an address' uploads that do not go on are still there after a while."""
+    flood = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
+    await asyncio.sleep(seconds)
+    still = len(guard.arriving)
+    await call_off(flood)
+    return still
+
+
 @pytest.mark.parametrize(("grace", "left"), [(60.0, 4 * MOST_AT_ONCE), (0.2, MOST_AT_ONCE)])
 def test_a_class_that_uploads_at_once_has_a_moment_for_it(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, grace: float, left: int
@@ -293,38 +309,14 @@ def test_a_class_that_uploads_at_once_has_a_moment_for_it(
     """Nobody else has to come for those who do not end in time to be broken off."""
     monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", grace)
 
-    async def many() -> int:
-        async def wait() -> Any:
-            await asyncio.sleep(3_600)
-
-        tasks = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
-        await asyncio.sleep(1.0)
-        still = len(guard.arriving)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return still
-
-    assert in_a_loop(many()) == left
+    assert in_a_loop(flooded(guard, 1.0)) == left
 
 
 def test_a_flood_has_no_grace_without_end(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", 60.0)
     monkeypatch.setattr("psmooth.guard.MOST_IN_GRACE", MOST_AT_ONCE + 8)
 
-    async def many() -> int:
-        async def wait() -> Any:
-            await asyncio.sleep(3_600)
-
-        flood = [asyncio.create_task(half_an_upload(guard, wait, [])) for _ in range(4 * MOST_AT_ONCE)]
-        await asyncio.sleep(0.1)
-        still = len(guard.arriving)
-        for task in flood:
-            task.cancel()
-        await asyncio.gather(*flood, return_exceptions=True)
-        return still
-
-    assert in_a_loop(many()) == MOST_AT_ONCE + 8
+    assert in_a_loop(flooded(guard, 0.1)) == MOST_AT_ONCE + 8
 
 
 @pytest.mark.parametrize("grace", [0.0, 0.2])
@@ -337,9 +329,6 @@ def test_a_flood_of_uploads_breaks_off_its_own_alone(
     async def many() -> list[Any]:
         go_on, sent = asyncio.Event(), []
 
-        async def wait() -> Any:
-            await asyncio.sleep(3_600)
-
         async def finish() -> Any:
             await go_on.wait()
             return {"type": "http.request", "body": OTHER_HALF, "more_body": False}
@@ -351,9 +340,7 @@ def test_a_flood_of_uploads_breaks_off_its_own_alone(
         assert grace or len(guard.arriving) <= MOST_AT_ONCE
         go_on.set()
         await honest
-        for task in flood:
-            task.cancel()
-        await asyncio.gather(*flood, return_exceptions=True)
+        await call_off(flood)
         return sent
 
     assert in_a_loop(many())[0]["status"] == 200

@@ -1,6 +1,5 @@
 """An upload is read once, and is gone as soon as nobody can read it any more."""
 
-import gc
 import io
 import tempfile
 from pathlib import Path
@@ -36,18 +35,15 @@ def test_a_word_is_good_for_one_claim_and_no_other_word_for_any() -> None:
     assert first.read() == b"a scan"
 
 
+@pytest.mark.usefixtures("no_collector")
 def test_what_nobody_holds_any_more_is_gone_at_once() -> None:
     uploads = Uploads()
     word, file = kept(uploads)
-    gc.disable()  # at once, not when somebody tidies up
-    try:
-        upload = uploads.claim(word)
-        assert not file.closed
-        del upload
-        assert file.closed
-        assert len(uploads) == 0
-    finally:
-        gc.enable()
+    upload = uploads.claim(word)
+    assert not file.closed
+    del upload
+    assert file.closed
+    assert len(uploads) == 0
 
 
 def test_equal_files_are_different_uploads() -> None:
