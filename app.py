@@ -10,7 +10,7 @@ import signal
 import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,7 @@ from psmooth.lessons import Lessons
 from psmooth.links import KEYS, read_link, read_voice
 from psmooth.places import Queued
 from psmooth.resources import resource
-from psmooth.runtime import settle
+from psmooth.runtime import raise_open_files, settle
 from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
 from psmooth.session import (
     OWN_BANK,
@@ -179,7 +179,7 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
         with closing(comparisons(order, caller())) as steps:
             for step in steps:
                 if session.wanted != number or (session.stopping and not (isinstance(step, Comparison) and step.done)):
-                    yield session.show("compare", views_compare.ended, shown)
+                    yield _compared_so_far(session, order, shown)
                     return
                 if isinstance(step, Download | Queued):
                     yield session.told(*before(views_compare, order, step))
@@ -191,6 +191,14 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
     finally:
         if shown is not None:
             session.keep(shown, order.specimen)
+
+
+def _compared_so_far(session: Session, order: Order, shown: Comparison | None) -> Any:
+    """A comparison that was ended; of a scan that the visitor has left nothing is shown."""
+    is_here = session.has(order.specimen)
+    return (
+        session.show("compare", views_compare.ended, shown) if is_here else session.show("compare", views_compare.idle)
+    )
 
 
 def list_runs(session: Session) -> Any:
@@ -473,22 +481,29 @@ def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     specimen = example_specimen(index)
     session.bring(specimen)
     task = gallery().items[index].task or gr.skip()
-    return task, shown_gallery(index), *window_fields(specimen.scan)
+    return task, shown_gallery(index), *window_fields(specimen.scan), nothing_compared(session)
+
+
+def nothing_compared(session: Session) -> Any:
+    """A comparison belongs to its scan: where that was left, none is shown."""
+    return session.show("compare", views_compare.idle) if "compare" in session.shown else gr.skip()
 
 
 def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
     session.want(None)
     session.bring(None)
+    left = nothing_compared(session)
     try:
         session.bring(Specimen(unread(file).scan, address=file.address if file else ""))
     except Exception as error:
-        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None)
+        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None), left
     return (
         gr.skip(),
         gr.skip(),
         shown_gallery(None, own=True),
         *window_fields(session.specimen and session.specimen.scan),
+        left,
     )
 
 
@@ -518,13 +533,15 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
 def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
     session.want(None)
+    left = nothing_compared(session)
     session.forget()
-    return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None)
+    return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None), left
 
 
 def lose(session: Session) -> tuple[Any, ...]:
     """Another scan was brought and did not arrive: the one before is no longer what the visitor means."""
-    return session.show("certify", views.lost), *clear(session)[1:]
+    _, *cleared = clear(session)
+    return session.show("certify", views.lost), *cleared
 
 
 def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
@@ -762,9 +779,10 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     """Every event of the page; those that use the device wait for their turn outside of Gradio's queue."""
     fields = [page.picker, page.window, page.center, page.width]
     at_once: dict[str, Any] = {"queue": False, **PRIVATE}
-    picked = page.picker.pick(pick, page.session, [page.task, *fields], **at_once)
+    cleared = [page.stage, page.strip, *fields, page.comparison]
+    picked = page.picker.pick(pick, page.session, [page.task, *fields, page.comparison], **at_once)
     given = [page.session, page.uploader]
-    uploaded = page.uploader.upload(aside(upload), given, [page.stage, page.strip, *fields], **at_once)
+    uploaded = page.uploader.upload(aside(upload), given, cleared, **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
     boxed = page.viewer.box(choose_box, page.session, None, **at_once)
@@ -777,7 +795,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
         on_loss("certify", begun, ran)
     on_loss("certify", boxed)
     on_loss("scan", picked, uploaded)
-    page.stage.lost(lose, page.session, [page.stage, page.strip, *fields], **at_once)
+    page.stage.lost(lose, page.session, cleared, **at_once)
     page.stage.stop(halt, page.session, page.stage, **at_once)
     wire_compare(page, at_once)
     wire_learn(page, at_once)
@@ -785,7 +803,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     said = [page.stage, page.comparison, page.learning, *worded]
     page.header.voice(change_voice, page.session, said, trigger_mode="always_last", **at_once)
     restored.then(menus_at_first, page.session, worded, **at_once)
-    page.clear.click(clear, page.session, [page.stage, page.strip, *fields], **at_once)
+    page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
     remember = f"(...values) => psmooth.remember({json.dumps(KEYS)}, values)"
     gr.on([one.change for one in page.linked], None, page.linked, None, js=remember, **at_once)
@@ -842,6 +860,7 @@ def wire_api(page: Page) -> None:
 def build() -> Intake:
     """The page, ready to be launched."""
     settle()  # before the first tensor
+    raise_open_files()  # each page, upload and stream of a visitor holds one
     own_folder()  # before the first component
     with Intake(Uploads(), title=views.TITLE, analytics_enabled=False, fill_width=True) as demo:
         page = lay_out()
@@ -1001,4 +1020,5 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
 
 
 if __name__ == "__main__":
-    launch()
+    with suppress(KeyboardInterrupt):  # also while the page is being built
+        launch()

@@ -171,7 +171,7 @@
 
     function show(step) {
       if (!step || !step.state) return;
-      const kept = (step.state !== "failed" && value) || {}; // whose results are these?
+      const kept = (!["failed", "idle"].includes(step.state) && value) || {}; // whose results are these?
       value = step.groups ? step : { ...kept, ...step };
       root.dataset.state = value.state;
       setText(one(root, ".ps-sentence"), value.sentence);

@@ -43,6 +43,7 @@ WRITE: Final = frozenset(f"{API}/{name}" for name in ("queue/join", "cancel", "r
 WRITE_BELOW: Final = (f"{API}/run/", f"{API}/call/")
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 MOST_BYTES: Final = 2**18  # of any request that brings no file: names, templates and numbers are far below it
+LONGEST_PATH: Final = 250  # bytes; no file system has a longer name, and no address of the page is as long
 MOST_AT_ONCE: Final = 32
 SECONDS_TO_UPLOAD: Final = 10 * 60
 SECONDS_OF_GRACE: Final = 5.0  # in which no upload is displaced: a class that uploads at once is no flood
@@ -176,6 +177,8 @@ class Guard:
 
     def _is_open(self, method: str, path: str) -> bool:
         """Whether the page, a program or a tool needs that address; everything else is closed."""
+        if len(path.encode(errors="replace")) > LONGEST_PATH:
+            return False
         if path == MCP or path.startswith(f"{MCP}/"):
             return self.tools
         if method == "POST":

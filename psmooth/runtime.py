@@ -47,6 +47,15 @@ def settle() -> bool:
     return all(taken)
 
 
+def raise_open_files() -> None:
+    """Let this process have as many files and connections open as the system allows it; the usual limit is 1,024."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit, macOS one that it does not name
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def best_batch_size(model: "MedVLM") -> int:
     """Copies a batch that run fastest with what this process may use, and torch set to the threads that go with it.
 

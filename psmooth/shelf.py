@@ -6,10 +6,10 @@ It knows nothing about what a model is asked.
 import gc
 import os
 import threading
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import torch
 
@@ -89,7 +89,7 @@ class ModelShelf:
     def renew_locks(self) -> None:
         """Locks that nobody holds, for a process that was just forked and has one thread."""
         self._shelf = threading.Lock()
-        self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by name
+        self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()  # by name, while in use
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,13 +104,17 @@ class ModelShelf:
         """
         if (model := self._held(name)) is not None:
             return model
-        with self._loading[name]:
+        with self._lock_of(name):
             if (model := self._held(name)) is None:
                 self._make_room(name)
                 model = self._load(name, self._device, progress)
                 with self._shelf:
                     self._models[name] = model
         return model
+
+    def _lock_of(self, name: str) -> threading.Lock:
+        with self._shelf:
+            return self._loading.setdefault(name, threading.Lock())
 
     def _held(self, name: str) -> MedVLM | None:
         with self._shelf:

@@ -8,6 +8,8 @@ before its weights, and it is refused where it does not fit into the memory that
 
 import os
 import shutil
+import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +29,7 @@ _LARGEST_MODEL = 4_000_000_000  # bytes of a repository's weights: as large as M
 _LARGEST_WORDS = 64_000_000  # bytes of what stands beside them, and of a repository of banks
 _MOST_WORK = 2 * 10**12  # of one picture: twice what the largest SigLIP needs at 448 pixels
 _KEPT = 10_000_000_000  # bytes of such repositories that stay on the disk
+_reading = threading.Lock()  # what one model takes while it is read is not free for the next
 
 
 def typed_allowed() -> bool:
@@ -56,7 +59,13 @@ def load_typed(name: str, device: str | None, progress: Progress | None) -> MedV
         name = f"hf-hub:{repo}@{told.revision}"
     room = max(0, (free_memory(place) - WORKING_ROOM) // 2)  # while it is read, its weights are there twice
     hub = replace(hub, most=_LARGEST_WORDS + min(_LARGEST_MODEL, room))
-    model = load_model(name, device, progress, hub, lambda files: _check_memory(repo, files, place))
+    with ExitStack() as held:
+
+        def weigh(files: Files) -> None:
+            held.enter_context(_reading)
+            _check_memory(repo, files, place)
+
+        model = load_model(name, device, progress, hub, weigh)
     if _work_of(model) > _MOST_WORK:
         raise ModelError(
             "{repo} takes too much work a picture for a server that others use too. Choose a smaller model.", repo=repo

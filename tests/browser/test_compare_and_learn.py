@@ -98,6 +98,10 @@ def test_compare_stops(page: Page) -> None:
     page.click("#ps-precision label:has-text('quick')")
     page.click("#ps-certify")
     page.wait_for_selector(OVER)
+    page.click("#ps-clear")
+    page.wait_for_selector(".ps-compare[data-state=idle]", state="attached")
+    go_to(page, "compare")
+    expect(page.locator(".ps-group").first).to_be_hidden()  # a comparison leaves with its scan
 
 
 def test_a_zip_becomes_a_bank_in_the_menu_that_certifies(page: Page, tmp_path: Path, server: Server) -> None:

@@ -128,6 +128,7 @@ def test_a_proxy_s_name_is_read_from_the_environment(monkeypatch: pytest.MonkeyP
         ("DELETE", JOIN), ("PUT", UPLOAD), ("GET", UPLOAD), ("PATCH", "/config"), ("GET", "//pwa_icon/12000"),
         ("GET", "/psmooth/0/secret.txt"), ("GET", "/psmooth/0/../secret.txt"), ("GET", "/psmooth/page.js"),
         ("POST", "/psmooth/0/page.js"), ("GET", "/gradio_api/openapi.json"), ("TRACE", "/config"),
+        ("GET", f"/assets/{'a' * 5_000}"), ("GET", f"/static/{'%C3%A4' * 200}"),
     ],
 )  # fmt: skip
 def test_what_the_page_does_not_need_is_closed(guard: Guard, method: str, path: str) -> None:

@@ -127,6 +127,19 @@ def test_a_cache_that_cannot_be_written_does_no_harm(tiny_model, cache, monkeypa
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems have other limits.")
+def test_as_many_files_may_be_open_as_the_system_allows():
+    import resource
+
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, usual[1]))
+        runtime.raise_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (usual[1], usual[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
 def test_settling_keeps_large_tensors_in_the_process():
     """Page faults of freeing and making a 60 MB tensor again, in a fresh process with and without."""
     script = (

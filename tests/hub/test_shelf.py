@@ -86,7 +86,7 @@ def test_a_worker_forked_while_another_thread_holds_a_lock_does_not_wait_for_it(
     held.get("ready")
 
     def hold() -> None:
-        with held._shelf if lock == "_shelf" else held._loading["new"]:
+        with held._shelf if lock == "_shelf" else held._lock_of("new"):
             taken.set()
             go.wait(30)
 
@@ -111,6 +111,13 @@ def _ask_for_two(held: ModelShelf) -> None:
     held.get("ready")
     held.get("new")
     assert held.names == ("ready", "new")
+
+
+def test_names_that_were_asked_for_once_leave_nothing_behind(loads):
+    held = a_shelf(loads, 1)
+    for name in "abc":
+        held.get(name)
+    assert len(held._loading) == 0
 
 
 def test_a_model_that_cannot_be_loaded_is_not_held(tmp_path):

@@ -4,6 +4,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from psmooth import session, typed_models
+from psmooth import models, session, typed_models
 from psmooth.errors import HubError, ModelError
 from psmooth.hub import Hub, fetch
 from psmooth.models import load_model
@@ -125,6 +126,25 @@ def test_what_does_not_fit_beside_what_is_held_is_refused_with_the_numbers(serve
     monkeypatch.setattr(typed_models, "free_memory", lambda _: next(free))
     with pytest.raises(ModelError, match=r"needs 1,0\d\d MB of memory, and 1,000 MB are free"):
         load_typed(NAME, "cpu", None)
+
+
+def test_models_that_come_together_are_weighed_one_after_the_other(server, tiny_model_folder, monkeypatch):
+    """Neither fits beside the other while it is read: what the first one takes is no longer free for the second."""
+    for number in range(3):
+        server.add(f"{REPO}{number}", files_of(tiny_model_folder))
+    at_once, most, load = [], [], models.read_model
+
+    def watched(*asked: Any) -> Any:
+        at_once.append(asked)
+        most.append(len(at_once))
+        time.sleep(0.05)
+        at_once.pop()
+        return load(*asked)
+
+    monkeypatch.setattr(models, "read_model", watched)
+    with ThreadPoolExecutor(3) as pool:
+        assert len([*pool.map(lambda number: load_typed(f"{NAME}{number}", "cpu", None), range(3))]) == 3
+    assert most == [1, 1, 1]
 
 
 def test_a_visitors_model_pushes_out_another_one_and_never_one_of_the_menu():
