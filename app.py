@@ -28,15 +28,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from psmooth import views, views_compare, views_learn, views_records
 from psmooth._words_understand import UNDERSTAND_WORDS
 from psmooth.certificate import verify
-from psmooth.compare import Comparison
 from psmooth.errors import PsmoothError, ScanError
+from psmooth.files import resource
 from psmooth.guard import Guard, Hosts, path_of, pieces_address, stamped, without_trace
 from psmooth.intake import Intake, own_folder, take_tool_files
 from psmooth.language import IN_WORDS, LANGUAGES, say
-from psmooth.lessons import Lessons
+from psmooth.learning.from_folders import Lessons
 from psmooth.links import KEYS, read_link, read_voice
 from psmooth.places import Queued
-from psmooth.resources import resource
 from psmooth.runtime import raise_open_files, settle
 from psmooth.scans import MAX_FILE_BYTES, Scan, crop_scan, scan_picture
 from psmooth.session import (
@@ -59,6 +58,7 @@ from psmooth.session import (
     scenes,
     unread,
 )
+from psmooth.smoothing import Comparison
 from psmooth.tasks import TASKS
 from psmooth.uploads import Upload, Uploads, no_upload
 from psmooth.visitors import MOST_STREAMS, Presence, aside, caller, drop, in_threads

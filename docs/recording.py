@@ -14,10 +14,10 @@ sys.path.insert(0, str(ROOT))
 
 from psmooth import views  # noqa: E402
 from psmooth.certificate import Plan  # noqa: E402
-from psmooth.certify import Progress, certify  # noqa: E402
 from psmooth.galleries import PHANTOMS  # noqa: E402
 from psmooth.models import load_model  # noqa: E402
 from psmooth.scans import crop_scan  # noqa: E402
+from psmooth.smoothing import Progress, certify  # noqa: E402
 from psmooth.tasks import TASKS  # noqa: E402
 
 FILE = ROOT / "assets" / "recording.json"

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from psmooth.denoise import find_denoiser
-from psmooth.evaluate import pictures_in, read_crops
 from psmooth.learning import fit_discriminants, noisy_lesson, teacher_targets
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.runtime import settle
+from psmooth.smoothing.labelled import pictures_in, read_crops
 from psmooth.tasks import TASKS, Task
 
 FOUR = ("blood_cells", "chest_xray", "lung_colon_histology", "brain_mri")

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from psmooth.denoise import find_denoiser
-from psmooth.evaluate import pictures_in, read_crops
 from psmooth.learning import (
     LADDER,
     MIXED_NOISE,
@@ -34,9 +33,10 @@ from psmooth.learning import (
     teacher_targets,
 )
 from psmooth.models import MedVLM, folder_of, load_model
-from psmooth.pools import pool_of
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, write_manifest
 from psmooth.runtime import settle
+from psmooth.scans.pool import pool_of
+from psmooth.smoothing.labelled import pictures_in, read_crops
 from psmooth.tasks import TASKS, Task
 
 HERE = Path(__file__).resolve().parent

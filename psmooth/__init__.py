@@ -12,13 +12,12 @@ from psmooth.environment import mend
 
 if TYPE_CHECKING:
     from psmooth.certificate import Abstention, Certificate, Plan, read_certificate, verify
-    from psmooth.certify import Progress, certify, stopped
     from psmooth.errors import PsmoothError
     from psmooth.models import MODELS, MedVLM, load_model
     from psmooth.phantoms import PHANTOMS, draw_phantom
     from psmooth.prompts import PromptBank, load_bank
-    from psmooth.replaying import Replay, replay
     from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan
+    from psmooth.smoothing import Progress, Replay, certify, replay, stopped
     from psmooth.tasks import TASKS, Task, own_task
 
 __version__ = "0.1.0"
@@ -29,11 +28,10 @@ mend()
 
 _HOMES = {
     "certificate": ("Abstention", "Certificate", "Plan", "read_certificate", "verify"),
-    "certify": ("Progress", "certify", "stopped"),
+    "smoothing": ("Progress", "Replay", "certify", "replay", "stopped"),
     "errors": ("PsmoothError",),
     "models": ("MODELS", "MedVLM", "load_model"),
     "prompts": ("PromptBank", "load_bank"),
-    "replaying": ("Replay", "replay"),
     "phantoms": ("PHANTOMS", "draw_phantom"),
     "scans": ("Crop", "CropRule", "Scan", "Window", "crop_scan", "open_scan"),
     "tasks": ("TASKS", "Task", "own_task"),

@@ -22,18 +22,17 @@ import typer
 
 from psmooth import __version__
 from psmooth.errors import CertificateError, PlanError, PsmoothError, ScanError, TaskError
-from psmooth.resources import resource
+from psmooth.files import resource
 from psmooth.runtime import settle
 
 if TYPE_CHECKING:  # torch, SciPy and Plotly are slow to import: each command imports what it needs
-    from psmooth._certificate_file import Problem
     from psmooth.certificate import Abstention, Certificate, Plan, Verification
-    from psmooth.certify import Progress
-    from psmooth.evaluate import Readable
+    from psmooth.certificate.file import Problem
     from psmooth.learning import Step
     from psmooth.models import MedVLM
-    from psmooth.replaying import Replay
     from psmooth.scans import Scan, Window
+    from psmooth.smoothing import Progress, Replay
+    from psmooth.smoothing.labelled import Readable
     from psmooth.tasks import Task
 
 CERTIFIED, CHECK_FAILED, REFUSED, ABSTAINED = 0, 1, 2, 3
@@ -115,7 +114,7 @@ def certify(
     chosen_box, chosen_window = _box(box), _window(window)
     _check_folder(out)
     opened = _open(scan)
-    from psmooth.certify import certify as run
+    from psmooth.smoothing import certify as run
 
     med_vlm = _load(model, device)
     stream = run(
@@ -219,8 +218,10 @@ def evaluate(
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.evaluate import Study, labelled_files, look_over, refuse_other_scans, write_summary
-    from psmooth.evaluate import evaluate as run
+    from psmooth.smoothing.evaluation import Study, refuse_other_scans
+    from psmooth.smoothing.evaluation import evaluate as run
+    from psmooth.smoothing.labelled import labelled_files, look_over
+    from psmooth.smoothing.summary import write_summary
     from psmooth.tasks import find_task
 
     question = find_task(task)
@@ -258,8 +259,8 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List banks: those that ship, those of a folder, or those of a repository on the Hub."""
-    from psmooth.banks_hub import fitting, read_list
     from psmooth.prompts import list_banks
+    from psmooth.prompts.hub import fitting, read_list
 
     _tell_banks(fitting(read_list(place, revision) if place else list_banks(), model, task), as_json)
 
@@ -274,7 +275,7 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Fetch banks from the Hub; their sha256 is checked."""
-    from psmooth.banks_hub import pull as fetch
+    from psmooth.prompts.hub import pull as fetch
 
     found = fetch(repo, revision, model=model, task=task, out=out)
     _tell_banks([{"file": f"{bank.name}.safetensors", **bank.origin, **_bank_row(bank)} for bank in found], as_json)
@@ -289,7 +290,7 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Check the banks of a folder and upload them with manifest and card; HF_TOKEN says who you are."""
-    from psmooth.banks_hub import publish as upload
+    from psmooth.prompts.hub import publish as upload
 
     address = upload(folder, repo, private=private)
     if as_json:
@@ -309,7 +310,7 @@ def import_(
 ) -> None:
     """Turn a few-shot checkpoint of the reference implementation into a bank."""
     _check_folder(out)
-    from psmooth.banks_hub import import_coop
+    from psmooth.prompts.coop import import_coop
     from psmooth.tasks import find_task
 
     bank = import_coop(checkpoint, _load(model, None), find_task(task), shots=shots).save(out)
@@ -389,9 +390,9 @@ def app(
 
 def _learn_denoiser(model: "MedVLM", folders: list[Path], out: Path, steps: int, seed: int) -> dict[str, Any]:
     from psmooth.denoise import save_denoisers
-    from psmooth.evaluate import read_crops
     from psmooth.learning import learn_denoiser, wiener_spectrum
-    from psmooth.pools import pool_of
+    from psmooth.scans.pool import pool_of
+    from psmooth.smoothing.labelled import read_crops
 
     files = _scans_in(folders)
     crops = read_crops(model, files)
@@ -428,7 +429,7 @@ def _lesson_scans(model: "MedVLM", method: str, folders: list[Path], task: "Task
     """Crops and, for the ways that need them, class numbers."""
     import torch
 
-    from psmooth.evaluate import labelled_files, read_crops
+    from psmooth.smoothing.labelled import labelled_files, read_crops
 
     if method in ("label_free", "label_free_probe"):
         return read_crops(model, _scans_in(folders)), None
@@ -438,7 +439,7 @@ def _lesson_scans(model: "MedVLM", method: str, folders: list[Path], task: "Task
 
 
 def _scans_in(folders: list[Path]) -> list[Path]:
-    from psmooth.evaluate import pictures_in
+    from psmooth.smoothing.labelled import pictures_in
 
     files = [file for folder in folders for file in pictures_in(folder)]
     if not files:
@@ -459,7 +460,8 @@ def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
 
 def _draw_curves(out: Path) -> None:
     """Certified accuracy against radius as ``curves.html``, one curve a run and kind of guarantee."""
-    from psmooth.evaluate import RECORDS, by_run, certified_curve, read_runs, whole_records
+    from psmooth.smoothing.records import RECORDS, read_runs, whole_records
+    from psmooth.smoothing.summary import by_run, certified_curve
     from psmooth.views import curves_figure
 
     curves: dict[str, tuple[str, list[float], list[float]]] = {}
@@ -520,7 +522,7 @@ def _left_out_lines(found: "Readable") -> Iterator[str]:
 def _banks(place: str | None) -> tuple[Any, ...]:
     if place is None:
         return ()
-    from psmooth.banks_hub import find_bank
+    from psmooth.prompts.hub import find_bank
 
     return (find_bank(place),)
 
@@ -648,7 +650,7 @@ def _draw_bar(name: str, done: int, total: int) -> None:
 
 def _watch(stream: "Iterator[Progress]") -> "Progress":
     """The last word of the run. Ctrl-C ends it as Stop does, and what was certified so far stays valid."""
-    from psmooth.certify import stopped
+    from psmooth.smoothing import stopped
 
     last: Progress | None = None
     told: int | None = None
@@ -735,7 +737,7 @@ def _replay(
     record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None, denoiser: Path | None
 ) -> "Replay":
     opened = _open(scan)
-    from psmooth.replaying import replay
+    from psmooth.smoothing import replay
 
     with _telling_download(record.run.model["id"]) as download:
         own = None if denoiser is None else str(denoiser)

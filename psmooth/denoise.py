@@ -25,7 +25,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle, relu
 
 from psmooth.errors import DenoiserError, PlanError
 from psmooth.files import write_whole
-from psmooth.pools import pool_tensors, read_pool
+from psmooth.scans.pool import pool_tensors, read_pool
 
 DENOISERS = ("none", "gaussian", "wiener", "wavelet", "learned")
 MIRROR = "-mirror"  # after an id: a copy and its mirror image are both looked at

@@ -1,6 +1,6 @@
-"""Writes a file whole or not at all.
+"""Finds the files that ship with psmooth, and writes a file whole or not at all.
 
-It knows nothing about what is in the file.
+It knows nothing about what is in a file.
 """
 
 import os
@@ -13,6 +13,17 @@ from psmooth.errors import PsmoothError
 
 Refusal = Callable[[Path, str], PsmoothError]
 """The error for a path that cannot be written, and what the system says of it."""
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def resource(*parts: str) -> Path:
+    """The path of a shipped file, e.g. ``resource("assets", "psmooth.css")``.
+
+    An installed wheel carries the folders inside the package; in a checkout they lie beside it.
+    """
+    inside = _PACKAGE.joinpath(*parts)
+    return inside if inside.exists() else _PACKAGE.parent.joinpath(*parts)
 
 
 def write_whole(path: Path, data: bytes, refusal: Refusal) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 from psmooth.errors import PsmoothError
-from psmooth.resources import resource
+from psmooth.files import resource
 
 LANGUAGES: Final[dict[str, str]] = {
     "en": "English",

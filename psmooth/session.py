@@ -15,27 +15,27 @@ from functools import cache, cached_property, partial
 from typing import Any, TypeVar
 
 from psmooth import views, views_records
-from psmooth.archives import read_archive
 from psmooth.arrivals import Arrivals
-from psmooth.banks_hub import pull
 from psmooth.certificate import Abstention, Certificate, Plan
-from psmooth.certify import Progress, certify, stopped
-from psmooth.compare import SWEEP, SWEEP_VOTES, Comparison, compare
 from psmooth.denoise import without_mirror
 from psmooth.errors import BankError, ModelError, PlanError, PsmoothError, ScanError
+from psmooth.files import resource
 from psmooth.galleries import PHANTOMS, Gallery, read_gallery
 from psmooth.language import IN_WORDS, Voice, speaking
-from psmooth.lessons import Gathered, Lessons, drawn_scans, gather, study
+from psmooth.learning.from_folders import Gathered, Lessons, drawn_scans, gather, study
 from psmooth.models import MODELS, MedVLM, find_spec, load_model
+from psmooth.models.cache import ModelShelf
+from psmooth.models.typed import load_typed, typed_allowed, visitors_hub
 from psmooth.places import Client, Places, Queued, Visit
 from psmooth.prompts import PromptBank
-from psmooth.resources import resource
+from psmooth.prompts.hub import pull
 from psmooth.runtime import best_batch_size
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan, scan_picture
-from psmooth.shelf import ModelShelf
+from psmooth.scans.archive import read_archive
+from psmooth.smoothing import Comparison, Progress, certify, compare, stopped
+from psmooth.smoothing.comparison import SWEEP, SWEEP_VOTES
 from psmooth.spaces import carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS, Task, own_task
-from psmooth.typed_models import load_typed, typed_allowed, visitors_hub
 from psmooth.uploads import Upload
 
 Step = TypeVar("Step")

@@ -22,10 +22,10 @@ from psmooth.certificate import Abstention, Certificate, Plan, Run
 from psmooth.language import say, say_error, thousands
 
 if TYPE_CHECKING:
-    from psmooth._model_table import ModelSpec
-    from psmooth.certify import Progress
     from psmooth.errors import PsmoothError
+    from psmooth.models import ModelSpec
     from psmooth.scans import Crop, CropRule
+    from psmooth.smoothing import Progress
     from psmooth.tasks import Task
 
 Result = Certificate | Abstention

@@ -10,8 +10,8 @@ from psmooth.certificate import Abstention, Certificate
 from psmooth.language import say
 
 if TYPE_CHECKING:
-    from psmooth.compare import Comparison
     from psmooth.errors import PsmoothError
+    from psmooth.smoothing import Comparison
 
 Result = Certificate | Abstention
 

@@ -12,7 +12,7 @@ from psmooth.language import say
 
 if TYPE_CHECKING:
     from psmooth.errors import PsmoothError
-    from psmooth.lessons import Lessons
+    from psmooth.learning.from_folders import Lessons
     from psmooth.prompts import PromptBank
 
 LEARN_WORDS: Final[dict[str, str]] = {

@@ -15,12 +15,12 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from psmooth.certificate import Plan
-from psmooth.certify import certify
 from psmooth.models import MedVLM, ModelSpec, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size, settle
 from psmooth.sampling import batch_copies
 from psmooth.scans import Crop, CropRule, crop_scan, open_scan
+from psmooth.smoothing import certify
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

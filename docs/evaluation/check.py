@@ -16,10 +16,12 @@ from tempfile import TemporaryDirectory
 
 from run import DEFAULTS, HERE, study
 
-from psmooth.evaluate import RECORDS, Record, evaluate, labelled_files, whole_records
 from psmooth.models import MedVLM, load_model
 from psmooth.runtime import settle
 from psmooth.scans import crop_scan, open_scan
+from psmooth.smoothing.evaluation import evaluate
+from psmooth.smoothing.labelled import labelled_files
+from psmooth.smoothing.records import RECORDS, Record, whole_records
 from psmooth.tasks import TASKS
 
 

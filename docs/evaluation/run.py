@@ -13,20 +13,12 @@ from pathlib import Path
 
 from psmooth.certificate import GUARANTEES, Plan
 from psmooth.denoise import without_mirror
-from psmooth.evaluate import (
-    RECORDS,
-    Study,
-    announced,
-    evaluate,
-    fingerprint,
-    labelled_files,
-    read_runs,
-    whole_records,
-    write_runs,
-    write_summary,
-)
 from psmooth.models import load_model
 from psmooth.runtime import settle
+from psmooth.smoothing.evaluation import Study, announced, evaluate
+from psmooth.smoothing.labelled import labelled_files
+from psmooth.smoothing.records import RECORDS, fingerprint, read_runs, whole_records, write_runs
+from psmooth.smoothing.summary import write_summary
 from psmooth.tasks import TASKS
 
 HERE = Path(__file__).resolve().parent

@@ -14,8 +14,9 @@ from typing import Any
 from psmooth.certificate import GUARANTEES
 from psmooth.denoise import DENOISERS, without_mirror
 from psmooth.errors import CertificateError
-from psmooth.evaluate import RADII, RECORDS, read_runs, summarise, whole_records, with_interval
-from psmooth.intervals import effective_size
+from psmooth.smoothing.intervals import effective_size
+from psmooth.smoothing.records import RECORDS, read_runs, whole_records
+from psmooth.smoothing.summary import RADII, summarise, with_interval
 
 HERE = Path(__file__).resolve().parent
 FOUR = ("blood_cells", "chest_xray", "lung_colon_histology", "brain_mri")

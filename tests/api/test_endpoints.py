@@ -13,10 +13,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from psmooth.certificate import verify
+from psmooth.files import resource
 from psmooth.galleries import PHANTOMS
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
-from psmooth.resources import resource
 from tests.serving import Server
 from tests.visitor import soon
 

@@ -15,9 +15,9 @@ import pytest
 import app
 from psmooth import session as session_module
 from psmooth import views, visitors
-from psmooth.certify import Progress
 from psmooth.scans import open_scan
 from psmooth.session import paced
+from psmooth.smoothing import Progress
 from psmooth.uploads import GONE, Upload, no_upload
 from tests.engine.test_views import a_result
 from tests.serving import in_a_loop

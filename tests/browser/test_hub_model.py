@@ -8,11 +8,11 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from psmooth.banks_hub import publish
 from psmooth.denoise import find_denoiser
 from psmooth.hub import Hub
 from psmooth.learning import Course, learn_bank
 from psmooth.models import load_model
+from psmooth.prompts.hub import publish
 from psmooth.tasks import TASKS
 from tests.browser.conftest import OVER
 from tests.hub.bank_server import BankHub, bank_hub, page_beside

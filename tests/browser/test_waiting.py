@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from scipy.special import ndtri
 
 from psmooth import views
-from psmooth.resources import resource
+from psmooth.files import resource
 from psmooth.tasks import TASKS
 from tests.browser.conftest import OVER, Watched, start_long_run
 from tests.serving import Server

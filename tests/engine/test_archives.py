@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from psmooth import archives
-from psmooth.archives import read_archive
 from psmooth.errors import ScanError
+from psmooth.scans import archive as archives
+from psmooth.scans.archive import read_archive
 
 
 def _picture(level: int = 90, side: int = 20) -> bytes:

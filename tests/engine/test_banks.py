@@ -16,14 +16,14 @@ from safetensors.torch import save_file
 
 import psmooth.__main__ as command_line
 from psmooth.certificate import Plan, read_certificate
-from psmooth.certify import certify
 from psmooth.denoise import MIRROR, LearnedDenoiser, find_denoiser, save_denoisers
 from psmooth.errors import BankError, DenoiserError
+from psmooth.files import resource
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import list_banks, load_bank, shipped_bank, write_manifest
-from psmooth.resources import resource
 from psmooth.scans import crop_scan, open_scan
+from psmooth.smoothing import certify
 from psmooth.tasks import TASKS
 
 

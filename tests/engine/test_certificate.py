@@ -30,7 +30,7 @@ from psmooth.certificate import (
     verify,
 )
 from psmooth.errors import CertificateError, PlanError
-from psmooth.resources import resource
+from psmooth.files import resource
 
 BANK = {"id": "bank", "revision": None, "sha256": "b" * 64, "licence": "Apache-2.0"}
 GALLERY = {"id": "people/slides", "revision": "d" * 40, "licence": "cc-by-4.0", "source": None}
@@ -535,7 +535,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("psmooth._certificate_file.os.fsync", full_disk)
+        patch.setattr("psmooth.certificate.file.os.fsync", full_disk)
         with pytest.raises(CertificateError, match="No space left on device"):
             record.save(path)
     assert path.read_text() == "as before"

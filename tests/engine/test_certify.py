@@ -11,15 +11,17 @@ import torch
 from scipy.stats import binom, norm
 
 from psmooth.certificate import BEGAN_AGAIN, Abstention, Certificate, Plan, verify
-from psmooth.certify import certify, stopped
 from psmooth.errors import ModelError, PlanError, TaskError
 from psmooth.scans import Crop, CropRule, crop_sha256
+from psmooth.smoothing import certify, stopped
 from psmooth.tasks import Task
 
 TWO = Task("two", "two", "none", ("inside", "outside"), ("inside", "outside"), ("{}",))
 THREE = Task("three", "three", "none", ("left", "middle", "right"), ("left", "middle", "right"), ("{}",))
 SIZE = 8
-engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
+engine = importlib.import_module(
+    "psmooth.smoothing.certification"
+)  # by name, for the package's own `certify` is the function
 
 
 @dataclass

@@ -26,10 +26,12 @@ from psmooth.certificate import NOT_SHOWN, Plan, Run, Votes, advance, conclude, 
 from psmooth.errors import ModelError, PlanError
 from psmooth.models import MODELS
 from psmooth.phantoms import draw_phantom
-from psmooth.replaying import Replay
 from psmooth.scans import CropRule, Window, crop_scan, open_scan
+from psmooth.smoothing import Replay
 
-engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
+engine = importlib.import_module(
+    "psmooth.smoothing.certification"
+)  # by name, for the package's own `certify` is the function
 SEED = "0123456789abcdef0123456789abcdef"
 
 
@@ -107,7 +109,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
             return _stream(share, options["plan"], **how)
 
         monkeypatch.setattr("psmooth.models.load_model", load_model)
-        monkeypatch.setattr(engine, "certify", certify)
+        monkeypatch.setattr("psmooth.smoothing.certify", certify)
         return asked
 
     return install
@@ -295,7 +297,7 @@ def test_refused_scans_models_and_runs(
         raise PlanError("noise_level is -1; it must be above 0.")
         yield
 
-    monkeypatch.setattr(engine, "certify", fail)
+    monkeypatch.setattr("psmooth.smoothing.certify", fail)
     _refused(psmooth_command("certify", scan_path, "--task", "blood_cells"), "noise_level is -1")
 
     def unknown(*_: Any) -> Any:
@@ -449,7 +451,7 @@ def test_verify_runs_the_votes_again(
         asked.append((record.run.seed, crop_scan(scan).sha256))
         return found
 
-    monkeypatch.setattr("psmooth.replaying.replay", replay)
+    monkeypatch.setattr("psmooth.smoothing.replay", replay)
     code, out, _ = psmooth_command("verify", certificate_path, "--scan", scan_path)
     assert code == (0 if agrees else 1)
     assert [views.verdict_sentence(one) in out for one in (record, weaker)] == [agrees, not agrees]
@@ -484,7 +486,7 @@ def test_a_record_that_claims_less_than_its_replay_is_not_said_to_be_confirmed_a
         (silent, silent, "The votes drawn again confirm it:"),
     ):
         told.save(tmp_path / "told.json")
-        monkeypatch.setattr("psmooth.replaying.replay", lambda *_, of=confirmed, **__: Replay(of, 1_064, 1, ()))
+        monkeypatch.setattr("psmooth.smoothing.replay", lambda *_, of=confirmed, **__: Replay(of, 1_064, 1, ()))
         code, out, _ = psmooth_command("verify", tmp_path / "told.json", "--scan", scan_path)
         assert code == 0
         assert words in out
@@ -501,7 +503,7 @@ def test_verify_takes_a_denoiser_of_ones_own(
         asked.update(options)
         return Replay(record, 1_064, 0, ())
 
-    monkeypatch.setattr("psmooth.replaying.replay", replay)
+    monkeypatch.setattr("psmooth.smoothing.replay", replay)
     for words, wanted in (([], None), (["--denoiser", "mine.safetensors"], "mine.safetensors")):
         assert psmooth_command("verify", certificate_path, "--scan", scan_path, *words)[0] == 0
         assert asked["denoiser"] == wanted

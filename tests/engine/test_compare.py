@@ -6,10 +6,10 @@ import torch
 
 from psmooth import views, views_compare
 from psmooth.certificate import GUARANTEES, Certificate, Plan
-from psmooth.certify import certify
-from psmooth.compare import SWEEP, available, compare
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop
+from psmooth.smoothing import certify, compare
+from psmooth.smoothing.comparison import SWEEP, available
 from psmooth.tasks import TASKS, own_task
 from tests.engine.test_views import a_result, certified
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from psmooth import scans
-from psmooth.containers import MOST_JPEG_SCANS, MOST_PARTS
 from psmooth.errors import ScanError
 from psmooth.scans import open_scan
+from psmooth.scans import read as scans
+from psmooth.scans.containers import MOST_JPEG_SCANS, MOST_PARTS
 
 SIDE = 64
 PIXELS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)

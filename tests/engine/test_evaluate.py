@@ -26,27 +26,14 @@ from psmooth.__main__ import _evaluation_lines, main
 from psmooth.certificate import Plan, guarantee_of
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, PlanError, ScanError
-from psmooth.evaluate import (
-    RUNS,
-    Study,
-    announced,
-    bank_facts,
-    certified_curve,
-    evaluate,
-    fingerprint,
-    labelled_files,
-    look_over,
-    pictures_in,
-    read_crops,
-    read_runs,
-    whole_records,
-    write_runs,
-    write_summary,
-)
 from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
-from psmooth.pools import pool_of
 from psmooth.prompts import PromptBank, load_bank
+from psmooth.scans.pool import pool_of
+from psmooth.smoothing.evaluation import Study, announced, bank_facts, evaluate
+from psmooth.smoothing.labelled import labelled_files, look_over, pictures_in, read_crops
+from psmooth.smoothing.records import RUNS, fingerprint, read_runs, whole_records, write_runs
+from psmooth.smoothing.summary import certified_curve, write_summary
 from psmooth.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -418,11 +405,11 @@ def test_a_radius_is_that_of_the_announced_end_whenever_the_run_was_looked_at(
         cast.append(len(embeddings))
         return torch.full((len(embeddings),), int(sum(cast) > 380))
 
-    monkeypatch.setattr("psmooth.certify._answers", votes)
+    monkeypatch.setattr("psmooth.smoothing.certification.answers_of", votes)
     found = []
     for seconds in (0, 1000):
         cast.clear()
-        monkeypatch.setattr("psmooth.certify._SECONDS_BETWEEN_LOOKS", seconds)
+        monkeypatch.setattr("psmooth.smoothing.certification._SECONDS_BETWEEN_LOOKS", seconds)
         study, out = replace(STUDY, plan=Plan(max_votes=320)), tmp_path / str(seconds)
         done(tiny_model, study, labelled_files(folder, TASK)[:1], out)
         found += whole_records(out / "records.jsonl")

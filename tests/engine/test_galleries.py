@@ -12,12 +12,12 @@ from PIL import Image
 
 from psmooth import session
 from psmooth.certificate import verify
-from psmooth.compare import Comparison
 from psmooth.errors import HubError, ScanError
 from psmooth.galleries import MOST, PHANTOMS, read_gallery
 from psmooth.hub import Hub
 from psmooth.scans import MAX_FILE_BYTES, Scan
 from psmooth.session import Order, Scene, Specimen
+from psmooth.smoothing import Comparison
 from psmooth.tasks import TASKS
 from tests.hub.server import serving
 

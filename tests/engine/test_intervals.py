@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from psmooth.intervals import effective_size, interval
+from psmooth.smoothing.intervals import effective_size, interval
 
 LEAST = 0.93
 Sizes = Sequence[Sequence[int]]  # scans of every class, by task

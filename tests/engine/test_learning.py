@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from psmooth.certificate import Plan, verify
-from psmooth.certify import certify
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError
-from psmooth.evaluate import Study, evaluate, whole_records, write_summary
 from psmooth.learning import Course, Lesson, fit_discriminants, learn_bank, noisy_lesson, tune
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, load_bank, write_manifest
-from psmooth.replaying import replay
 from psmooth.scans import Crop
+from psmooth.smoothing import certify, replay
+from psmooth.smoothing.evaluation import Study, evaluate
+from psmooth.smoothing.records import whole_records
+from psmooth.smoothing.summary import write_summary
 from psmooth.tasks import Task, own_task
 
 METHODS = ("few_shot", "label_free", "linear_probe", "label_free_probe")

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from psmooth import session, views_learn
-from psmooth.archives import MOST_SCANS, read_archive
 from psmooth.certificate import Plan
-from psmooth.certify import certify
 from psmooth.errors import PsmoothError, ScanError, TaskError
-from psmooth.lessons import Gathered, Lessons, drawn_scans, gather, study
+from psmooth.learning.from_folders import Gathered, Lessons, drawn_scans, gather, study
 from psmooth.models import MedVLM
 from psmooth.places import Client, Queued
 from psmooth.prompts import load_bank
 from psmooth.scans import Crop, crop_scan
+from psmooth.scans.archive import MOST_SCANS, read_archive
+from psmooth.smoothing import certify
 from psmooth.tasks import Task, own_task
 
 TASK = own_task("dark disc; bright disc", "a picture of a {}.")

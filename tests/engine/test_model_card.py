@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 
+from psmooth.files import resource
 from psmooth.models import MODELS
-from psmooth.resources import resource
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from psmooth.errors import ModelError
-from psmooth.models import MODELS, _fold_padding, load_model
-from psmooth.resources import resource
+from psmooth.files import resource
+from psmooth.models import MODELS, load_model
+from psmooth.models.fold import fold_padding
 
 BUNDLED = [spec.id for spec in MODELS.values() if spec.family == "bundled"]
 
@@ -91,7 +92,7 @@ def test_folded_batch_norms_are_the_same_function(name):
 def test_padding_folded_into_a_strided_kernel_is_the_same_function(kernel, groups):
     torch.manual_seed(0)
     same: Any = Conv2dSame(6, 12, kernel, 2, groups=groups)
-    folded = next(_fold_padding(nn.Sequential(same)).children())
+    folded = next(fold_padding(nn.Sequential(same)).children())
     assert type(folded) is nn.Conv2d
     pixels = torch.rand(2, 6, 32, 64)
     with torch.no_grad():

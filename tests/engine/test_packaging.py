@@ -154,7 +154,7 @@ def test_wheel_states_the_requirements(unpacked: Path) -> None:
 
 def test_wheel_runs_away_from_the_checkout(unpacked: Path) -> None:
     probe = (
-        "import psmooth.__main__, psmooth.resources as r;"
+        "import psmooth.__main__, psmooth.files as r;"
         "print(r.__file__); print(r.resource('assets', 'certificate.schema.json'))"
     )
     environment = os.environ | {"PYTHONPATH": str(unpacked), "OMP_NUM_THREADS": "1"}

@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 
 from psmooth.errors import TaskError
-from psmooth.phantoms import PHANTOMS, draw_phantom, phantom_parameters
+from psmooth.phantoms import PHANTOMS, draw_phantom
+from psmooth.phantoms.draw import phantom_parameters
 
 CLASSES = [(kind.task, class_id) for kind in PHANTOMS.values() for class_id in kind.class_ids]
 GRAINY = ("basophil", "eosinophil", "neutrophil")

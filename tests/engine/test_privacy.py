@@ -5,7 +5,8 @@ import re
 import pytest
 from starlette.formparsers import MultiPartParser
 
-from psmooth import guard, typed_models, uploads, visitors
+from psmooth import guard, uploads, visitors
+from psmooth.models import typed as typed_models
 from tests.serving import ROOT
 
 PRIVACY = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")

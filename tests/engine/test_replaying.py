@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 
-from psmooth import replaying
 from psmooth.certificate import (
     BANK_OF_THIS_SCAN,
     DENOISER_OF_THIS_SCAN,
@@ -38,11 +37,13 @@ from psmooth.errors import CertificateError, PsmoothError
 from psmooth.learning import Course, learn_bank
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
-from psmooth.replaying import Replay, replay
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
+from psmooth.smoothing import Replay, replay, replaying
 from psmooth.tasks import TASKS, Task, own_task
 
-engine = importlib.import_module("psmooth.certify")  # by name, for the package's own `certify` is the function
+engine = importlib.import_module(
+    "psmooth.smoothing.certification"
+)  # by name, for the package's own `certify` is the function
 Facts = dict[str, Any]
 Record = Certificate | Abstention
 TASK = TASKS["kather_colon"]

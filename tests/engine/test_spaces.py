@@ -31,13 +31,13 @@ from packaging.specifiers import SpecifierSet
 from PIL import Image
 
 import psmooth
-from psmooth import scans, session
-from psmooth._model_formats import FORMATS
-from psmooth._model_table import MODELS
+from psmooth import session
 from psmooth.certificate import GUARANTEES
-from psmooth.models import MedVLM
+from psmooth.models import MODELS, MedVLM
+from psmooth.models.formats import FORMATS
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
 from psmooth.scans import open_scan
+from psmooth.scans import read as scans
 from psmooth.session import Enrolment, Order, Scene, Specimen
 from psmooth.spaces import LONGEST, carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS
@@ -95,7 +95,7 @@ def test_a_certificate_of_a_space_names_the_version_although_nothing_is_installe
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    engine = importlib.import_module("psmooth.certify")
+    engine = importlib.import_module("psmooth.smoothing.certification")
     assert engine._versions.__wrapped__() == {"python": platform.python_version(), "psmooth": psmooth.__version__}
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, verify
-from psmooth.certify import Progress
+from psmooth.files import resource
 from psmooth.language import LANGUAGES, Voice, speaking
-from psmooth.resources import resource
 from psmooth.scans import CropRule, crop_scan, open_scan
+from psmooth.smoothing import Progress
 from psmooth.tasks import TASKS
 from psmooth.views_compare import COMPARE_WORDS
 from psmooth.views_learn import LEARN_WORDS

@@ -18,9 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from psmooth.banks_hub import bank_rows, find_bank, fitting, import_coop, publish, pull, read_list
 from psmooth.certificate import Plan, read_certificate
-from psmooth.certify import certify
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError, HubError
 from psmooth.hub import Hub
@@ -28,7 +26,10 @@ from psmooth.learning import Course, learn_bank
 from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank, list_banks, load_bank
+from psmooth.prompts.coop import import_coop
+from psmooth.prompts.hub import bank_rows, find_bank, fitting, publish, pull, read_list
 from psmooth.scans import Crop
+from psmooth.smoothing import certify
 from psmooth.tasks import own_task
 from tests.hub.bank_server import BankHub, bank_hub
 

@@ -17,9 +17,9 @@ import torch
 from huggingface_hub import constants, file_download, hf_hub_download
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
-from psmooth import hub as hubs
 from psmooth.errors import HubError
 from psmooth.hub import HTTP_ERROR, Hub, Snapshot, check_files, fetch, fetch_zip
+from psmooth.hub import repository as hubs
 from psmooth.models import MODELS, MedVLM, load_model
 from tests.hub.families import clip_of_transformers, medclip, unimed
 from tests.hub.server import FakeHub, serving

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from psmooth import shelf
 from psmooth.errors import ModelError
-from psmooth.shelf import ModelShelf, fits, free_memory
+from psmooth.models import cache as shelf
+from psmooth.models.cache import ModelShelf, fits, free_memory
 
 
 @pytest.fixture

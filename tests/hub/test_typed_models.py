@@ -14,12 +14,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from psmooth import models, session, typed_models
+from psmooth import session
 from psmooth.errors import HubError, ModelError
 from psmooth.hub import Hub, fetch
+from psmooth.models import load as loading
 from psmooth.models import load_model
-from psmooth.shelf import ModelShelf
-from psmooth.typed_models import load_typed, visitors_hub
+from psmooth.models import typed as typed_models
+from psmooth.models.cache import ModelShelf
+from psmooth.models.typed import load_typed, visitors_hub
 from tests.hub.families import clip_of_open_clip, clip_of_transformers, siglip
 from tests.hub.server import FakeHub, serving
 
@@ -132,7 +134,7 @@ def test_models_that_come_together_are_weighed_one_after_the_other(server, tiny_
     """Neither fits beside the other while it is read: what the first one takes is no longer free for the second."""
     for number in range(3):
         server.add(f"{REPO}{number}", files_of(tiny_model_folder))
-    at_once, most, load = [], [], models.read_model
+    at_once, most, load = [], [], loading.read_model
 
     def watched(*asked: Any) -> Any:
         at_once.append(asked)
@@ -141,7 +143,7 @@ def test_models_that_come_together_are_weighed_one_after_the_other(server, tiny_
         at_once.pop()
         return load(*asked)
 
-    monkeypatch.setattr(models, "read_model", watched)
+    monkeypatch.setattr(loading, "read_model", watched)
     with ThreadPoolExecutor(3) as pool:
         assert len([*pool.map(lambda number: load_typed(f"{NAME}{number}", "cpu", None), range(3))]) == 3
     assert most == [1, 1, 1]

@@ -1,0 +1,116 @@
+"""Turns crops, and labels where they are needed, into a prompt bank, step by step.
+
+It knows nothing about files, pages or certificates."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import torch
+from torch import Tensor
+
+from psmooth.denoise import without_mirror
+from psmooth.errors import BankError
+from psmooth.learning.config import Course, Step
+from psmooth.learning.descent import learn_class_vectors, learn_context
+from psmooth.learning.discriminant import fit_discriminants
+from psmooth.learning.examples import Lesson, noisy_lesson, teacher_targets
+from psmooth.models import MedVLM
+from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, BankFacts, PromptBank
+from psmooth.tasks import Task
+
+
+def learn_bank(
+    model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None, licence: str = "Apache-2.0"
+) -> Iterator[tuple[Step, PromptBank | None]]:
+    """Learn a prompt bank; the last step carries it.
+
+    Args:
+        crops: ``(n, 3, size, size)`` uint8.
+        labels: ``(n,)`` class numbers, needed by ``few_shot`` and ``linear_probe``, unused by the others.
+
+    Raises:
+        BankError: labels are missing, the method learns nothing, or a closed form lacks examples of a class.
+    """
+    yield from learn_from(model, task, course, lesson_of(model, task, course, crops, labels), licence)
+
+
+def lesson_of(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> Lesson:
+    """What a course is learned from; courses that differ in method or descent alone can share one lesson."""
+    chosen, targets = lesson_targets(model, task, course, crops, labels)
+    options = {"copies": course.copies, "noise_levels": course.noise_levels, "seed": course.seed}
+    return noisy_lesson(model, chosen, targets, course.denoiser, **options)  # type: ignore[arg-type]
+
+
+def lesson_targets(
+    model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The crops that a course uses, and what each shall be called ``(n, classes)``; raises as ``learn_bank``."""
+    if course.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
+        raise BankError(
+            "'{method}' learns no bank; it must be one of few_shot, label_free, or their probes.", method=course.method
+        )
+    if course.closed_form and course.method not in PROBE_METHODS:
+        raise BankError("'{method}' is learned by steps; only probes have a closed form.", method=course.method)
+    if course.supervised and labels is None:
+        raise BankError("'{method}' needs labels: one sub-folder of scans for every class.", method=course.method)
+    crops, targets = _taught(model, task, course, crops, labels)
+    if course.closed_form and not targets.sum(0).min() > 0:
+        raise BankError(
+            "A closed form needs examples of every class, and a class has none; add scans of it, or learn by steps."
+        )
+    return crops, targets
+
+
+def _taught(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    if labels is None or not course.supervised:
+        return crops, teacher_targets(model, crops, task)
+    chosen = _few(labels, course)
+    return crops[chosen], torch.eye(len(task.class_ids))[labels[chosen]]
+
+
+def learn_from(
+    model: MedVLM, task: Task, course: Course, lesson: Lesson, licence: str = "Apache-2.0"
+) -> Iterator[tuple[Step, PromptBank | None]]:
+    """Learn a bank from a lesson that is already encoded; the last step carries it."""
+    if course.closed_form:
+        vectors, loss = fit_discriminants(lesson, len(course.noise_levels))
+        yield Step(1, 1, loss), _bank(model, task, course, Step(0, 0, loss), vectors, lesson, licence)
+        return
+    learn = learn_context if course.method in CONTEXT_METHODS else learn_class_vectors
+    for step, vectors in learn(model, task, lesson, steps=course.steps, sharpness=course.sharpness, seed=course.seed):
+        done = step.done == step.planned
+        yield step, _bank(model, task, course, step, vectors, lesson, licence) if done else None
+
+
+def _few(labels: Tensor, course: Course) -> Tensor:
+    """The rows of ``shots`` scans of every class, drawn by the seed."""
+    generator = torch.Generator().manual_seed(course.seed)
+    rows = [(labels == number).nonzero()[:, 0] for number in labels.unique()]
+    return torch.cat([row[torch.randperm(len(row), generator=generator)[: course.shots]] for row in rows])
+
+
+def _bank(
+    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, lesson: Lesson, licence: str
+) -> PromptBank:
+    facts = BankFacts(
+        method=course.method,
+        model=model.spec.id,
+        model_revision=model.revision,
+        task=task.id,
+        class_ids=task.class_ids,
+        class_names=task.class_names,
+        template=task.templates[0],
+        denoiser=without_mirror(course.denoiser.id),
+        denoiser_sha256=course.denoiser.sha256,
+        noise_levels=course.noise_levels,
+        shots=course.shots if course.supervised else None,
+        pool=len(lesson.embeddings) // (course.copies * len(course.noise_levels)),
+        seed=course.seed,
+        steps=step.planned,
+        sharpness=course.sharpness,
+        final_loss=round(step.loss, 5),
+        scores={},
+        licence=licence,
+        created=datetime.now(UTC).date().isoformat(),
+    )
+    return PromptBank(facts, vectors, pool=lesson.pool)

@@ -1,0 +1,97 @@
+"""Draws phantoms: invented scans whose class and parameters are known, fixed by a task, a class and a seed.
+
+It knows nothing about models, prompts or certificates, and holds no pixel of any patient's scan.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from psmooth.errors import TaskError
+from psmooth.phantoms import blood, chest, tissue
+from psmooth.phantoms.tools import Atelier, develop, resolve, shrink_mask, stream
+
+
+@dataclass(frozen=True)
+class PhantomKind:
+    """What can be drawn for one task."""
+
+    task: str
+    class_ids: tuple[str, ...]
+    about: str
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """An invented scan and the truth about it.
+
+    ``pixels`` are (height, width, 3) uint8 RGB, 160 on the short side; ``parameters`` draw it again;
+    ``masks`` are (height, width) bool, by the name of what is true there.
+    """
+
+    pixels: np.ndarray
+    task: str
+    class_id: str
+    seed: int
+    parameters: dict[str, Any]
+    masks: dict[str, np.ndarray]
+
+
+_ATELIERS: dict[str, Atelier] = {
+    "blood_cells": blood.ATELIER,
+    "chest_xray": chest.ATELIER,
+    "lung_colon_histology": tissue.ATELIER,
+}
+
+_ABOUT = {
+    "blood_cells": "One stained blood cell among red cells, in a smear.",
+    "chest_xray": "A child's chest radiograph, from the front.",
+    "lung_colon_histology": "A small field of lung or colon tissue, stained with haematoxylin and eosin.",
+}
+
+PHANTOMS: dict[str, PhantomKind] = {
+    task: PhantomKind(task, tuple(atelier.parameters), _ABOUT[task]) for task, atelier in _ATELIERS.items()
+}
+
+
+def draw_phantom(task: str, class_id: str, seed: int, **parameters: Any) -> Phantom:
+    """The phantom of a class that ``seed`` stands for; the same arguments give the same bytes.
+
+    Any recorded parameter may be given to override the one drawn; the others stay as the seed drew them.
+    Raises TaskError for a task, class, seed, parameter or value that is not known.
+    """
+    atelier = _atelier(task, class_id)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TaskError("The seed of a phantom is a whole number, not {seed}.", seed=repr(seed))
+    resolved = resolve(atelier.parameters[class_id], parameters, stream(task, class_id, int(seed), "parameters"))
+    drawing = atelier.painter(class_id, resolved, stream(task, class_id, int(seed), "drawing"))
+    pixels = develop(drawing, stream(task, class_id, int(seed), "grain"))
+    masks = {name: shrink_mask(mask) for name, mask in drawing.masks.items()}
+    return Phantom(pixels, task, class_id, int(seed), resolved, masks)
+
+
+def phantom_parameters(task: str, class_id: str) -> dict[str, str]:
+    """What may be given for each parameter of a class, in words.
+
+    Raises TaskError for a task or class that is not known.
+    """
+    return {name: str(parameter) for name, parameter in _atelier(task, class_id).parameters[class_id].items()}
+
+
+def _atelier(task: str, class_id: str) -> Atelier:
+    if task not in _ATELIERS:
+        raise TaskError(
+            "No phantom can be drawn for the task {task}. Tasks with phantoms: {known}.",
+            task=repr(task),
+            known=", ".join(_ATELIERS),
+        )
+    known = _ATELIERS[task].parameters
+    if class_id not in known:
+        raise TaskError(
+            "No phantom of {task} has the class {class_id}. Its classes: {known}.",
+            task=task,
+            class_id=repr(class_id),
+            known=", ".join(known),
+        )
+    return _ATELIERS[task]

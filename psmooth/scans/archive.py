@@ -1,0 +1,149 @@
+"""Reads scans from a zip file, each with the name of the folder it lies in; nothing is unpacked to the disk.
+
+It knows nothing about models or tasks.
+"""
+
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from psmooth.errors import ScanError
+from psmooth.scans.read import open_scan
+from psmooth.scans.scan import MAX_FILE_BYTES, PICTURES, Scan
+
+MOST_SCANS = 2_000
+MOST_BYTES = 512 * 2**20  # of all scans together as they come out of the zip, whatever its list says
+MOST_PIXELS = 4_000_000_000  # of all scans together: a thousand of 2,000 × 2,000
+MOST_SECONDS = 120.0  # that reading all scans may take
+_MOST_ENTRIES = 20_000  # of any kind; folders and other files are passed over
+_LONGEST_LIST = 4 * 2**20  # bytes of the list of entries, which is read at once
+_AT_ONCE = 2**20  # bytes: a few of them may unpack to gigabytes
+_METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_ENCRYPTED, _AES = 0x41, 99  # bits of the flags, and a method
+
+
+class _Bounded:
+    """A file of which never more is read at once than the list of entries may take."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._file.read(_LONGEST_LIST + 1 if size is None or not 0 <= size <= _LONGEST_LIST else size) or b""
+        if len(data) > _LONGEST_LIST:
+            raise zipfile.BadZipFile
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def read_archive(path: Path | IO[bytes]) -> Iterator[tuple[str, Scan]]:
+    """Folder name and scan of every picture of a zip, in the order of their names; the folder is "" at the top.
+
+    Raises:
+        ScanError: no zip, an encrypted or damaged one, no picture in it, too many or too large ones, or a picture that
+            cannot be read. This one is called by its name in the zip: a sentence for its owner, not for a log.
+    """
+    left, pixels, seconds = MOST_BYTES, 0, 0.0
+    with ExitStack() as held:
+        try:
+            file: Any = _Bounded(held.enter_context(path.open("rb")) if isinstance(path, Path) else path)
+            archive = held.enter_context(zipfile.ZipFile(file))
+        except Exception as error:  # a damaged list may raise anything
+            raise ScanError(
+                "The file is not a zip archive, or it is damaged. Pack the folder of scans again."
+            ) from error
+        for name, entry in _pictures(archive):
+            begun = time.monotonic()
+            data = _unpacked(archive, entry, name, left)
+            scan = _scan(data, name)
+            left, pixels, seconds = left - len(data), pixels + scan.values.size, seconds + time.monotonic() - begun
+            if pixels > 3 * MOST_PIXELS or seconds > MOST_SECONDS:
+                raise ScanError("The scans in the zip take too long to read. Take fewer or smaller ones.")
+            yield PurePosixPath(name).parent.name, scan
+
+
+def _pictures(archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
+    """Names with slashes, in their order."""
+    if len(archive.infolist()) > _MOST_ENTRIES:
+        raise ScanError(
+            "There are {count:,} files in the zip; at most {most:,} are looked through. Pack the scans alone.",
+            count=len(archive.infolist()),
+            most=_MOST_ENTRIES,
+        )
+    entries = [(_name(entry), entry) for entry in archive.infolist() if _is_picture(_name(entry))]
+    if not entries:
+        raise ScanError("There is no scan in the zip. Expected are PNG, JPEG, TIFF or WebP files, a folder a class.")
+    if len(entries) > MOST_SCANS:
+        raise ScanError(
+            "There are {count:,} scans in the zip; at most {most:,} are read.", count=len(entries), most=MOST_SCANS
+        )
+    if sum(entry.file_size for _, entry in entries) > MOST_BYTES:
+        raise _too_large()
+    return sorted(entries, key=lambda named: named[0])
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    """Some programs on Windows write a backslash between folders."""
+    return entry.filename if "/" in entry.filename else entry.filename.replace("\\", "/")
+
+
+def _is_picture(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not name.endswith("/") and not hidden and path.suffix.lower() in PICTURES
+
+
+def _too_large() -> ScanError:
+    return ScanError(
+        "The scans in the zip are larger than {megabytes} MB together. Take fewer of them.",
+        megabytes=MOST_BYTES // 2**20,
+    )
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, left: int) -> bytes:
+    """A file of the zip, a piece at a time: its list may promise less than comes out."""
+    if entry.flag_bits & _ENCRYPTED or entry.compress_type == _AES:
+        raise ScanError("The zip is encrypted. Pack the scans without a password.")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ScanError(
+            "'{name}' in the zip is packed by {method}. Pack the scans again, stored or deflated as zips mostly are.",
+            name=_shown(name),
+            method=_METHODS.get(entry.compress_type, str(entry.compress_type)),
+        )
+    pieces, length = [], 0
+    try:
+        with archive.open(entry) as file:
+            while piece := file.read(_AT_ONCE):
+                pieces.append(piece)
+                length += len(piece)
+                if length > min(MAX_FILE_BYTES, left):
+                    break
+    except Exception as error:  # as above
+        raise ScanError("'{name}' in the zip is damaged. Pack the scans again.", name=_shown(name)) from error
+    if length > MAX_FILE_BYTES:
+        raise ScanError(
+            "'{name}' in the zip is larger than {megabytes} MB. Leave it out, or cut out the region of interest.",
+            name=_shown(name),
+            megabytes=MAX_FILE_BYTES // 10**6,
+        )
+    if length > left:
+        raise _too_large()
+    return b"".join(pieces)
+
+
+def _scan(data: bytes, name: str) -> Scan:
+    try:
+        return open_scan(data)
+    except ScanError as error:
+        raise ScanError("'{name}' in the zip: {reason}", name=_shown(name), reason=error) from error
+
+
+def _shown(name: str) -> str:
+    """The end of a name, which tells the file, as a short piece of a sentence."""
+    printed = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+    return printed if len(printed) <= 60 else "…" + printed[-59:]

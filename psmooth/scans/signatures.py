@@ -1,0 +1,59 @@
+"""Says by its first bytes what a file is that holds no scan.
+
+It knows nothing about the files that do."""
+
+from typing import Final
+
+from psmooth.errors import ScanError
+
+_SIGNATURES: Final = (  # first bytes of files that people do drop here, and what is said of them
+    (b"GIF8", ScanError("This seems to be a GIF, not a scan that can be read.")),
+    (b"BM", ScanError("This seems to be a BMP, not a scan that can be read.")),
+    (b"%PDF", ScanError("This seems to be a PDF, not a scan that can be read.")),
+    (b"PK\x03\x04", ScanError("This seems to be a zip archive or an office document, not a scan that can be read.")),
+    (b"\x1f\x8b", ScanError("This seems to be a gzip archive, as .nii.gz files are, not a scan that can be read.")),
+    (b"\x93NUMPY", ScanError("This seems to be a NumPy array file, not a scan that can be read.")),
+    (b"\x89HDF", ScanError("This seems to be an HDF5 file, not a scan that can be read.")),
+    (b"8BPS", ScanError("This seems to be a Photoshop file, not a scan that can be read.")),
+    (b"\x00\x00\x00\x0cjP  ", ScanError("This seems to be a JPEG 2000 image, not a scan that can be read.")),
+    (b"\xff\x4f\xff\x51", ScanError("This seems to be a JPEG 2000 image, not a scan that can be read.")),
+    (b"\x00\x00\x00\x0cJXL ", ScanError("This seems to be a JPEG XL image, not a scan that can be read.")),
+    (b"\xff\x0a", ScanError("This seems to be a JPEG XL image, not a scan that can be read.")),
+    (b"\x00\x00\x01\x00", ScanError("This seems to be an icon file, not a scan that can be read.")),
+    (b"{", ScanError("This seems to be a JSON file, not a scan that can be read.")),
+)
+
+_MARKUP: Final = (
+    (b"<!doctype html", ScanError("This seems to be a web page, not a scan that can be read.")),
+    (b"<html", ScanError("This seems to be a web page, not a scan that can be read.")),
+    (b"<svg", ScanError("This seems to be an SVG drawing, not a scan that can be read.")),
+    (b"<?xml", ScanError("This seems to be an XML file, not a scan that can be read.")),
+)
+
+_PICTURE_BRANDS: Final = {
+    b"heic": ScanError("This seems to be a HEIC photograph, not a scan that can be read."),
+    b"heix": ScanError("This seems to be a HEIC photograph, not a scan that can be read."),
+    b"mif1": ScanError("This seems to be a HEIC photograph, not a scan that can be read."),
+    b"avif": ScanError("This seems to be an AVIF image, not a scan that can be read."),
+}
+
+_VIDEO: Final = ScanError("This seems to be a video, not a scan that can be read.")
+
+_VOLUME: Final = ScanError("This seems to be a NIfTI volume, not a scan that can be read.")
+
+_TEXT: Final = ScanError("This seems to be a text file, not a scan that can be read.")
+
+_NO_IMAGE: Final = ScanError("This seems to be something other than an image, not a scan that can be read.")
+
+
+def what_is_found(data: bytes) -> ScanError:
+    """The sentence that says what the file seems to be."""
+    if data[4:8] == b"ftyp":
+        return _PICTURE_BRANDS.get(data[8:12], _VIDEO)
+    if data[344:348] in (b"n+1\0", b"ni1\0"):
+        return _VOLUME
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    markup = next((found for sign, found in _MARKUP if start.startswith(sign)), None)
+    known = next((found for sign, found in _SIGNATURES if data.startswith(sign)), None)
+    is_text = data[:512].isascii() and b"\0" not in data[:512]
+    return markup or known or (_TEXT if is_text else _NO_IMAGE)

@@ -1,0 +1,257 @@
+"""Certifies a folder of labelled scans with many methods from one stream of noise, and adds up what came of it.
+
+It knows nothing about the page. One line of ``records.jsonl`` is written a scan, method, denoiser and noise level, as
+it goes; a run that was killed goes on where it stood, because seeds are given and every line is whole or dropped.
+
+Every line names its ``run``, and ``runs.json`` states what that is: all facts that, with the scan, make a record what
+it is. They are known before the first vote, so lines made with anything else are never taken for those asked for, and
+no row of the summary adds up lines of two runs. A line's radius is that of the one look at the announced end, so class
+and radius are computed again from its counts whenever it is read. Device, versions and batch size are no facts: they
+may move a vote.
+"""
+
+import hashlib
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from psmooth.certificate import Plan, Run
+from psmooth.errors import CertificateError, ModelError, PlanError, ScanError
+from psmooth.files import make_folder
+from psmooth.models import MedVLM
+from psmooth.prompts import PromptBank, shipped_bank
+from psmooth.scans import Crop, crop_scan, open_scan
+from psmooth.scans.pool import pool_sha256
+from psmooth.smoothing.certification import Progress, certify
+from psmooth.smoothing.labelled import named_crop, sha256_or_none
+from psmooth.smoothing.records import (
+    RECORD_VERSION,
+    RECORDS,
+    Facts,
+    Record,
+    drop_torn_line,
+    fingerprint,
+    key_of,
+    no_folder,
+    open_to_append,
+    radius_at_end,
+    read_runs,
+    whole_records,
+    write_runs,
+)
+from psmooth.tasks import Task
+
+_CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
+
+Front = tuple[str, float]  # denoiser, noise level
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs.
+
+    ``drawn`` says which of a folder's scans come first where not all are taken; see ``labelled_files``.
+    """
+
+    task: Task
+    methods: tuple[str, ...]
+    denoisers: tuple[str, ...]
+    noise_levels: tuple[float, ...]
+    plan: Plan
+    seed: int = 0
+    drawn: Literal["shuffled by the seed", "first by name"] = "shuffled by the seed"
+
+
+def refuse_other_scans(
+    model: MedVLM, out: Path, task: Task, seen: Mapping[str, tuple[Path, str]], files: Sequence[tuple[Path, str]]
+) -> None:
+    """Make sure that every scan recorded for this task, cut as for this model, is here, with its class.
+
+    Those that were ``seen`` are known by the sha256 of their crops; if one is left, ``files`` are read.
+
+    Raises:
+        CertificateError: the records are of another folder of scans, and one row would add up both.
+        ScanError: a scan lies under another class now, and what is recorded of it would be added up all the same.
+    """
+    crop = {name: getattr(model.crop_rule, name) for name in _CROP}
+    runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
+    left = {record["scan"]: record["label"] for record in whole_records(out / RECORDS) if record["run"] in runs}
+    for scan in left.keys() & seen.keys():
+        _check_label(*seen[scan], left.pop(scan))
+    for file, label in files:
+        if not left:
+            return
+        scan = sha256_or_none(model, file)
+        if scan is not None and scan in left:
+            _check_label(file, label, left.pop(scan))
+    if left:
+        raise CertificateError(
+            "{out} holds records of {count} scans that are not in this folder of scans, and a table of both would say "
+            "nothing of either. Choose another folder for the records.",
+            out=out.name,
+            count=len(left),
+        )
+
+
+def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank] = ()) -> dict[str, Facts]:
+    """The facts of every record behind one denoiser at one noise level, by method, before any vote.
+
+    They are read off a run of its own that is closed before its first vote; it gets a blank scan.
+    """
+    blank = crop_scan(open_scan(np.zeros((64, 64, 3), np.uint8)), model.crop_rule)
+    stream = _stream(model, blank, study, study.methods, front, banks)
+    results = next(stream).results
+    stream.close()
+    return {
+        method: _facts(result.run, bank_facts(_bank_of(model, result.run, study.task, banks)), study)
+        for method, result in results.items()
+    }
+
+
+def _facts(run: Run, bank: Facts, study: Study) -> Facts:
+    return {
+        "version": RECORD_VERSION,
+        "task": run.task,
+        "class_names": list(run.class_names),
+        "templates": list(run.templates),
+        "model": run.model["id"],
+        "model_revision": run.model["revision"],
+        "method": run.method,
+        **bank,
+        "denoiser": run.denoiser,
+        "denoiser_sha256": run.denoiser_sha256,
+        "noise_level": run.noise_level,
+        "plan": run.plan.name,
+        "max_votes": run.plan.max_votes,
+        "selection_votes": run.plan.selection_votes,
+        "failure_probability": run.plan.failure_probability,
+        "target_radius": run.plan.target_radius,
+        "seed": run.seed,
+        "crop": {name: run.preprocessing[name] for name in _CROP},
+        "drawn": study.drawn,
+    }
+
+
+def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> PromptBank | None:
+    if run.bank is None:
+        return None
+    source = "few_shot" if run.method == "combined" else run.method
+    given = next((bank for bank in banks if bank.sha256 == run.bank["sha256"]), None)
+    return given or shipped_bank(model, task, source, run.denoiser)
+
+
+def bank_facts(bank: PromptBank | None) -> Facts:
+    """What a record owes to a bank: votes to its vectors, the kind of guarantee to the crops it was learned on."""
+    if bank is None:
+        return {"bank": None, "bank_pool": None}
+    return {"bank": bank_sha256(bank), "bank_pool": pool_sha256(bank.pool)}
+
+
+def bank_sha256(bank: PromptBank) -> str:
+    """Of what votes depend on: the vectors, their shape, template and noise levels; scores beside them may change."""
+    told = [list(bank.vectors.shape), bank.facts.template, list(bank.facts.noise_levels)]
+    values = bank.vectors.detach().float().cpu().contiguous().numpy().astype("<f4")
+    return hashlib.sha256(json.dumps(told).encode() + values.tobytes()).hexdigest()
+
+
+def evaluate(
+    model: MedVLM,
+    files: Sequence[tuple[Path, str]],
+    study: Study,
+    out: Path,
+    banks: Sequence[PromptBank] = (),
+) -> Iterator[tuple[int, int]]:
+    """Certify every scan by every method; all methods of a denoiser share one stream of noise.
+
+    Yields:
+        Runs done and planned; a run is one scan at one noise level behind one denoiser.
+
+    Raises:
+        CertificateError: the folder holds records that this version cannot have written, or cannot be written to.
+        ScanError: a file cannot be read, or its scan was recorded under another class.
+    """
+    make_folder(out, no_folder)
+    path, fronts = out / RECORDS, list(product(study.denoisers, study.noise_levels))
+    known = whole_records(path)
+    labels = {record["scan"]: record["label"] for record in known}
+    done = set(map(key_of, known))
+    names = {front: _announce(model, study, front, banks, out) for front in fronts}
+    drop_torn_line(path)
+    planned = len(files) * len(fronts)
+    with open_to_append(path) as lines:
+        for place, (file, label) in enumerate(files):
+            crop = named_crop(model, file)
+            _check_label(file, label, labels.setdefault(crop.sha256, label))
+            for step, front in enumerate(fronts):
+                yield place * len(fronts) + step, planned
+                missing = {method: run for method, run in names[front].items() if (crop.sha256, run) not in done}
+                if not missing:
+                    continue
+                *_, progress = _stream(model, crop, study, tuple(missing), front, banks)
+                _check_seed(progress, study.seed)
+                records = [_record(progress, method, crop, label, run) for method, run in missing.items()]
+                lines.writelines(json.dumps(record) + "\n" for record in records)
+                lines.flush()
+                done.update(map(key_of, records))
+    yield planned, planned
+
+
+def _announce(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank], out: Path) -> dict[str, str]:
+    """Fingerprints by method; what they stand for is written down before any record that names them."""
+    facts = announced(model, study, front, banks)
+    names = {method: fingerprint(told) for method, told in facts.items()}
+    write_runs(out, {**read_runs(out), **{names[method]: told for method, told in facts.items()}})
+    return names
+
+
+def _stream(
+    model: MedVLM, crop: Crop, study: Study, methods: Sequence[str], front: Front, banks: Sequence[PromptBank]
+) -> Generator[Progress, None, None]:
+    denoiser, level = front
+    if study.plan.target_radius is not None:
+        raise PlanError("target_radius must be None here: every run of an evaluation casts all votes it announces.")
+    return certify(
+        model, crop, task=study.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
+        plan=study.plan, seed=study.seed,
+    )  # fmt: skip
+
+
+def _check_label(file: Path, label: str, recorded: str) -> None:
+    if label != recorded:
+        raise ScanError(
+            "{file} shows a picture that is recorded as '{recorded}' and is now given as '{label}'. Leave it under the "
+            "right class, or choose another folder for the records.",
+            file=file.name,
+            recorded=recorded,
+            label=label,
+        )
+
+
+def _check_seed(progress: Progress, seed: int) -> None:
+    """A run that began again for lack of memory drew other noise than was announced."""
+    if any(int(result.run.seed, 16) != seed for result in progress.results.values()):
+        raise ModelError(
+            "Memory ran out, and a run that begins again has another seed than the others. Close other programs and "
+            "start again: the records so far are kept."
+        )
+
+
+def _record(progress: Progress, method: str, crop: Crop, label: str, run: str) -> Record:
+    result = progress.results[method]
+    facts = result.to_dict()
+    radius = radius_at_end(result.run.plan, result.run.noise_level, result.votes)
+    return {
+        "scan": crop.sha256,
+        "label": label,
+        **{name: facts[name] for name in ("method", "denoiser", "noise_level")},
+        "clean": progress.clean[method],
+        "radius": radius,
+        "predicted": result.leader if radius > 0 else None,
+        **{name: facts[name] for name in ("guarantee", "counts", "total")},
+        "run": run,
+    }

@@ -1,0 +1,93 @@
+"""Says what a certificate records of the run that made it: model, crop rule, prompts, seed, versions.
+
+It knows nothing about votes."""
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from platform import python_version
+from typing import Any
+
+import torch
+
+from psmooth import __version__
+from psmooth.certificate import Run, guarantee_of
+from psmooth.scans import CropRule
+from psmooth.smoothing.contender import Contender
+from psmooth.smoothing.request import Request
+
+_PACKAGES = ("torch", "open_clip_torch", "timm", "numpy", "scipy")
+
+
+def run_facts(order: Request, contender: Contender) -> Run:
+    """What a certificate of this contender records of everything that is fixed before the first vote."""
+    model, denoiser, bank = order.model, order.denoiser, contender.bank or {}
+    learned_on_scan = order.crop.sha256 in denoiser.pool if denoiser.pool else None
+    return Run(
+        method=contender.method,
+        guarantee=guarantee_of(contender.method, bank.get("learned_on_scan"), learned_on_scan),
+        denoiser=denoiser.id,
+        denoiser_sha256=denoiser.sha256,
+        denoiser_learned_on_scan=learned_on_scan,
+        noise_level=order.noise_level,
+        plan=order.plan,
+        task=order.task.id,
+        class_ids=order.task.class_ids,
+        class_names=order.task.class_names,
+        templates=contender.templates,
+        seed=order.seed,
+        seed_origin=order.seed_origin,
+        first_seed=order.first_seed,
+        attempts_before=order.attempts_before,
+        crop_sha256=order.crop.sha256,
+        preprocessing=_rule_facts(order.crop.rule),
+        batch_size=order.batch_size,
+        model={
+            "id": model.spec.id,
+            "weights": model.spec.weights,
+            "revision": model.revision,
+            "licence": model.spec.licence,
+        },
+        bank=contender.bank,
+        gallery=order.gallery,
+        device=model.device.type,
+        precision=_precision(model.device),
+        versions=_versions(),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def use_whole_float32(device: torch.device) -> None:
+    """Turn off NVIDIA's TF32, which keeps ten of a float32's bits and which torch takes for convolutions."""
+    if device.type == "cuda":
+        for part in _products():
+            part.fp32_precision = "ieee"
+
+
+def _precision(device: torch.device) -> str:
+    """The number format of products, as it is set now."""
+    used = [part.fp32_precision for part in _products()]
+    return "tf32" if device.type == "cuda" and "tf32" in used else "float32"
+
+
+def _products() -> tuple[Any, Any]:
+    """The settings of matrix products and of convolutions on an NVIDIA card."""
+    backends: Any = torch.backends
+    return backends.cuda.matmul, backends.cudnn.conv
+
+
+def _rule_facts(rule: CropRule) -> dict[str, object]:
+    window = rule.window and {"center": rule.window.center, "width": rule.window.width}
+    box = list(rule.box) if rule.box else None
+    return {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box, "window": window}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"python": python_version(), "psmooth": __version__}  # installed or not: a Space runs from its folder
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

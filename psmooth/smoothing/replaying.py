@@ -1,0 +1,251 @@
+"""Repeats a recorded run from its seed, and concludes anew from the votes that come of it.
+
+It knows nothing about pages or words. What a replay cannot show is listed in `psmooth.certificate.NOT_SHOWN`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import floor
+from typing import Any
+
+import numpy as np
+
+from psmooth.certificate import TOLERANCE, Abstention, Certificate, Run, State, Votes, conclude, states_of
+from psmooth.certificate.file import Problem
+from psmooth.denoise import MIRROR, find_denoiser
+from psmooth.errors import CertificateError
+from psmooth.models import folder_of, load_model
+from psmooth.prompts import PromptBank
+from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
+from psmooth.smoothing.certification import drawn_votes, tuned
+from psmooth.smoothing.contender import Contender, find_contenders
+from psmooth.smoothing.provenance import run_facts, use_whole_float32
+from psmooth.smoothing.request import Request as Order
+from psmooth.tasks import TASKS, Task, own_task
+
+MOST_COPIES = 4_096  # at once
+TOLERATED = 0.001  # share of votes that another machine may cast otherwise
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of repeating a recorded run.
+
+    Attributes:
+        confirmed: what the votes that were drawn again certify: radius and class that this machine vouches for, with
+            the kind of guarantee that the files here give.
+        compared: votes drawn again, selection votes included.
+        differing: how many of them differ from the record, at whichever recorded moment they differ most.
+        problems: (field, sentence) for everything in the record that does not follow from the replay.
+    """
+
+    confirmed: Certificate | Abstention
+    compared: int
+    differing: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the replay confirms what the record states."""
+        return not self.problems
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The estimation votes by class, drawn again."""
+        return self.confirmed.votes.counts
+
+
+def replay(
+    record: Certificate | Abstention,
+    scan: Scan | Crop,
+    *,
+    device: str | None = None,
+    banks: Sequence[PromptBank] = (),
+    denoiser: str | None = None,
+    download: Callable[[int, int], None] | None = None,
+) -> Replay:
+    """Draw the votes of a recorded run again from its seed, and look up every state that its radius rests on.
+
+    Noise is bit-equal. Another machine may cast a vote in a thousand otherwise; such votes lower what is confirmed and
+    excuse nothing: a recorded radius that is larger than the confirmed one is a problem. A replay adds no evidence to
+    a certificate. ``denoiser`` is the file of a denoiser of one's own. ``download`` is told the bytes of a model that
+    has to be fetched, as ``load_model`` has it.
+
+    Raises:
+        CertificateError: the scan, its crop, the weights, the denoiser or the bank are not those of the record.
+        PsmoothError: as ``load_model`` and ``certify`` do.
+    """
+    order = _order_again(record.run, scan, device, banks, denoiser, download)
+    found = _votes_again(tuned(order), record)
+    confirmed = conclude(_as_learned(record.run, order), found)
+    differing = _differing(record.votes, found)
+    problems = (*_tied_problems(order, record.run), *_vote_problems(record, confirmed, differing))
+    return Replay(confirmed, found.selected + found.total, differing, problems)
+
+
+def _order_again(
+    run: Run,
+    scan: Scan | Crop,
+    device: str | None,
+    banks: Sequence[PromptBank],
+    own_denoiser: str | None,
+    download: Callable[[int, int], None] | None,
+) -> Order:
+    if run.batch_size > MOST_COPIES:
+        raise CertificateError(
+            "batch_size: at most {most:,} copies at once are drawn again; the certificate names more.", most=MOST_COPIES
+        )
+    model = load_model(run.model["weights"], device, download)
+    if model.revision != run.model["revision"]:
+        raise CertificateError(
+            "model: the weights here are not those of the certificate. Install the recorded revision."
+        )
+    crop = scan if isinstance(scan, Crop) else crop_scan(scan, _recorded_rule(run))
+    if crop.sha256 != run.crop_sha256:
+        raise CertificateError(
+            "crop_sha256: this is not the scan of the certificate, or its crop came out differently."
+        )
+    if crop.pixels.shape[-1] != model.input_size:  # one pixel would be spread over the model's whole picture
+        raise CertificateError("preprocessing: the crop of the certificate is not of the size that the model sees.")
+    denoiser = find_denoiser(_denoiser_name(run, own_denoiser), folder_of(model.spec), model.revision)
+    if (denoiser.id, denoiser.sha256) != (run.denoiser, run.denoiser_sha256):
+        raise CertificateError(
+            "denoiser_sha256: the denoiser here is not that of the certificate. Give its file with --denoiser."
+        )
+    task = Task(run.task, run.task, "", run.class_ids, run.class_names, run.templates)
+    contenders = find_contenders(model, crop, task, (run.method,), denoiser, run.noise_level, banks)
+    if (contenders[run.method].bank or {}).get("sha256") != (run.bank or {}).get("sha256"):
+        raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
+    use_whole_float32(model.device)
+    return Order(
+        model,
+        crop,
+        task,
+        contenders,
+        run.noise_level,
+        denoiser,
+        run.plan,
+        run.seed,
+        run.seed_origin,
+        int(run.batch_size),
+    )
+
+
+def _denoiser_name(run: Run, own: str | None) -> str:
+    """The recorded denoiser, or the file that is given in its place; a recorded mirror stays."""
+    return run.denoiser if own is None else own + (MIRROR if run.denoiser.endswith(MIRROR) else "")
+
+
+def _recorded_rule(run: Run) -> CropRule:
+    facts = run.preprocessing
+    window = facts["window"] and Window(**facts["window"])
+    box = tuple(facts["box"]) if facts["box"] else None
+    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window)
+
+
+# --- the votes, and the states that a radius rests on
+
+
+def _votes_again(order: Order, record: Certificate | Abstention) -> Votes:
+    """The votes as they are drawn here, with the states at the very moments that the record names."""
+    recorded, method, classes = record.votes, record.run.method, len(record.run.class_ids)
+    announced = record.run.plan.selection_votes or 0
+    select = drawn_votes(order, method, "select", announced if recorded.total else recorded.selected).numpy()
+    cast = drawn_votes(order, method, "estimate", recorded.total).numpy()
+    chose = _counts(select, classes)
+    counted = _counts(cast, classes)
+    again = Votes(chose[:-1], counted[:-1], counted[-1], ended=recorded.ended, invalid_selection=chose[-1])
+    moments = enumerate(total for _, total in recorded.best)
+    return replace(again, best=tuple(_state(again, cast[:total], place) for place, total in moments))
+
+
+def _counts(votes: np.ndarray, classes: int) -> tuple[int, ...]:
+    return tuple(np.bincount(votes, minlength=classes + 1).tolist())
+
+
+def _state(again: Votes, cast: np.ndarray, place: int) -> State:
+    """(votes, total) of a class at the moment when these votes had been cast."""
+    counted = _counts(cast, len(again.counts))
+    return states_of(replace(again, counts=counted[:-1], invalid=counted[-1]))[place]
+
+
+def _differing(recorded: Votes, found: Votes) -> int:
+    """How many votes the two must differ in, at the least: at the end, or at one of the recorded moments."""
+    chose = _moved((*recorded.selection, recorded.invalid_selection), (*found.selection, found.invalid_selection))
+    counted = _moved((*recorded.counts, recorded.invalid), (*found.counts, found.invalid))
+    moments = (abs(old - new) for (old, _), (new, _) in zip(recorded.best, found.best, strict=True))
+    return chose + max(counted, *moments)
+
+
+def _moved(recorded: Sequence[int], found: Sequence[int]) -> int:
+    return (sum(abs(old - new) for old, new in zip(recorded, found, strict=True)) + 1) // 2
+
+
+def _vote_problems(
+    record: Certificate | Abstention, confirmed: Certificate | Abstention, differing: int
+) -> Iterator[Problem]:
+    cast = confirmed.votes.selected + confirmed.votes.total
+    if differing > TOLERATED * cast:
+        yield "counts", f"{differing:,} of {cast:,} votes differ from the record; at most 0.1 % may."
+    if record.leader != confirmed.leader:
+        yield "leader", f"The selection votes name {confirmed.leader}, not {record.leader}."
+    if isinstance(record, Certificate):
+        radius = confirmed.radius if isinstance(confirmed, Certificate) else 0.0
+        if record.radius > radius + TOLERANCE:
+            yield (
+                "radius",
+                f"The radius of the record is {_floored(record.radius)}; the votes drawn here give {_floored(radius)}.",
+            )
+
+
+def _floored(radius: float) -> str:
+    return f"{floor(radius * 1e6) / 1e6:.6f}"
+
+
+# --- what else is tied to the run
+
+
+def _tied_problems(order: Order, run: Run) -> Iterator[Problem]:
+    """Where the record calls something by another name than that which was used for the replay."""
+    contender, spec = order.contenders[run.method], order.model.spec
+    here = run_facts(order, contender)
+    if (run.model["id"], run.model["weights"]) != (spec.id, spec.weights):
+        yield "model", f"The weights of the record are those of {spec.id}, from {spec.weights}."
+    if run.guarantee != here.guarantee:
+        yield "guarantee", f"The guarantee is {here.guarantee}, as method, bank and denoiser decide."
+    if run.denoiser_learned_on_scan != here.denoiser_learned_on_scan:
+        yield "denoiser_learned_on_scan", "The file of the denoiser says otherwise whether it was learned on this scan."
+    if _bank_facts(run.bank) != _bank_facts(here.bank):
+        yield "bank", "The file of the bank states another licence, or otherwise whether it was learned on this scan."
+    if (run.class_ids, run.class_names) != _right_classes(run):
+        yield "class_ids", f"The classes are not those of the task {run.task}, in its order."
+    if run.templates != _right_templates(run, contender):
+        yield "templates", "The templates are not those that the prompts were made from."
+
+
+def _as_learned(run: Run, order: Order) -> Run:
+    """The run with what the files here say of whether bank and denoiser were learned on this scan."""
+    here = run_facts(order, order.contenders[run.method])
+    bank = None if run.bank is None else {**run.bank, "learned_on_scan": (here.bank or {}).get("learned_on_scan")}
+    learned = here.denoiser_learned_on_scan
+    return replace(run, guarantee=here.guarantee, bank=bank, denoiser_learned_on_scan=learned)
+
+
+def _bank_facts(bank: dict[str, Any] | None) -> tuple[object, object]:
+    """What a bank's own file decides; a record of before scans were compared counts as one that was no hit."""
+    return bank and bank["licence"], bank and bank.get("learned_on_scan", False)
+
+
+def _right_templates(run: Run, contender: Contender) -> tuple[str, ...]:
+    """Those of the bank, or of the task; a caller's own task may have any."""
+    if run.bank is not None or run.task not in TASKS:
+        return contender.templates
+    return TASKS[run.task].templates[: len(contender.templates) if run.method == "zero_shot" else None]
+
+
+def _right_classes(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids and names of the task's classes; what a caller's own task calls its classes stays as it is."""
+    if run.task in TASKS:
+        return TASKS[run.task].class_ids, TASKS[run.task].class_names
+    named = own_task(list(run.class_names))
+    return named.class_ids if run.task == named.id and run.bank is None else run.class_ids, named.class_names
