@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 
 from psmooth import views  # noqa: E402
 from psmooth.certificate import Plan  # noqa: E402
-from psmooth.galleries import PHANTOMS  # noqa: E402
+from psmooth.interface.gallery import PHANTOMS  # noqa: E402
 from psmooth.models import load_model  # noqa: E402
 from psmooth.scans import crop_scan  # noqa: E402
 from psmooth.smoothing import Progress, certify  # noqa: E402

@@ -11,12 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from psmooth import _words_understand, views, views_compare, views_learn, views_records
+from psmooth import views
 from psmooth.certificate import NOT_SHOWN
+from psmooth.scans import landmarks
 from psmooth.tasks import TASKS
+from psmooth.views import compare as views_compare
+from psmooth.views import learn as views_learn
+from psmooth.views import records as views_records
+from psmooth.views import sentences
+from psmooth.views import understand as _words_understand
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = (*sorted((ROOT / "psmooth").glob("*.py")), ROOT / "app.py")
+SOURCES = (*sorted((ROOT / "psmooth").rglob("*.py")),)
 UNTRANSLATED = {"psmooth", "psmooth-certificate.json", "psmooth-comparison.json", "A", "B", "sha256"}
 
 
@@ -39,7 +45,7 @@ def _standing() -> Iterator[str]:
     """The words that stand in tables: of the page, of the menus, of states and kinds."""
     tables = (
         views.PAGE_WORDS, views.CONTROL_WORDS, views.VIEWER_WORDS, views.BUDGET_WORDS, views.METHOD_NAMES,
-        views.DENOISER_NAMES, views._STATEMENTS, views._ENDINGS, views._STATES, views_records._RADIUS,
+        views.DENOISER_NAMES, sentences.STATEMENTS, sentences._ENDINGS, sentences._STATES, views_records._RADIUS,
         views_compare.COMPARE_WORDS, views_learn.LEARN_WORDS,
         views_learn._PHASES, _words_understand.UNDERSTAND_WORDS,
     )  # fmt: skip
@@ -55,4 +61,4 @@ def _standing() -> Iterator[str]:
     yield from (views.METHOD_NAMES[method].replace(" (frozen prompt)", "") for method in views.METHOD_NAMES)
     yield from (words for words, _ in views_learn.WAY_CHOICES)
     yield from (task.name for task in TASKS.values())
-    yield from (mark.words for mark in views.landmarks(np.zeros((3, 16, 16), np.uint8), 0.25))
+    yield from (mark.words for mark in landmarks(np.zeros((3, 16, 16), np.uint8), 0.25))

@@ -1,6 +1,7 @@
 """Certificates: votes in, certificate or abstention out; a certificate file in, what no longer follows from it out.
 
-It knows nothing about models, scans and noise: everything it says is arithmetic on recorded counts."""
+It knows nothing about models, scans and noise: everything it says is arithmetic on recorded counts.
+"""
 
 from psmooth.certificate.caveats import (
     BANK_OF_THIS_SCAN,

@@ -1,6 +1,7 @@
 """The sentences that are part of every certificate, and what drawing its votes again cannot show.
 
-It knows nothing about votes or bounds."""
+It knows nothing about votes or bounds.
+"""
 
 # The caveats are part of the format: a file that lacks one, or words it otherwise, is refused.
 NOT_CLINICAL = "Not for clinical use: psmooth is research software, not a medical device."

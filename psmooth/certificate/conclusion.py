@@ -2,7 +2,8 @@
 
 It knows nothing about files, models, scans and noise: everything it says is arithmetic on recorded counts.
 
-Formulas: Cohen, Rosenfeld & Kolter 2019 (arXiv 1902.02918), Theorem 1 and Algorithm 1; `psmooth.bounds`."""
+Formulas: Cohen, Rosenfeld & Kolter 2019 (arXiv 1902.02918), Theorem 1 and Algorithm 1; `psmooth.bounds`.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,6 +1,7 @@
 """Says what is fixed before the first vote: how many votes there are, and how the failure probability is spent.
 
-It knows nothing about votes."""
+It knows nothing about votes.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,7 @@
 """Says what a run, its votes, a certificate and an abstention are, and writes them as flat JSON.
 
-It knows nothing about models, scans and noise, and nothing about what follows from votes."""
+It knows nothing about models, scans and noise, and nothing about what follows from votes.
+"""
 
 import json
 import os

@@ -6,7 +6,8 @@ It sees every number that no longer follows from the others; it cannot see a
 record whose counts were invented consistently, nor one in which a fact that enters no formula (a seed, a device, the
 name of a model, the noise level of an abstention) was replaced by another well-formed one. Drawing the votes again,
 from the recorded seed and with the scan at hand (`psmooth.replay`, ``psmooth verify --scan``), ties everything to the
-run that decides a vote or follows from the votes. What even that does not show is `NOT_SHOWN`."""
+run that decides a vote or follows from the votes. What even that does not show is `NOT_SHOWN`.
+"""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,7 @@
 """The Hugging Face Hub, and files at addresses: fetched whole or not at all.
 
-It knows nothing about models, prompt banks or scans."""
+It knows nothing about models, prompt banks or scans.
+"""
 
 from psmooth.hub.download import HTTP_ERROR, Progress, sha256_of
 from psmooth.hub.repository import DEFAULT, Hub, Snapshot, check_files, fetch, no_answer

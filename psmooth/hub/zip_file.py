@@ -1,6 +1,7 @@
 """Fetches a zip from an address, whole or not at all.
 
-It knows nothing about repositories, models or scans."""
+It knows nothing about repositories, models or scans.
+"""
 
 import shutil
 import zipfile

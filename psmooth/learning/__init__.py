@@ -1,6 +1,7 @@
 """Learning: prompts, class vectors and denoisers for a frozen model, from labels, a teacher, or nothing.
 
-It knows nothing about pages or certificates."""
+It knows nothing about pages or certificates.
+"""
 
 from psmooth.learning.bank import learn_bank, learn_from, lesson_of, lesson_targets
 from psmooth.learning.config import LADDER, MIXED_NOISE, Course, Step

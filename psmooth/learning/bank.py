@@ -1,6 +1,7 @@
 """Turns crops, and labels where they are needed, into a prompt bank, step by step.
 
-It knows nothing about files, pages or certificates."""
+It knows nothing about files, pages or certificates.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,6 +1,7 @@
 """Says what is learned, how, and how far a learner is.
 
-It knows nothing about how anything is learned."""
+It knows nothing about how anything is learned.
+"""
 
 from dataclasses import dataclass
 

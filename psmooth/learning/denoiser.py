@@ -1,6 +1,7 @@
 """Learns a denoiser through a frozen model, from scans without labels.
 
-It knows nothing about prompts, files or pages. After Denoised Smoothing (Salman et al. 2020, arXiv 2003.01908)."""
+It knows nothing about prompts, files or pages. After Denoised Smoothing (Salman et al. 2020, arXiv 2003.01908).
+"""
 
 from collections.abc import Iterator
 

@@ -2,7 +2,8 @@
 
 It knows nothing about scans, files or pages.
 
-PromptSmooth: Hussein, Shamshad, Naseer & Nandakumar 2024 (arXiv 2408.16769)."""
+PromptSmooth: Hussein, Shamshad, Naseer & Nandakumar 2024 (arXiv 2408.16769).
+"""
 
 from collections.abc import Callable, Iterator
 

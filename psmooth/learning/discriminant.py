@@ -1,6 +1,7 @@
 """Fits class vectors in closed form, as discriminants of cached embeddings.
 
-It knows nothing about scans, files or pages."""
+It knows nothing about scans, files or pages.
+"""
 
 import torch
 from torch import Tensor

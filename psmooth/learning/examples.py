@@ -3,7 +3,8 @@
 It knows nothing about how anything is learned from them.
 
 The image encoder runs once per noisy copy, never per step. A learner's noise is drawn in floats: nothing it sees is
-certified."""
+certified.
+"""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Tunes a prompt on the noisy copies of one scan: PromptSmooth's zero-shot step.
 
-It knows nothing about files, votes or pages. Hussein, Shamshad, Naseer & Nandakumar 2024 (arXiv 2408.16769)."""
+It knows nothing about files, votes or pages. Hussein, Shamshad, Naseer & Nandakumar 2024 (arXiv 2408.16769).
+"""
 
 import torch
 from torch import Tensor

@@ -1,6 +1,7 @@
 """Medical vision-language models: from a name to images → vectors and prompts → vectors.
 
-It knows nothing about noise, votes, certificates or the page."""
+It knows nothing about noise, votes, certificates or the page.
+"""
 
 from psmooth.models.load import find_device, find_spec, folder_of, load_model, repository_of
 from psmooth.models.med_vlm import MedVLM

@@ -1,6 +1,7 @@
 """Says which files a model is read from, and reads what they say of themselves.
 
-It knows nothing about networks or weights."""
+It knows nothing about networks or weights.
+"""
 
 import json
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Folds batch norms and one-sided padding into the kernels beside them: the same network, faster.
 
-It knows nothing about models, files or prompts."""
+It knows nothing about models, files or prompts.
+"""
 
 from typing import Any
 

@@ -3,7 +3,8 @@
 It knows nothing about the Hub, devices or prompts.
 
 Five formats: open_clip's, CLIP and SigLIP of Hugging Face's transformers, and what MedCLIP and UniMed-CLIP publish.
-Sizes are read off the tensors, so that a configuration cannot contradict its weights."""
+Sizes are read off the tensors, so that a configuration cannot contradict its weights.
+"""
 
 import math
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """Turns the name of a medical vision-language model into the model, from files that are here or are fetched.
 
-It knows nothing about noise, votes, certificates or the page."""
+It knows nothing about noise, votes, certificates or the page.
+"""
 
 import re
 from collections.abc import Callable, Sequence

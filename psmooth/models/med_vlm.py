@@ -1,6 +1,7 @@
 """Says what a medical vision-language model is here: images → vectors, prompts → vectors.
 
-It knows nothing about files, noise, votes or the page."""
+It knows nothing about files, noise, votes or the page.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Builds a network from files as open_clip writes them.
 
-It knows nothing about the Hub, devices or prompts."""
+It knows nothing about the Hub, devices or prompts.
+"""
 
 import math
 import re

@@ -1,6 +1,7 @@
 """Reads the weights of a model from its files, and puts them into a network strictly.
 
-It knows nothing about formats: which network it is, and what its tensors are called, others say."""
+It knows nothing about formats: which network it is, and what its tensors are called, others say.
+"""
 
 import pickle
 import zipfile

@@ -1,6 +1,7 @@
 """Writes the card of a repository of prompt banks.
 
-It knows nothing about the Hub."""
+It knows nothing about the Hub.
+"""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,7 @@
 """Turns a few-shot checkpoint of the reference implementation, which is CoOp's, into a prompt bank.
 
-It knows nothing about the Hub, noise or votes."""
+It knows nothing about the Hub, noise or votes.
+"""
 
 import pickle
 import re

@@ -1,6 +1,7 @@
 """Lists a folder of prompt banks by its manifest, and finds the banks that ship.
 
-It knows nothing about noise, votes or how anything was learned."""
+It knows nothing about noise, votes or how anything was learned.
+"""
 
 import json
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """Brings prompt banks from the Hugging Face Hub and puts them there.
 
 It knows nothing about noise, votes or pages. A repository of banks is a folder of safetensors files with a
-``manifest.json`` and a card; nothing else of it is fetched, and nothing else is sent."""
+``manifest.json`` and a card; nothing else of it is fetched, and nothing else is sent.
+"""
 
 import re
 import tempfile

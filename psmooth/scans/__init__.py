@@ -1,8 +1,10 @@
 """Scans: what is read from a file, and the crop that a model sees of it.
 
-It knows nothing about models, noise or certificates, and keeps neither file names nor tags."""
+It knows nothing about models, noise or certificates, and keeps neither file names nor tags.
+"""
 
 from psmooth.scans.crop import crop_scan, crop_sha256, scan_picture
+from psmooth.scans.landmarks import Landmark, landmarks
 from psmooth.scans.read import open_scan
 from psmooth.scans.scan import (
     MAX_CROP_SIZE,
@@ -26,10 +28,12 @@ __all__ = [
     "PICTURES",
     "Crop",
     "CropRule",
+    "Landmark",
     "Scan",
     "Window",
     "crop_scan",
     "crop_sha256",
+    "landmarks",
     "open_scan",
     "scan_picture",
 ]

@@ -1,6 +1,7 @@
 """Cuts the crop that a model sees from a scan: window, box, resize, centre crop or padding.
 
-It knows nothing about files, models or noise."""
+It knows nothing about files, models or noise.
+"""
 
 import hashlib
 import math

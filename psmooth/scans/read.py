@@ -1,6 +1,7 @@
 """Turns a file, its bytes, a Pillow image or an array into a `Scan`.
 
-It knows nothing about crops, models or noise, and keeps neither file names nor tags."""
+It knows nothing about crops, models or noise, and keeps neither file names nor tags.
+"""
 
 import io
 import os

@@ -1,6 +1,7 @@
 """Says what a scan and a crop are, how one is cut from the other, and how large either may be.
 
-It knows nothing about files, models or noise, and keeps neither file names nor tags."""
+It knows nothing about files, models or noise, and keeps neither file names nor tags.
+"""
 
 from dataclasses import dataclass
 from typing import Final, Literal

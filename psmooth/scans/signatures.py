@@ -1,6 +1,7 @@
 """Says by its first bytes what a file is that holds no scan.
 
-It knows nothing about the files that do."""
+It knows nothing about the files that do.
+"""
 
 from typing import Final
 

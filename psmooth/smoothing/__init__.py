@@ -1,6 +1,7 @@
 """Smoothing: noisy copies of a scan vote, and at every moment it is known what those votes certify.
 
-It knows nothing about pages or where a model comes from."""
+It knows nothing about pages or where a model comes from.
+"""
 
 from psmooth.smoothing.certification import Progress, Results, certify, ended_by_hand, stopped
 from psmooth.smoothing.comparison import Comparison, compare

@@ -1,6 +1,7 @@
 """Says what a contender is, one way to turn embeddings into votes, and finds those that are asked for.
 
-It knows nothing about noise, looks or pages."""
+It knows nothing about noise, looks or pages.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Reads folders of labelled scans: which files there are, what each is called, and what of them can be read.
 
-It knows nothing about votes or records."""
+It knows nothing about votes or records.
+"""
 
 import random
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """Says what a certificate records of the run that made it: model, crop rule, prompts, seed, versions.
 
-It knows nothing about votes."""
+It knows nothing about votes.
+"""
 
 from datetime import UTC, datetime
 from functools import cache

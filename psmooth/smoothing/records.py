@@ -1,6 +1,7 @@
 """Reads and writes the records of an evaluation: a line a run and scan, and what each run is.
 
-It knows nothing about models or scans: a line is believed as far as its counts give what it says."""
+It knows nothing about models or scans: a line is believed as far as its counts give what it says.
+"""
 
 import hashlib
 import json

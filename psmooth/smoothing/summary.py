@@ -1,6 +1,7 @@
 """Adds up the records of an evaluation: certified accuracy by radius, with its interval.
 
-It knows nothing about models, scans or how a record was made."""
+It knows nothing about models, scans or how a record was made.
+"""
 
 import json
 import math

@@ -14,7 +14,7 @@ from PIL import Image
 
 from psmooth.certificate import verify
 from psmooth.files import resource
-from psmooth.galleries import PHANTOMS
+from psmooth.interface.gallery import PHANTOMS
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
 from tests.serving import Server

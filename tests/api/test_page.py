@@ -12,32 +12,35 @@ import gradio as gr
 import numpy as np
 import pytest
 
-import app
-from psmooth import session as session_module
-from psmooth import views, visitors
+from psmooth import views
+from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, runs, visitors
+from psmooth.interface import steps as run_steps
+from psmooth.interface.first_picture import FirstPicture
+from psmooth.interface.requests import Order, Specimen
+from psmooth.interface.session import Session
+from psmooth.interface.steps import paced
+from psmooth.interface.uploads import GONE, Upload, no_upload
 from psmooth.scans import open_scan
-from psmooth.session import paced
 from psmooth.smoothing import Progress
-from psmooth.uploads import GONE, Upload, no_upload
 from tests.engine.test_views import a_result
 from tests.serving import in_a_loop
 
 
 @pytest.fixture(scope="module")
 def demo() -> Any:
-    return app.build()
+    return page.build()
 
 
 @pytest.fixture
-def order() -> app.Order:
-    specimen = app.Specimen(open_scan(np.full((40, 40, 3), 90, np.uint8)))
-    return app.Order(specimen, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+def order() -> Order:
+    specimen = Specimen(open_scan(np.full((40, 40, 3), 90, np.uint8)))
+    return Order(specimen, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
 
 
 class FakeScene:
     """A step that shows its number, and whether it was stopped."""
 
-    def __init__(self, order: app.Order, number: int, last: bool) -> None:
+    def __init__(self, order: Order, number: int, last: bool) -> None:
         self.order, self.number = order, number
         self.progress = SimpleNamespace(phase="done" if last else "estimation")
 
@@ -59,21 +62,21 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(order: app.Order, _: object) -> Iterator[FakeScene]:
+    def scenes(order: Order, _: object) -> Iterator[FakeScene]:
         try:
             for number in range(4):
                 yield FakeScene(order, number, number == 3)
         finally:
             ended.append("closed")
 
-    monkeypatch.setattr(app, "scenes", scenes)
+    monkeypatch.setattr("psmooth.interface.runs.scenes", scenes)
     return ended
 
 
 # --- a session and its runs
 
 
-def kept(session: app.Session, count: int) -> None:
+def kept(session: Session, count: int) -> None:
     """Runs on the scan that the session holds."""
     assert session.specimen is not None
     ended = SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete"))
@@ -81,12 +84,12 @@ def kept(session: app.Session, count: int) -> None:
         session.keep(ended, session.specimen)  # type: ignore[arg-type]
 
 
-def a_specimen(level: int) -> app.Specimen:
-    return app.Specimen(open_scan(np.full((40, 40, 3), level, np.uint8)))
+def a_specimen(level: int) -> Specimen:
+    return Specimen(open_scan(np.full((40, 40, 3), level, np.uint8)))
 
 
 def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
-    session = app.Session(a_specimen(1))
+    session = Session(a_specimen(1))
     kept(session, 2)
     session.bring(None)
     assert session.results == []
@@ -99,19 +102,19 @@ def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
 
 
 def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> None:
-    session = app.Session(a_specimen(1))
+    session = Session(a_specimen(1))
     kept(session, 2)
     before = session.specimen
     assert before is not None
-    app.clear(session)
+    handlers.clear(session)
     session.keep(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
     session.bring(a_specimen(1))
     assert session.results == []
 
 
 def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "MOST_LISTS", 2)
-    session = app.Session()
+    monkeypatch.setattr("psmooth.interface.session.MOST_LISTS", 2)
+    session = Session()
     for level in (1, 2, 1, 3):
         session.bring(a_specimen(level))
         kept(session, 1)
@@ -122,81 +125,81 @@ def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pyt
 
 
 def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
-    session = app.Session(a_specimen(1))
+    session = Session(a_specimen(1))
     assert session.specimen is not None
     session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.specimen)  # type: ignore[arg-type]
     assert session.results == []
 
 
-def test_a_wanted_run_is_run_once(order: app.Order, ended: list[str]) -> None:
-    session = app.Session()
+def test_a_wanted_run_is_run_once(order: Order, ended: list[str]) -> None:
+    session = Session()
     session.want(order)
-    assert [stage for stage, _ in app.run(session)] == ["step 0", "step 1", "step 2", "step 3"]
-    assert list(app.run(session)) == []
+    assert [stage for stage, _ in runs.run(session)] == ["step 0", "step 1", "step 2", "step 3"]
+    assert list(runs.run(session)) == []
     assert ended == ["closed"]
 
 
-def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: app.Order, ended: list[str]) -> None:
-    session = app.Session()
+def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: Order, ended: list[str]) -> None:
+    session = Session()
     session.want(order)
-    first = app.run(session)
+    first = runs.run(session)
     next(first)
     session.want(order)
     session.want(order)
     assert list(first) == []
     assert ended == ["closed"]
-    assert len(list(app.run(session))) == 4
-    assert list(app.run(session)) == []
+    assert len(list(runs.run(session))) == 4
+    assert list(runs.run(session)) == []
 
 
-def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: app.Order, ended: list[str]) -> None:
-    session = app.Session()
+def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: Order, ended: list[str]) -> None:
+    session = Session()
     session.want(order)
-    steps = app.run(session)
+    steps = runs.run(session)
     next(steps)
-    cleared, *_ = app.clear(session)
+    cleared, *_ = handlers.clear(session)
     assert [stage for stage, _ in steps] == [cleared]
     assert ended == ["closed"]
 
 
-def test_stop_ends_a_run_with_its_certificate(order: app.Order, ended: list[str]) -> None:
-    session = app.Session()
+def test_stop_ends_a_run_with_its_certificate(order: Order, ended: list[str]) -> None:
+    session = Session()
     session.want(order)
-    steps = app.run(session)
+    steps = runs.run(session)
     next(steps)
-    assert app.halt(session) == app.gr.skip()
+    assert handlers.halt(session) == gr.skip()
     assert [stage for stage, _ in steps] == ["stopped at 1"]
     assert ended == ["closed"]
 
 
-def test_stop_takes_a_waiting_run_out_of_the_queue(order: app.Order, ended: list[str]) -> None:
-    session = app.Session()
+def test_stop_takes_a_waiting_run_out_of_the_queue(order: Order, ended: list[str]) -> None:
+    session = Session()
     session.want(order)
-    assert app.halt(session) == views.stopped_early()
-    assert list(app.run(session)) == []
+    assert handlers.halt(session) == views.stopped_early()
+    assert list(runs.run(session)) == []
     assert ended == []
 
 
-def test_a_closed_tab_closes_the_run(order: app.Order, ended: list[str]) -> None:
-    session = app.Session()
+def test_a_closed_tab_closes_the_run(order: Order, ended: list[str]) -> None:
+    session = Session()
     session.want(order)
-    steps = app.run(session)
+    steps = runs.run(session)
     next(steps)
     steps.close()
     assert ended == ["closed"]
 
 
 def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_log(
-    order: app.Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    order: Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def scenes(*_: object) -> Iterator[FakeScene]:
         raise ZeroDivisionError("secret")
         yield
 
-    monkeypatch.setattr(app, "scenes", scenes)
-    session = app.Session()
+    monkeypatch.setattr("psmooth.interface.runs.scenes", scenes)
+    session = Session()
     session.want(order)
-    ((stage, _),) = app.run(session)
+    ((stage, _),) = runs.run(session)
     assert stage == views.failed(None)
     assert stage["sentence"] == views.UNEXPECTED
     assert "ZeroDivisionError in test_page.py" in caplog.text
@@ -205,36 +208,36 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_lo
 
 
 def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
-    order: app.Order, monkeypatch: pytest.MonkeyPatch
+    order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
-    monkeypatch.setattr(session_module, "fetch_model", lambda _: iter(()))
-    monkeypatch.setattr(session_module, "_scenes", lambda _: iter([ran.append("here")]))
-    monkeypatch.setattr(session_module, "_on_card", lambda _: lambda _: iter([ran.append("card")]))
-    visitor, settings = app.Session(order.specimen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
-    app.begin_first(visitor, *settings)
-    list(session_module.scenes(visitor.order))  # type: ignore[arg-type]
-    app.begin(visitor, *settings)
-    list(session_module.scenes(visitor.order))  # type: ignore[arg-type]
+    monkeypatch.setattr("psmooth.interface.steps.fetch_model", lambda _: iter(()))
+    monkeypatch.setattr("psmooth.interface.steps._scenes", lambda _: iter([ran.append("here")]))
+    monkeypatch.setattr("psmooth.interface.steps._on_card", lambda _: lambda _: iter([ran.append("card")]))
+    visitor, settings = Session(order.specimen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    handlers.begin_first(visitor, *settings)
+    list(run_steps.scenes(visitor.order))  # type: ignore[arg-type]
+    handlers.begin(visitor, *settings)
+    list(run_steps.scenes(visitor.order))  # type: ignore[arg-type]
     assert ran == ["here", "card"]
 
 
 def test_another_voice_says_what_is_shown_again() -> None:
-    visitor = app.Session()
+    visitor = Session()
     english = visitor.show("certify", views.idle)
-    stage, comparison, learning, *menus = app.change_voice(visitor, SimpleNamespace(_data={"lang": "de"}))  # type: ignore[arg-type]
+    stage, comparison, learning, *menus = handlers.change_voice(visitor, SimpleNamespace(_data={"lang": "de"}))  # type: ignore[arg-type]
     assert stage["state"] == english["state"]
     assert stage["headline"] != english["headline"]
     assert comparison == learning == gr.skip()
     assert len(menus) == 5
-    assert app.menus_at_first(app.Session()) == (gr.skip(),) * 5
+    assert handlers.menus_at_first(Session()) == (gr.skip(),) * 5
 
 
 @pytest.mark.usefixtures("ended")
-def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: app.Order) -> None:
-    visitor = app.Session(order.specimen)
+def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: Order) -> None:
+    visitor = Session(order.specimen)
     visitor.want(order)
-    list(app.run(visitor))
+    list(runs.run(visitor))
     assert [one.votes.total for one in visitor.results] == [93]
     visitor.bring(a_specimen(1))
     assert visitor.results == []
@@ -242,36 +245,36 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
 
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize(("view", "shown"), [("compare", ["stopped at 1"]), ("certify", [])])
-def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: app.Order, view: str, shown: list) -> None:
-    visitor = app.Session(order.specimen)
+def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: Order, view: str, shown: list) -> None:
+    visitor = Session(order.specimen)
     visitor.want(order)
-    steps = app.run(visitor)
+    steps = runs.run(visitor)
     next(steps)
     visitor.want(order, view)
     assert [stage for stage, _ in steps] == shown
     assert [one.votes.total for one in visitor.results] == [91]
     visitor.want(order)
-    steps = app.run(visitor)
+    steps = runs.run(visitor)
     next(steps)
     visitor.bring(a_specimen(1))
     visitor.want(order)
     assert list(steps) == []
     assert visitor.results == []
-    visitor.bring(app.Specimen(order.specimen.scan))
+    visitor.bring(Specimen(order.specimen.scan))
     assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
-def bring_another(visitor: app.Session) -> None:
+def bring_another(visitor: Session) -> None:
     visitor.bring(a_specimen(1))
-    app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    handlers.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
 
 
 @pytest.mark.usefixtures("ended")
-@pytest.mark.parametrize("leave", [app.clear, bring_another])
-def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: app.Order, leave: Any) -> None:
-    visitor = app.Session(order.specimen)
+@pytest.mark.parametrize("leave", [handlers.clear, bring_another])
+def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: Order, leave: Any) -> None:
+    visitor = Session(order.specimen)
     visitor.want(order)
-    steps = app.run(visitor)
+    steps = runs.run(visitor)
     next(steps)
     leave(visitor)
     shown = visitor.resaid("certify")
@@ -283,16 +286,16 @@ def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(orde
 def test_a_certificate_is_checked_and_its_file_is_gone() -> None:
     record = a_result((900, 60, 40), "complete").to_json()
     good, bad, no = [brought(text) for text in (record, record.replace('"radius": ', '"radius": 1'), "no")]
-    visitor = app.Session()
-    assert app.check(visitor, good)["headline"][0] == "This certificate holds together."
-    assert "radius" in app.check(visitor, bad)["sentence"]
-    assert "not JSON" in app.check(visitor, no)["sentence"]
-    assert app.check(visitor, good)["sentence"] == GONE
+    visitor = Session()
+    assert handlers.check(visitor, good)["headline"][0] == "This certificate holds together."
+    assert "radius" in handlers.check(visitor, bad)["sentence"]
+    assert "not JSON" in handlers.check(visitor, no)["sentence"]
+    assert handlers.check(visitor, good)["sentence"] == GONE
 
 
-def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: app.Order) -> None:
-    visitor = app.Session(order.specimen)
-    stage, strip, *_ = app.upload(visitor, no_upload())
+def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: Order) -> None:
+    visitor = Session(order.specimen)
+    stage, strip, *_ = handlers.upload(visitor, no_upload())
     assert stage["state"] == "failed"
     assert stage["sentence"] == GONE
     assert strip == {}
@@ -304,30 +307,32 @@ def brought(text: str) -> Upload:
 
 
 def test_nothing_starts_without_a_scan() -> None:
-    session, settings = app.Session(), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
-    assert app.begin_first(session, *settings) == app.gr.skip()
-    assert app.begin(session, *settings) == views.forgotten(), "the page shows a scan that this session does not have"
-    assert app.begin(session, *settings) == app.gr.skip()
-    assert list(app.run(session)) == []
+    session, settings = Session(), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    assert handlers.begin_first(session, *settings) == gr.skip()
+    assert handlers.begin(session, *settings) == views.forgotten(), (
+        "the page shows a scan that this session does not have"
+    )
+    assert handlers.begin(session, *settings) == gr.skip()
+    assert list(runs.run(session)) == []
 
 
-def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: app.Order, ended: list[str]) -> None:
-    visitor = app.Session(order.specimen)
+def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: Order, ended: list[str]) -> None:
+    visitor = Session(order.specimen)
     assert visitor.weight == order.specimen.scan.values.nbytes
     visitor.want(order)
-    steps = app.run(visitor)
+    steps = runs.run(visitor)
     next(steps)
     visitor.forget()
     assert list(steps) == []
     assert (visitor.weight, visitor.order, visitor.results, ended) == (0, None, [], ["closed"])
-    assert app.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
+    assert handlers.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
 
 
-def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> app.Session:
+def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> Session:
     """A session with a scan of its own, as an upload from that address leaves it."""
     state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
     visitor = demo.state_holder[name][state._id]
-    visitor.bring(app.Specimen(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
+    visitor.bring(Specimen(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
     return visitor
 
 
@@ -435,7 +440,7 @@ def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:
 
 
 def test_the_examples_weigh_nothing() -> None:
-    assert app.Session(app.example_specimen(0)).weight == 0
+    assert Session(requests.example_specimen(0)).weight == 0
 
 
 # --- pace
@@ -481,9 +486,9 @@ def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo:
 
 
 def test_a_closed_tab_takes_its_session_with_it(demo: Any) -> None:
-    app.forgetting(demo)(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
+    handlers.forgetting(demo)(SimpleNamespace(session_hash=None))  # type: ignore[arg-type]
     assert isinstance(demo.state_holder["tab"], object)
-    app.forgetting(demo)(SimpleNamespace(session_hash="tab"))  # type: ignore[arg-type]
+    handlers.forgetting(demo)(SimpleNamespace(session_hash="tab"))  # type: ignore[arg-type]
     assert "tab" not in demo.state_holder.session_data
     assert "tab" not in demo.state_holder.time_last_used
     assert any("forget" in one.fn.__name__ for one in demo.fns.values() if one.fn)
@@ -491,7 +496,7 @@ def test_a_closed_tab_takes_its_session_with_it(demo: Any) -> None:
 
 def test_models_of_the_owner_stand_before_the_bundled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSMOOTH_MODELS", "local-dir:/a/first ; local-dir:/b/second/")
-    assert app.model_choices()[:2] == [("first", "local-dir:/a/first"), ("second", "local-dir:/b/second/")]
+    assert model_menu.model_choices()[:2] == [("first", "local-dir:/a/first"), ("second", "local-dir:/b/second/")]
 
 
 # --- the first picture
@@ -512,7 +517,7 @@ def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    in_a_loop(app.FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
+    in_a_loop(FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 
@@ -528,8 +533,8 @@ def test_nothing_else_is_changed(path: str, method: str) -> None:
 
 
 def test_what_the_page_needs_lies_on_this_machine() -> None:
-    assert all(path.is_file() for path in app.static_files().values())
-    for text in (app.head(), app.first_picture()):
+    assert all(path.is_file() for path in assets.static_files().values())
+    for text in (assets.head(), first_picture.first_picture()):
         assert "http" not in text.replace("http://www.w3.org", "")
 
 
@@ -556,7 +561,7 @@ def test_behind_the_proxy_of_a_space_the_address_is_the_one_that_it_adds(monkeyp
 
 
 def test_a_session_keeps_the_latest_banks() -> None:
-    visitor, banks = app.Session(), [SimpleNamespace(sha256=str(number)) for number in range(100)]
+    visitor, banks = Session(), [SimpleNamespace(sha256=str(number)) for number in range(100)]
     visitor.add_banks(banks[:60])  # type: ignore[arg-type]
     visitor.add_banks([banks[30], banks[70]])  # type: ignore[arg-type]
     assert [bank.sha256 for bank in visitor.banks] == [*map(str, [28, 29, *range(31, 60)]), "30", "70"][-32:]

@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-import app
-from psmooth import places, session, views
-from psmooth.intake import Intake
+from psmooth import views
+from psmooth.interface import assets, endpoints, handlers, intake, places, serve
+from psmooth.interface import steps as run_steps
+from psmooth.interface.intake import Intake
+from psmooth.interface.session import Session
+from psmooth.interface.uploads import GONE, Upload
 from psmooth.scans import crop_scan, open_scan, scan_picture
-from psmooth.uploads import GONE, Upload
 from tests.serving import ROOT, _free_port
 from tests.visitor import Visitor, soon
 
@@ -70,7 +73,7 @@ def home(tiny_model_folder: Path) -> Iterator[Home]:
     model = f"local-dir:{tiny_model_folder}"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PSMOOTH_MODELS", model)
-        served, url, _ = app.launch(_free_port(), open_browser=False, quiet=True, prevent_thread_lock=True)
+        served, url, _ = serve.launch(_free_port(), open_browser=False, quiet=True, prevent_thread_lock=True)
         yield Home(url.rstrip("/"), served.get_blocks(), model)
         served.get_blocks().close(verbose=False)
 
@@ -103,7 +106,7 @@ def victim(tmp_path: Path, scan_file: Path) -> Path:
     ],
 )  # fmt: skip
 def test_no_path_and_no_address_is_read_or_removed(home: Home, victim: Path, path: str) -> None:
-    script = app.static_files()["psmooth.js"]
+    script = assets.static_files()["psmooth.js"]
     values = {"file": victim, "folder": victim.parent, "name": victim.name, "script": script, "url": home.url}
     outcome = home.outcome(home.ask(meant(path.format(**values))))
     assert outcome.startswith("event: error")
@@ -162,12 +165,14 @@ def test_a_full_queue_and_a_refusal_leave_no_file(home: Home, monkeypatch: pytes
 def test_a_run_that_waits_holds_its_file_alone(home: Home, scan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scan is read when its turn has come, and never where the run was called off before."""
     read: list[bytes] = []
-    monkeypatch.setattr(session, "open_scan", lambda content: read.append(content) or open_scan(content))
+    monkeypatch.setattr(
+        "psmooth.interface.requests.open_scan", lambda content: read.append(content) or open_scan(content)
+    )
     content, asked = scan_file.read_bytes(), (home.model, "blood_cells", "", "", 0.25, 100, 0, 0, 0, "template", "none")
-    with session.places.admitted(places.Client("holder", "")) as visit, closing(visit.turn(endless)) as held:
+    with run_steps.places.admitted(places.Client("holder", "")) as visit, closing(visit.turn(endless)) as held:
         next(held)
         uploads = [Upload(io.BytesIO(content), len(content)) for _ in range(3)]
-        runs = [app.certify_file(upload, *asked) for upload in uploads]
+        runs = [endpoints.certify_file(upload, *asked) for upload in uploads]
         assert ["queued" in {next(run)["state"] for _ in range(3)} for run in runs] == [True] * 3
         assert read == []
         runs[0].close()
@@ -189,9 +194,11 @@ def test_a_course_that_fails_leaves_no_archive(home: Home, wrong: dict[str, Any]
 
 
 def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
-    visitor = app.Session()
+    visitor = Session()
     for _ in range(2):
-        app.begin_learn(visitor, home.page.claim(home.uploaded(bytes(100))), "m", "own", "", "", "few_shot", "none", 1)
+        handlers.begin_learn(
+            visitor, home.page.claim(home.uploaded(bytes(100))), "m", "own", "", "", "few_shot", "none", 1
+        )
         assert len(home.page.uploads) == 1
     visitor.want(None)
     assert len(home.page.uploads) == 0
@@ -260,7 +267,7 @@ def test_no_path_of_the_server_is_told_and_no_cookie_is_set(home: Home, path: st
     answer = httpx.get(home.url + path, timeout=30)
     assert "set-cookie" not in answer.headers
     text = answer.text.replace(home.model, "")
-    for place in (ROOT, Path(app.__file__).parent, Path.home(), Path(app.own_folder()), Path(app.gr.__file__).parent):
+    for place in (ROOT, ROOT / "psmooth", Path.home(), Path(intake.own_folder()), Path(gr.__file__).parent):
         assert json.dumps(str(place)).strip('"') not in text or place == Path("/")
 
 

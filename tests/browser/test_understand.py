@@ -28,16 +28,17 @@ from tests.browser.conftest import Watched
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = """
 import gradio as gr
-import app
+from psmooth.interface import assets, controls, serve
+from psmooth.interface.uploads import Uploads
 
 SOON = "(function go() { window.psmooth?.header ? psmooth.header(element) : setTimeout(go, 20) })()"
 with gr.Blocks(title="understand", analytics_enabled=False, fill_width=True) as demo:
-    app.bare(app.part("header", languages=app.languages()), SOON)
+    controls.bare(assets.part("header", languages=assets.languages()), SOON)
     with gr.Column(elem_id="ps-understand-column"):
-        app.bare(app.part("understand"), "window.psmooth?.understand?.(element)")
+        controls.bare(assets.part("understand"), "window.psmooth?.understand?.(element)")
 demo.launch(
-    theme=app.theme(), head=app.head(), css_paths=app.style_sheets(), ssr_mode=False, quiet=True, run_history=False,
-    enable_monitoring=False, footer_links=["api"], app_kwargs=app.guarded(app.Uploads()),
+    theme=assets.theme(), head=assets.head(), css_paths=assets.style_sheets(), ssr_mode=False, quiet=True,
+    run_history=False, enable_monitoring=False, footer_links=["api"], app_kwargs=serve.guarded(Uploads()),
 )
 """
 CARDS = ("votes", "plane", "looks", "tuned")

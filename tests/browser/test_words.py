@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from psmooth import views
-from psmooth.language import LANGUAGES, translations
+from psmooth.views.locale import LANGUAGES, translations
 from tests.browser.conftest import OVER, fits
 from tests.serving import Server
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from psmooth.arrivals import Arrivals
 from psmooth.errors import HubError
+from psmooth.interface.arrivals import Arrivals
 
 
 class Source:
@@ -36,7 +36,7 @@ class Source:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psmooth.arrivals.SECONDS_BETWEEN_WORDS", 0.02)
+    monkeypatch.setattr("psmooth.interface.arrivals.SECONDS_BETWEEN_WORDS", 0.02)
 
 
 def drained(arrivals: Arrivals, name: str) -> str:

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import psmooth.__main__ as command_line
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Plan, Run, Votes, advance, conclude, read_certificate
+from psmooth.command_line import main as command_main
 from psmooth.errors import ModelError, PlanError
 from psmooth.models import MODELS
 from psmooth.phantoms import draw_phantom
@@ -121,7 +121,7 @@ def psmooth_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[i
 
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as left:
-            command_line.main([str(argument) for argument in arguments])
+            command_main.main([str(argument) for argument in arguments])
         code = left.value.code
         assert isinstance(code, int)
         out, err = capsys.readouterr()
@@ -327,7 +327,6 @@ NAMES = ("肺炎", "正常", "\N{MICROSCOPE} é")
 ON_A_CONSOLE = """
 import sys
 from pathlib import Path
-import psmooth.__main__ as line
 from tests.engine.test_command_line import conclude_in_names
 if sys.argv[1] == "conclude":
     line._let_every_letter_be_printed()
@@ -386,7 +385,7 @@ def test_a_certificate_is_written_before_it_is_printed(
     def fail(*_: Any, **__: Any) -> None:
         raise PlanError("The console is gone.")
 
-    monkeypatch.setattr(command_line, "_show", fail)
+    monkeypatch.setattr("psmooth.command_line.certify.show", fail)
     psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", tmp_path / "c.json")
     assert read_certificate(tmp_path / "c.json").verdict == "certified"
 
@@ -558,17 +557,12 @@ def test_phantom_refusals(tmp_path: Path, psmooth_command: Command) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_app(tmp_path: Path, psmooth_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tmp_path / "app.py"
-    source.write_text("def launch(port, host, open_browser):\n    print(port, host, open_browser)\n")
-    monkeypatch.setattr(command_line, "resource", lambda *parts: tmp_path.joinpath(*parts))
-    monkeypatch.setitem(sys.modules, "app", None)
+def test_app(psmooth_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psmooth.interface.launch", lambda port, host, browser: print(port, host, browser))
     assert psmooth_command("app") == (0, "7860 127.0.0.1 True\n", "")
     outcome = psmooth_command("app", "--port", "7999", "--host", "0.0.0.0", "--no-browser")
     assert outcome == (0, "7999 0.0.0.0 False\n", "")
     assert psmooth_command("app", "--port", "99999")[0] == 2
-    source.unlink()
-    _refused(psmooth_command("app"), "Install psmooth again")
 
 
 # --- the real engine, on a model of random weights

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import torch
 
-from psmooth import views, views_compare
+from psmooth import views
 from psmooth.certificate import GUARANTEES, Certificate, Plan
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop
 from psmooth.smoothing import certify, compare
 from psmooth.smoothing.comparison import SWEEP, available
 from psmooth.tasks import TASKS, own_task
+from psmooth.views import compare as views_compare
 from tests.engine.test_views import a_result, certified
 
 TASK = own_task("disc; ring; dot", "a picture of a {}.")

@@ -7,9 +7,9 @@ from string import Formatter
 
 import pytest
 
-from psmooth import language
 from psmooth.errors import BankError, PlanError, PsmoothError, ScanError
 from psmooth.scans import open_scan
+from psmooth.views import locale as language
 from tests.words import ERRORS, ROOT, error_calls, error_templates, templates_of
 
 CALLS = error_calls()

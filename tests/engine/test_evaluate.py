@@ -22,8 +22,9 @@ from PIL import Image
 from scipy.stats import beta, norm
 
 from psmooth import views
-from psmooth.__main__ import _evaluation_lines, main
 from psmooth.certificate import Plan, guarantee_of
+from psmooth.command_line.evaluate import _evaluation_lines
+from psmooth.command_line.main import main
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, PlanError, ScanError
 from psmooth.models import MedVLM

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from psmooth import session
 from psmooth.certificate import verify
 from psmooth.errors import HubError, ScanError
-from psmooth.galleries import MOST, PHANTOMS, read_gallery
 from psmooth.hub import Hub
+from psmooth.interface import requests
+from psmooth.interface import steps as run_steps
+from psmooth.interface.gallery import MOST, PHANTOMS, read_gallery
+from psmooth.interface.requests import Order, Specimen
+from psmooth.interface.steps import Scene
 from psmooth.scans import MAX_FILE_BYTES, Scan
-from psmooth.session import Order, Scene, Specimen
 from psmooth.smoothing import Comparison
 from psmooth.tasks import TASKS
 from tests.hub.server import serving
@@ -166,16 +168,16 @@ def certified(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Itera
 
     def certify(place: str = "", specimen: Specimen | None = None) -> dict[str, Any]:
         monkeypatch.setenv("PSMOOTH_GALLERY", place)
-        session.gallery.cache_clear()
-        session.example_specimen.cache_clear()
-        specimen = specimen or session.example_specimen(0)
-        *_, last = session.scenes(Order(specimen, weights, "dermoscopy", "", "", 0.25, 100, None, None, None))
+        requests.gallery.cache_clear()
+        requests.example_specimen.cache_clear()
+        specimen = specimen or requests.example_specimen(0)
+        *_, last = run_steps.scenes(Order(specimen, weights, "dermoscopy", "", "", 0.25, 100, None, None, None))
         assert isinstance(last, Scene)
         return last.stage()
 
     yield certify
-    session.gallery.cache_clear()
-    session.example_specimen.cache_clear()
+    requests.gallery.cache_clear()
+    requests.example_specimen.cache_clear()
 
 
 def test_a_scan_of_a_gallery_carries_it_into_page_and_certificate_without_its_file_name(
@@ -216,9 +218,9 @@ def test_a_comparison_carries_the_gallery_too(
     certified: Callable[..., dict[str, Any]], tiny_model_folder: Path
 ) -> None:
     certified()
-    specimen, weights = session.example_specimen(1), f"local-dir:{tiny_model_folder}"
+    specimen, weights = requests.example_specimen(1), f"local-dir:{tiny_model_folder}"
     order = Order(specimen, weights, "blood_cells", "", "", 0.25, 64, None, None, None)
-    *_, last = session.comparisons(order)
+    *_, last = run_steps.comparisons(order)
     assert isinstance(last, Comparison)
     named = [result.run.gallery for results in last.sweep.values() for result in results.values()]
     assert named

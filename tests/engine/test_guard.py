@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from psmooth.guard import MOST_AT_ONCE, MOST_BYTES, Guard, Hosts, stamped
-from psmooth.uploads import Uploads
+from psmooth.interface.guard import MOST_AT_ONCE, MOST_BYTES, Guard, Hosts, stamped
+from psmooth.interface.uploads import Uploads
 from tests.serving import in_a_loop
 
 LARGEST = 3_000_000
@@ -268,7 +268,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing(guard: Guard) -> None:
 @pytest.fixture
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """An upload can be displaced from its first moment on."""
-    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", 0.0)
+    monkeypatch.setattr("psmooth.interface.guard.SECONDS_OF_GRACE", 0.0)
 
 
 @pytest.mark.usefixtures("no_grace")
@@ -308,14 +308,14 @@ def test_a_class_that_uploads_at_once_has_a_moment_for_it(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, grace: float, left: int
 ) -> None:
     """Nobody else has to come for those who do not end in time to be broken off."""
-    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", grace)
+    monkeypatch.setattr("psmooth.interface.guard.SECONDS_OF_GRACE", grace)
 
     assert in_a_loop(flooded(guard, 1.0)) == left
 
 
 def test_a_flood_has_no_grace_without_end(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", 60.0)
-    monkeypatch.setattr("psmooth.guard.MOST_IN_GRACE", MOST_AT_ONCE + 8)
+    monkeypatch.setattr("psmooth.interface.guard.SECONDS_OF_GRACE", 60.0)
+    monkeypatch.setattr("psmooth.interface.guard.MOST_IN_GRACE", MOST_AT_ONCE + 8)
 
     assert in_a_loop(flooded(guard, 0.1)) == MOST_AT_ONCE + 8
 
@@ -325,7 +325,7 @@ def test_a_flood_of_uploads_breaks_off_its_own_alone(
     guard: Guard, monkeypatch: pytest.MonkeyPatch, grace: float
 ) -> None:
     """Though each of them is young, as those are that are begun anew every few seconds, and the honest one is not."""
-    monkeypatch.setattr("psmooth.guard.SECONDS_OF_GRACE", grace)
+    monkeypatch.setattr("psmooth.interface.guard.SECONDS_OF_GRACE", grace)
 
     async def many() -> list[Any]:
         go_on, sent = asyncio.Event(), []

@@ -10,8 +10,8 @@ import pytest
 from psmooth import views
 from psmooth.errors import ScanError
 from psmooth.files import resource
-from psmooth.language import LANGUAGES, Voice, preferred, say, say_error, speaking, symbols, translations
-from psmooth.links import read_voice
+from psmooth.interface.address import read_voice
+from psmooth.views.locale import LANGUAGES, Voice, preferred, say, say_error, speaking, symbols, translations
 from tests.catalogue import ROOT, said_templates
 from tests.words import error_templates
 

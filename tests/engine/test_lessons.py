@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from psmooth import session, views_learn
 from psmooth.certificate import Plan
 from psmooth.errors import PsmoothError, ScanError, TaskError
+from psmooth.interface import requests
+from psmooth.interface import steps as run_steps
+from psmooth.interface.places import Client, Queued
+from psmooth.interface.requests import Enrolment, Order
 from psmooth.learning.from_folders import Gathered, Lessons, drawn_scans, gather, study
 from psmooth.models import MedVLM
-from psmooth.places import Client, Queued
 from psmooth.prompts import load_bank
 from psmooth.scans import Crop, crop_scan
 from psmooth.scans.archive import MOST_SCANS, read_archive
 from psmooth.smoothing import certify
 from psmooth.tasks import Task, own_task
+from psmooth.views import learn as views_learn
 
 TASK = own_task("dark disc; bright disc", "a picture of a {}.")
 
@@ -122,11 +125,11 @@ def test_folders_that_are_not_the_classes_are_refused(
 def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
-    asked = session.Enrolment(None, weights, "chest_xray", "", "", "linear_probe", "none", 1)
-    reading = session.lessons(asked, Client("10.0.0.1", "one"))
+    asked = Enrolment(None, weights, "chest_xray", "", "", "linear_probe", "none", 1)
+    reading = run_steps.lessons(asked, Client("10.0.0.1", "one"))
     assert next(step for step in reading if isinstance(step, Lessons)).phase == "reading"
-    order = session.Order(session.example_specimen(0), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
-    steps = list(session.scenes(order, Client("10.0.0.2", "two")))
+    order = Order(requests.example_specimen(0), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
+    steps = list(run_steps.scenes(order, Client("10.0.0.2", "two")))
     assert not any(isinstance(step, Queued) for step in steps)
     phases = [step.phase for step in reading if isinstance(step, Lessons)]
     assert phases[-1] == "done", "what was read is learned from in its turn"

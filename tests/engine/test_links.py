@@ -2,7 +2,7 @@
 
 import pytest
 
-from psmooth.links import Link, read_link
+from psmooth.interface.address import Link, read_link
 
 MENUS = {"models": ["pocket"], "tasks": ["blood_cells", "own"], "examples": 8}
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 
 from psmooth.errors import BusyError
-from psmooth.places import Client, Places, Queued
+from psmooth.interface.places import Client, Places, Queued
 
 ALICE, BOB, CAROL = (Client(name, name) for name in ("alice", "bob", "carol"))
 
@@ -50,7 +50,7 @@ def lined_up(places: Places, clients: list[Client]) -> tuple[list[Run], list[Cli
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psmooth.places.SECONDS_BETWEEN_WORDS", 0.01)
+    monkeypatch.setattr("psmooth.interface.places.SECONDS_BETWEEN_WORDS", 0.01)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 import pytest
 from starlette.formparsers import MultiPartParser
 
-from psmooth import guard, uploads, visitors
+from psmooth.interface import guard, uploads, visitors
 from psmooth.models import typed as typed_models
 from tests.serving import ROOT
 

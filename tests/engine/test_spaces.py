@@ -31,17 +31,19 @@ from packaging.specifiers import SpecifierSet
 from PIL import Image
 
 import psmooth
-from psmooth import session
 from psmooth.certificate import GUARANTEES
+from psmooth.interface import model_menu
+from psmooth.interface import steps as run_steps
+from psmooth.interface.requests import Enrolment, Order, Specimen
+from psmooth.interface.steps import Scene
+from psmooth.interface.zero_gpu import LONGEST, carried, home_device, on_card, seconds_for
 from psmooth.models import MODELS, MedVLM
 from psmooth.models.formats import FORMATS
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
 from psmooth.scans import open_scan
 from psmooth.scans import read as scans
-from psmooth.session import Enrolment, Order, Scene, Specimen
-from psmooth.spaces import LONGEST, carried, home_device, on_card, seconds_for
 from psmooth.tasks import TASKS
-from psmooth.views import model_table
+from psmooth.views.model_table import model_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -194,7 +196,7 @@ import json, os, sys, threading
 import gradio
 import spaces.zero.torch as card
 card.init = card.move = lambda *_, **__: None  # all that is left out: touching the card, which is not here
-from psmooth import spaces
+from psmooth.interface import zero_gpu as spaces
 from psmooth.certificate import Plan
 from psmooth.certify import certify
 from psmooth.models import load_model
@@ -296,10 +298,10 @@ def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_fold
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
     order = Order(Specimen(scan), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
     copied = pickle.loads(pickle.dumps(order))
-    list(session.fetch_model(weights))
-    steps = list(session.scenes(copied))
+    list(model_menu.fetch_model(weights))
+    steps = list(run_steps.scenes(copied))
     assert all(isinstance(pickle.loads(pickle.dumps(step)), Scene) for step in steps)
-    compared = list(session.comparisons(copied))
+    compared = list(run_steps.comparisons(copied))
     assert pickle.loads(pickle.dumps(compared[-1])).done  # type: ignore[union-attr]
     pickle.dumps(Enrolment(None, weights, "blood_cells", "", "", "few_shot", "none", 16))
 

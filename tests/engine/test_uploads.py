@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from psmooth.errors import ScanError
-from psmooth.uploads import Uploads, no_upload
+from psmooth.interface.uploads import Uploads, no_upload
 
 
 def kept(uploads: Uploads, content: bytes = b"a scan", address: str = "") -> tuple[str, io.BytesIO]:

@@ -17,12 +17,12 @@ from PIL import Image
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, verify
 from psmooth.files import resource
-from psmooth.language import LANGUAGES, Voice, speaking
-from psmooth.scans import CropRule, crop_scan, open_scan
+from psmooth.scans import CropRule, Landmark, crop_scan, landmarks, open_scan
 from psmooth.smoothing import Progress
 from psmooth.tasks import TASKS
-from psmooth.views_compare import COMPARE_WORDS
-from psmooth.views_learn import LEARN_WORDS
+from psmooth.views.compare import COMPARE_WORDS
+from psmooth.views.learn import LEARN_WORDS
+from psmooth.views.locale import LANGUAGES, Voice, speaking
 
 EVIL = '<img src=x onerror="window.hacked=1">'
 
@@ -340,8 +340,7 @@ def test_the_mark_stands_wherever_a_frozen_radius_stands(voice: Voice, frozen: d
     radius = views.radius_text(result.radius)
     with speaking(voice):
         stage, other = (
-            views.stage(a_progress(one, "done"), "template", 128, [views.Landmark("small", 1e-3)])
-            for one in (result, plain)
+            views.stage(a_progress(one, "done"), "template", 128, [Landmark("small", 1e-3)]) for one in (result, plain)
         )
         said = (stage["radius"]["unit"], stage["badge"]["text"], "".join(stage["headline"]), stage["ruler"]["covered"])
         unmarked = (
@@ -459,16 +458,16 @@ def test_landmarks_are_distances_of_this_very_crop() -> None:
         brute_force(pixels, tenth.reshape(pixels.shape)), brute_force(pixels, pixels + 1), brute_force(pixels, jpeg),
         brute_force(pixels, moved), 0.25 * np.sqrt(4800),
     ]  # fmt: skip
-    assert [mark.size for mark in views.landmarks(pixels, 0.25)] == pytest.approx(sorted(expected))
+    assert [mark.size for mark in landmarks(pixels, 0.25)] == pytest.approx(sorted(expected))
 
 
 def test_one_grey_level_everywhere_is_87_hundredths_at_128_pixels() -> None:
-    sizes = {mark.words: mark.size for mark in views.landmarks(np.zeros((3, 128, 128), np.uint8), 1.0)}
+    sizes = {mark.words: mark.size for mark in landmarks(np.zeros((3, 128, 128), np.uint8), 1.0)}
     assert sizes["every value by ± 1 level"] == pytest.approx(0.869, abs=5e-4)
 
 
 def test_the_ruler_says_covered_for_exactly_what_is_closer_than_the_radius() -> None:
-    known = [views.Landmark(str(size), size) for size in (0.1, 0.5, 2.0, 60.0)]
+    known = [Landmark(str(size), size) for size in (0.1, 0.5, 2.0, 60.0)]
     rows = views.ruler(known, 0.5)["rows"]
     assert [row[3] for row in rows] == [True, False, False, False]
     places = [row[2] for row in rows]
@@ -558,6 +557,6 @@ def test_contrast_is_enough_for_text_and_for_shapes(palette: dict[str, str]) -> 
 
 
 def test_the_first_picture_of_the_page_has_every_class_and_no_vote() -> None:
-    page = views.opening(TASKS["blood_cells"], views.landmarks(np.zeros((3, 128, 128), np.uint8), 0.25))
+    page = views.opening(TASKS["blood_cells"], landmarks(np.zeros((3, 128, 128), np.uint8), 0.25))
     assert page["chart"]["labels"] == list(TASKS["blood_cells"].class_names)
     assert json.loads(json.dumps(page)) == page

@@ -7,8 +7,8 @@ import pytest
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Run, verify
-from psmooth.language import LANGUAGES, Voice, say, speaking
-from psmooth.views_records import checked, runs
+from psmooth.views.locale import LANGUAGES, Voice, say, speaking
+from psmooth.views.records import checked, runs
 from tests.engine.test_views import a_result, a_run
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from psmooth import views, visitors
-from psmooth.places import Client
+from psmooth import views
+from psmooth.interface import visitors
+from psmooth.interface.places import Client
+from psmooth.interface.requests import Specimen
+from psmooth.interface.session import Session
 from psmooth.scans import open_scan
-from psmooth.session import Session, Specimen
 from tests.serving import in_a_loop
 
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from psmooth import session
 from psmooth.errors import HubError, ModelError
 from psmooth.hub import Hub, fetch
+from psmooth.interface import model_menu
 from psmooth.models import load as loading
 from psmooth.models import load_model
 from psmooth.models import typed as typed_models
@@ -356,10 +356,10 @@ def test_an_operator_turns_typed_repositories_off(monkeypatch, settings):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ModelError, match="models of its menu alone"):
-        session.check_choice(NAME)
-    assert session.check_choice("pocket") == "pocket"
+        model_menu.check_choice(NAME)
+    assert model_menu.check_choice("pocket") == "pocket"
     monkeypatch.setenv("PSMOOTH_TYPED_MODELS", "1")
-    assert session.check_choice(NAME) == NAME
+    assert model_menu.check_choice(NAME) == NAME
 
 
 @pytest.mark.parametrize(
@@ -367,5 +367,5 @@ def test_an_operator_turns_typed_repositories_off(monkeypatch, settings):
 )
 def test_what_is_no_name_of_a_model_is_a_sentence(choice):
     with pytest.raises(ModelError) as caught:
-        session.check_choice(choice)
+        model_menu.check_choice(choice)
     assert str(caught.value).encode()

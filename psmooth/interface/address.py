@@ -6,8 +6,8 @@ It knows nothing about Gradio. Whatever is not on the list, or out of range, is 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from psmooth.language import Voice, preferred
 from psmooth.views import DENOISERS_OFFERED, METHOD_NAMES, PRECISIONS
+from psmooth.views.locale import Voice, preferred
 
 KEYS = ("model", "task", "classes", "sentence", "noise", "votes", "target", "prompts", "denoiser")
 _LONGEST = 2_000

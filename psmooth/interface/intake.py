@@ -21,9 +21,9 @@ from typing import Any
 import gradio as gr
 import gradio.routes
 
-from psmooth.language import say
-from psmooth.uploads import Upload, Uploads
+from psmooth.interface.uploads import Upload, Uploads
 from psmooth.views import UNEXPECTED
+from psmooth.views.locale import say
 
 FILES = (gr.File, gr.UploadButton)
 log = logging.getLogger("psmooth.intake")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Verification
-from psmooth.language import say
+from psmooth.views.locale import say
 
 Result = Certificate | Abstention
 

@@ -21,7 +21,7 @@ from gradio.context import LocalContext
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from psmooth.places import Client
+from psmooth.interface.places import Client
 
 Asked = ParamSpec("Asked")
 Step = TypeVar("Step")

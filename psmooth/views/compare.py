@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate
-from psmooth.language import say
+from psmooth.views.locale import say
 
 if TYPE_CHECKING:
     from psmooth.errors import PsmoothError

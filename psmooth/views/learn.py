@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
-from psmooth.language import say
+from psmooth.views.locale import say
 
 if TYPE_CHECKING:
     from psmooth.errors import PsmoothError

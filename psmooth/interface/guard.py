@@ -25,10 +25,10 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth.errors import PsmoothError, ScanError
-from psmooth.language import say_error, speaking
-from psmooth.links import read_voice
-from psmooth.uploads import MOST_FILES, Uploads
-from psmooth.visitors import address_of
+from psmooth.interface.address import read_voice
+from psmooth.interface.uploads import MOST_FILES, Uploads
+from psmooth.interface.visitors import address_of
+from psmooth.views.locale import say_error, speaking
 
 API: Final = "/gradio_api"
 UPLOAD: Final = f"{API}/upload"

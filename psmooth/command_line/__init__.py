@@ -1,0 +1,8 @@
+"""The command line: a file a command.
+
+It knows nothing about how any of it is done; results go to stdout, everything else to stderr.
+"""
+
+from psmooth.command_line.main import main
+
+__all__ = ["main"]

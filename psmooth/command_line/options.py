@@ -1,0 +1,116 @@
+"""Reads the options that several commands have: the question, numbers, a box, a window, banks, a device.
+
+It knows nothing about any command.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from psmooth.errors import CertificateError, PlanError, ScanError, TaskError
+
+if TYPE_CHECKING:
+    from psmooth.certificate import Plan
+    from psmooth.scans import Scan, Window
+    from psmooth.tasks import Task
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+Bank = Annotated[
+    str | None,
+    typer.Option(help="A prompt bank instead of those that ship: a file, or OWNER/NAME[@REVISION]:BANK on the Hub."),
+]
+
+BankModel = Annotated[str | None, typer.Option("--model", help="Only banks of this model.")]
+
+BankTask = Annotated[str | None, typer.Option("--task", help="Only banks of this task.")]
+
+Revision = Annotated[str, typer.Option(help="Branch, tag or commit on the Hub.")]
+
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")]
+
+
+def read_banks(place: str | None) -> tuple[Any, ...]:
+    if place is None:
+        return ()
+    from psmooth.prompts.hub import find_bank
+
+    return (find_bank(place),)
+
+
+def read_words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def read_number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise PlanError(
+            "{option} is '{text}'; it must be numbers with commas between, such as 0.25,0.5.", option=option, text=text
+        ) from None
+
+
+def read_plan(name: Literal["live", "paper"], votes: int | None, alpha: float, target_radius: float | None) -> "Plan":
+    from psmooth.certificate import Plan
+
+    announced = votes if votes is not None else 1_000 if name == "live" else 10_000
+    return Plan(max_votes=announced, failure_probability=alpha, name=name, target_radius=target_radius)
+
+
+def read_question(task: str | None, class_names: str | None, template: str | None) -> "Task":
+    from psmooth.tasks import TASKS, find_task, own_task
+
+    if class_names is not None and task is None:
+        return own_task(class_names) if template is None else own_task(class_names, template)
+    if task is None or class_names is not None:
+        raise TaskError(
+            "Give either --task, one of {tasks}, or --class-names with your own classes.", tasks=", ".join(TASKS)
+        )
+    if template is not None:
+        raise TaskError("--template goes with --class-names; a --task has templates of its own. Leave it out.")
+    return find_task(task)
+
+
+def read_box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (int(part) for part in text.split(","))
+    except ValueError:
+        raise ScanError(
+            "--box is {given}; it must be left,top,right,bottom in whole pixels, such as 0,0,200,200.", given=repr(text)
+        ) from None
+    return left, top, right, bottom
+
+
+def read_window(text: str | None) -> "Window | None":
+    from psmooth.scans import Window
+
+    if text is None:
+        return None
+    try:
+        center, width = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ScanError(
+            "--window is {given}; it must be centre,width in grey levels, such as 2048,4096.", given=repr(text)
+        ) from None
+    return Window(center, width)
+
+
+def open_file(scan: Path) -> "Scan":
+    """Before torch is imported: a scan that cannot be read is refused at once."""
+    from psmooth.scans import open_scan
+
+    return open_scan(scan)
+
+
+def check_folder(out: Path | None) -> None:
+    """Asked before the run: whoever has waited for a certificate should get it."""
+    if out is not None and not out.parent.is_dir():
+        raise CertificateError(
+            "--out is {file}, but there is no folder {folder}. Make the folder or choose another.",
+            file=str(out),
+            folder=str(out.parent),
+        )

@@ -1,0 +1,93 @@
+"""The controls of the page: the scan, the question, and what is learned.
+
+It knows nothing about what happens when one is used.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from psmooth import views
+from psmooth.interface.assets import part
+from psmooth.interface.handlers import shown_gallery, task_choices
+from psmooth.interface.model_menu import model_choices
+from psmooth.interface.requests import OWN_TASK, gallery
+from psmooth.views import learn as views_learn
+
+
+def bare(template: str, script: str, **options: Any) -> gr.HTML:
+    """An HTML component without Gradio's own frame and style."""
+    options.setdefault("elem_classes", ["ps-bare"])
+    return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, **options)
+
+
+def scan_card() -> dict[str, Any]:
+    """Examples, upload, clear."""
+    words = views.CONTROL_WORDS
+    with gr.Column(elem_id="ps-scan-card"):
+        picker = bare(part("picker"), "psmooth.picker(element, props, watch, trigger, 'pick')", value=shown_gallery(0))
+        with gr.Row(elem_id="ps-own-scan"):
+            uploader = gr.UploadButton(words["upload"], size="sm", min_width=0, scale=3, elem_id="ps-upload")
+            cleared = gr.Button(words["clear"], size="sm", min_width=0, elem_id="ps-clear")
+        with gr.Row(visible=False) as window:
+            center = gr.Number(label=words["window_center"], min_width=100)
+            width = gr.Number(label=words["window_width"], info=words["window_info"], minimum=1, min_width=100)
+    return {
+        "picker": picker,
+        "uploader": uploader,
+        "clear": cleared,
+        "window": window,
+        "center": center,
+        "width": width,
+    }
+
+
+def question_card() -> dict[str, Any]:
+    """Model, task, noise level, precision, Certify."""
+    words, choices = views.CONTROL_WORDS, model_choices()
+    counts = views.precision_choices()
+    with gr.Column(elem_id="ps-question-card"):
+        model = gr.Dropdown(
+            choices, value=choices[0][1] if choices else None, label=words["model"], allow_custom_value=True
+        )
+        task = gr.Dropdown(task_choices(), value=gallery().items[0].task or OWN_TASK, label=words["task"])
+        with gr.Column(visible=False) as own:
+            names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
+            template = gr.Textbox("an image of {}.", label=words["template"], info=words["template_info"])
+        with gr.Row(elem_id="ps-repair"):
+            method = gr.Dropdown(
+                views.method_choices(), value="template", label=words["method"], min_width=100, elem_id="ps-method"
+            )
+            denoiser = gr.Dropdown(views.denoiser_choices(), value="none", label=words["denoiser"], min_width=100)
+        with gr.Column(elem_id="ps-noise-field"):
+            noise = gr.Slider(0.1, 1, value=0.25, step=0.05, label=words["noise"], elem_id="ps-noise", buttons=[])
+            bare(views.tick_buttons(), "psmooth.ticks(element)")
+        votes = gr.Radio(counts, value=counts[0][1], label=words["precision"], elem_id="ps-precision")
+        with gr.Accordion(words["more"], open=False, elem_id="ps-more"):
+            target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
+            repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
+            fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
+            fetched = bare(
+                '<p role="status"></p>', "psmooth.told(element, props, watch)", elem_id="ps-bank-said", value=""
+            )
+        start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
+        start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
+        learning = course_controls()
+    return {
+        "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise": noise,
+        "votes": votes, "target": target, "method": method, "denoiser": denoiser, "start": start,
+        "start_compare": start_compare, "bank_repo": repo, "bank_fetch": fetch, "bank_said": fetched, **learning,
+    }  # fmt: skip
+
+
+def course_controls() -> dict[str, Any]:
+    """What is learned, and from which scans."""
+    words = views_learn.LEARN_WORDS
+    with gr.Column(elem_id="ps-learn-controls"):
+        way = gr.Radio(views_learn.way_choices(), value="few_shot", label=words["learn_way"])
+        shots = gr.Slider(
+            1, 64, value=16, step=1, label=words["learn_shots"], info=words["learn_shots_info"], buttons=[]
+        )
+        archive = gr.UploadButton(words["learn_upload"], file_types=[".zip"], variant="primary", elem_id="ps-archive")
+        drawn = gr.Button(words["learn_drawn"], elem_id="ps-drawn")
+    return {"way": way, "shots": shots, "archive": archive, "drawn": drawn}

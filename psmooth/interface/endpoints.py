@@ -1,0 +1,140 @@
+"""The documented endpoints: certify, compare and learn for programs.
+
+It knows nothing about the page.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any
+
+import gradio as gr
+
+from psmooth import views
+from psmooth.errors import ScanError
+from psmooth.interface.model_menu import Download
+from psmooth.interface.places import Queued
+from psmooth.interface.requests import Enrolment, Order, unread
+from psmooth.interface.runs import known
+from psmooth.interface.steps import Scene, comparisons, lessons, scenes
+from psmooth.interface.uploads import Upload
+from psmooth.interface.visitors import caller
+from psmooth.learning.from_folders import Lessons
+from psmooth.smoothing import Comparison
+from psmooth.views import compare as views_compare
+from psmooth.views import learn as views_learn
+
+
+def certify_file(
+    scan: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    noise_level: float,
+    votes: float,
+    target_radius: float,
+    window_center: float,
+    window_width: float,
+    method: str,
+    denoiser: str,
+) -> Generator[dict[str, Any], None, None]:
+    """Certify a scan and stream what its votes certify so far.
+
+    Each step is {state, line, sentence, votes, planned, radius, guarantee, certificate}: the certificate is valid as it
+    stands, whenever the stream is ended, and the last one is the result. The radius is None while nothing is certified;
+    with the guarantee "frozen_prompt" it holds for the prompt kept as it is alone. Before the first votes the state is
+    "loading" while a model comes, and "queued" while others have the computer.
+    class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
+    votes; a window_width of 0 takes a 16-bit scan's full range.
+    """
+    center, width = (window_center, window_width) if window_width else (None, None)
+
+    def ordered() -> Generator[Scene | Download | Queued, None, None]:
+        numbers = (noise_level, votes, target_radius, center, width)
+        order = Order(unread(scan), model, task, class_names, template, *numbers, method, denoiser)
+        return scenes(order, caller())
+
+    yield from answered(ordered, answer)
+
+
+def answered(
+    ordered: Callable[[], Generator[Any, None, None]], answer: Callable[[Any], dict[str, Any]]
+) -> Generator[dict[str, Any], None, None]:
+    """What an endpoint streams: an answer for each step, what it waits for before that, and errors as sentences."""
+    try:
+        with closing(ordered()) as steps:
+            for step in steps:
+                yield waiting(step) if isinstance(step, Download | Queued) else answer(step)
+    except Exception as error:
+        raise gr.Error(str(known(error) or views.UNEXPECTED), print_exception=False) from None
+
+
+def waiting(step: Download | Queued) -> dict[str, Any]:
+    """What an endpoint sends while a model is being fetched, and while others have the computer."""
+    if isinstance(step, Queued):
+        return {"state": "queued", "line": f"place {step.place} of {step.size}"}
+    return {"state": "loading", "line": f"{step.done} of {step.total} bytes"}
+
+
+def answer(scene: Scene) -> dict[str, Any]:
+    """What the endpoint sends of one step."""
+    stage, progress = scene.stage(), scene.progress
+    record = None if progress.phase == "selection" else progress.results[scene.order.contender()[0]].to_dict()
+    said = picked_from(stage, ("state", "line", "sentence"))
+    counted = {"votes": progress.votes, "planned": progress.planned}
+    found = {name: record and record[name] for name in ("radius", "guarantee")}
+    return {**said, **counted, **found, "certificate": record}
+
+
+def compare_file(
+    scan: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    noise_level: float,
+    votes: float,
+    denoiser: str,
+) -> Generator[dict[str, Any], None, None]:
+    """Certify a scan by every method from one stream of noise, then at the other noise levels.
+
+    Each step is {state, line, sentence, groups, curve, certificates}: groups hold the methods by kind of guarantee,
+    curve the radii by noise level; certificates come with the last step, one a method.
+    """
+
+    def ordered() -> Generator[Comparison | Download | Queued, None, None]:
+        numbers = (noise_level, votes, None, None, None)
+        order = Order(unread(scan), model, task, class_names, template, *numbers, denoiser=denoiser)
+        return comparisons(order, caller())
+
+    told = ("state", "line", "sentence", "groups", "curve", "certificates")
+    yield from answered(ordered, lambda step: picked_from(views_compare.comparison(step), told))
+
+
+def learn_file(
+    scans: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    way: str,
+    denoiser: str,
+    shots: float,
+) -> Generator[dict[str, Any], None, None]:
+    """Learn a prompt bank from a zip of scans.
+
+    Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
+    """
+
+    def ordered() -> Generator[Lessons | Download | Queued, None, None]:
+        if scans is None:
+            raise ScanError(views.NO_FILE)
+        return lessons(Enrolment(scans, model, task, class_names, template, way, denoiser, int(shots)), caller())
+
+    told = ("state", "line", "losses", "bank")
+    yield from answered(ordered, lambda step: picked_from(views_learn.lessons(step), told))
+
+
+def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """The parts of what a view shows that a program is told."""
+    return {name: shown[name] for name in names}

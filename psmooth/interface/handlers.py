@@ -1,0 +1,246 @@
+"""What happens when a control of the page is used; each handler is thin.
+
+It knows nothing about where a control stands.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from psmooth import views
+from psmooth.certificate import verify
+from psmooth.errors import PsmoothError, ScanError
+from psmooth.interface.address import KEYS, read_link, read_voice
+from psmooth.interface.model_menu import Download, model_choices
+from psmooth.interface.requests import OWN_TASK, Enrolment, Order, Specimen, example_specimen, gallery, unread
+from psmooth.interface.runs import known, model_name, prompt_choices, prompt_menu
+from psmooth.interface.session import Session
+from psmooth.interface.steps import hub_banks
+from psmooth.interface.uploads import Upload, no_upload
+from psmooth.interface.visitors import caller, drop
+from psmooth.scans import Scan, scan_picture
+from psmooth.tasks import TASKS
+from psmooth.views import compare as views_compare
+from psmooth.views import learn as views_learn
+from psmooth.views import records as views_records
+from psmooth.views.locale import IN_WORDS, say
+
+RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
+
+
+def shown_gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
+    """The examples as the picker shows them; ``own`` if the scan is the visitor's."""
+    return {"items": _shown_examples(), "chosen": chosen, "own": own}
+
+
+@cache
+def _shown_examples() -> list[dict[str, Any]]:
+    """Names and small pictures, made once."""
+    items = []
+    for index, example in enumerate(gallery().items):
+        about = " · ".join(part for part in (example.source, example.licence) if part)
+        task = TASKS[example.task].name if example.task else ""
+        label = ", ".join(part for part in (f"{task}: {example.truth}".strip(": "), about) if part)
+        picture = views.thumbnail(scan_picture(example_specimen(index).scan))
+        told = {"about": about, "shown": example.file is not None}
+        items.append({"name": example.name, "label": label, "picture": picture, **told})
+    return items
+
+
+def begin(session: Session, *settings: Any, unasked: bool = False) -> Any:
+    """Ask for a run and say so at once; without a scan nothing is asked."""
+    if session.specimen is None:
+        return gr.skip() if "certify" in session.shown or unasked else session.show("certify", views.forgotten)
+    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box, unasked=unasked))
+    return session.show("certify", views.loading, model_name(settings[0]))
+
+
+def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
+    """The state that a link carries: example and settings; a visitor's own scan is never part of one."""
+    models, tasks = [choice for _, choice in model_choices()], [*TASKS, OWN_TASK]
+    link = read_link(dict(request.query_params), models, tasks, len(gallery().items))
+    settings = dict(link.settings)
+    if link.own_scan:
+        session.bring(None)
+    else:
+        session.bring(example_specimen(link.example or 0))
+    if link.example is not None:
+        settings.setdefault("task", gallery().items[link.example].task)
+    shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
+    session.voice = read_voice(request.query_params, request.headers.get("accept-language", ""))
+    stage = session.show("certify", views.link_without_scan) if link.own_scan else gr.skip()
+    return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
+
+
+def change_voice(session: Session, event: gr.EventData) -> tuple[Any, ...]:
+    """Another language, or symbols instead of words: what the views show is said again."""
+    session.voice = read_voice({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
+    said = [session.resaid(view) or gr.skip() for view in RESAID]
+    return *said, *menus(session)
+
+
+def menus_at_first(session: Session) -> tuple[Any, ...]:
+    """The same menus after the page has come: they are made in English."""
+    return (gr.skip(),) * 5 if session.voice == IN_WORDS else menus(session)
+
+
+def menus(session: Session) -> tuple[Any, ...]:
+    """The menus whose choices are words: task, prompts, denoiser, precision, way."""
+    tasks, ways = session.told(task_choices), session.told(views_learn.way_choices)
+    return (
+        gr.Dropdown(tasks),
+        gr.Dropdown(session.told(prompt_choices, session)),
+        gr.Dropdown(session.told(views.denoiser_choices)),
+        gr.Radio(session.told(views.precision_choices)),
+        gr.Radio(ways),
+    )
+
+
+def begin_first(session: Session, *settings: Any) -> Any:
+    """The run that the page opens with, unless the visitor was faster."""
+    return gr.skip() if session.wanted else begin(session, *settings, unasked=True)
+
+
+def begin_compare(session: Session, *settings: Any) -> Any:
+    """Ask for a comparison; without a scan nothing is asked."""
+    if session.specimen is None:
+        return session.show("compare", views_compare.failed, ScanError(views.NO_SCAN))
+    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box), "compare")
+    return session.show("compare", views_compare.loading, model_name(settings[0]))
+
+
+def begin_learn(session: Session, archive: Upload | None, *settings: Any) -> Any:
+    """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
+    session.want(Enrolment(archive, *settings), "learn")
+    return session.show("learn", views_learn.loading, model_name(settings[0]))
+
+
+def begin_drawn(session: Session, *settings: Any) -> Any:
+    """Ask for a bank learned from phantoms."""
+    return begin_learn(session, None, *settings)
+
+
+def halt(session: Session) -> Any:
+    """Stop: a run that is on ends itself with its certificate; one that still waits in the queue is taken out."""
+    session.stopping = True
+    if session.begun == session.wanted:
+        return gr.skip()
+    session.want(None)
+    return session.show("certify", views.stopped_early)
+
+
+def fetch_banks(session: Session, place: str, model: str, task: str) -> Generator[tuple[Any, Any], None, None]:
+    """Banks of a repository of the Hub that fit the model and the task join the session's menu."""
+    try:
+        with closing(hub_banks(place, model, task, caller())) as steps:
+            for step in steps:
+                if isinstance(step, Download):
+                    coming = session.told(views.download_words, model_name(model), step.done, step.total)
+                    yield gr.skip(), coming["line"]
+                    continue
+                session.add_banks(step)
+                yield prompt_menu(session), session.told(views_learn.fetched, step)
+    except Exception as error:
+        yield gr.skip(), session.told(views.error_words, known(error))
+
+
+def halt_compare(session: Session) -> Any:
+    """Stop a comparison; one that still waits is taken out of the queue."""
+    return gr.skip() if halt(session) == gr.skip() else session.show("compare", views_compare.ended, None)
+
+
+def halt_learn(session: Session) -> Any:
+    """Stop a course; one that still waits is taken out of the queue."""
+    return gr.skip() if halt(session) == gr.skip() else session.show("learn", views_learn.stopped)
+
+
+def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
+    """An example was chosen."""
+    index = min(max(int(event._data["index"]), 0), len(gallery().items) - 1)
+    specimen = example_specimen(index)
+    session.bring(specimen)
+    task = gallery().items[index].task or gr.skip()
+    return task, shown_gallery(index), *window_fields(specimen.scan), nothing_compared(session)
+
+
+def nothing_compared(session: Session) -> Any:
+    """A comparison belongs to its scan: where that was left, none is shown."""
+    return session.show("compare", views_compare.idle) if "compare" in session.shown else gr.skip()
+
+
+def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
+    """A scan was uploaded, dropped or pasted."""
+    session.want(None)
+    session.bring(None)
+    left = nothing_compared(session)
+    try:
+        session.bring(Specimen(unread(file).scan, address=file.address if file else ""))
+    except Exception as error:
+        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None), left
+    return (
+        gr.skip(),
+        gr.skip(),
+        shown_gallery(None, own=True),
+        *window_fields(session.specimen and session.specimen.scan),
+        left,
+    )
+
+
+def check(session: Session, file: Upload | None) -> dict[str, Any]:
+    """A certificate file was brought: it is recomputed, and kept nowhere."""
+    session.want(None)
+    try:
+        return session.show("certify", views_records.checked, verify((file or no_upload()).read()))
+    except PsmoothError as error:
+        return session.show("certify", views.failed, error)
+
+
+def choose_box(session: Session, event: gr.EventData) -> None:
+    """The part of the scan that the model shall see, in pixels of the scan."""
+    left, top, right, bottom = (int(side) for side in event._data["box"])
+    session.box = (left, top, right, bottom)
+
+
+def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
+    """Window centre and width, shown for 16-bit scans."""
+    window = None if scan is None or scan.values.ndim == 3 else scan.window
+    if window is None:
+        return gr.Row(visible=False), None, None
+    return gr.Row(visible=True), window.center, window.width
+
+
+def clear(session: Session) -> tuple[Any, ...]:
+    """The scan and everything derived from it leave the server's memory."""
+    session.want(None)
+    left = nothing_compared(session)
+    session.forget()
+    return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None), left
+
+
+def lose(session: Session) -> tuple[Any, ...]:
+    """Another scan was brought and did not arrive: the one before is no longer what the visitor means."""
+    _, *cleared = clear(session)
+    return session.show("certify", views.lost), *cleared
+
+
+def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
+    """A closed tab takes everything with it at once; Gradio would keep the session, scan included, for an hour."""
+
+    def forget(request: gr.Request) -> None:
+        drop(demo, request.session_hash or "")
+
+    return forget
+
+
+def own_fields(task_id: str) -> Any:
+    """The fields of a visitor's own class names, shown when they are asked for."""
+    return gr.Column(visible=task_id == OWN_TASK)
+
+
+def task_choices() -> list[tuple[str, str]]:
+    """(words, task id) as the menu shows them, the visitor's own last."""
+    names = [(say(task.name), task.id) for task in TASKS.values()]
+    return [*names, (say(views.CONTROL_WORDS["own_task"]), OWN_TASK)]

@@ -1,0 +1,269 @@
+"""The whole page: layout first, wiring last.
+
+It knows nothing about statistics, and holds no words or colours: those are in `psmooth.views`.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from psmooth import views
+from psmooth.interface.address import KEYS
+from psmooth.interface.assets import languages, part
+from psmooth.interface.controls import bare, question_card, scan_card
+from psmooth.interface.endpoints import certify_file, compare_file, learn_file
+from psmooth.interface.handlers import (
+    begin,
+    begin_compare,
+    begin_drawn,
+    begin_first,
+    begin_learn,
+    change_voice,
+    check,
+    choose_box,
+    clear,
+    fetch_banks,
+    forgetting,
+    halt,
+    halt_compare,
+    halt_learn,
+    lose,
+    menus_at_first,
+    own_fields,
+    pick,
+    restore,
+    upload,
+)
+from psmooth.interface.intake import Intake, own_folder
+from psmooth.interface.requests import Specimen, example_specimen, gallery
+from psmooth.interface.runs import list_runs, run, run_compare, run_learn
+from psmooth.interface.session import Session
+from psmooth.interface.steps import places
+from psmooth.interface.uploads import Uploads
+from psmooth.interface.visitors import aside, in_threads
+from psmooth.runtime import raise_open_files, settle
+from psmooth.scans import crop_scan, landmarks, scan_picture
+from psmooth.tasks import TASKS
+from psmooth.views import compare as views_compare
+from psmooth.views import learn as views_learn
+
+STREAM: dict[str, Any] = {"concurrency_id": "streams", "concurrency_limit": None}  # `places` says whose turn it is
+
+SECONDS_BETWEEN_STANDINGS = 3_600  # Gradio would tell all of its line at each change; a run tells its own place
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """The components that the wiring needs."""
+
+    session: gr.State
+    header: gr.HTML
+    picker: gr.HTML
+    strip: gr.HTML
+    stage: gr.HTML
+    viewer: gr.HTML
+    uploader: gr.UploadButton
+    checker: gr.UploadButton
+    clear: gr.Button
+    model: gr.Dropdown
+    task: gr.Dropdown
+    own: gr.Column
+    class_names: gr.Textbox
+    template: gr.Textbox
+    noise: gr.Slider
+    votes: gr.Radio
+    target: gr.Number
+    window: gr.Row
+    center: gr.Number
+    width: gr.Number
+    method: gr.Dropdown
+    denoiser: gr.Dropdown
+    start: gr.Button
+    start_compare: gr.Button
+    comparison: gr.HTML
+    learning: gr.HTML
+    way: gr.Radio
+    shots: gr.Slider
+    bank_repo: gr.Textbox
+    bank_fetch: gr.Button
+    bank_said: gr.HTML
+    archive: gr.UploadButton
+    drawn: gr.Button
+
+    @property
+    def settings(self) -> list[Any]:
+        """What an `Order` is made from, in its order, after the specimen."""
+        return [
+            self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.center,
+            self.width, self.method, self.denoiser,
+        ]  # fmt: skip
+
+    @property
+    def linked(self) -> list[Any]:
+        """The controls whose state stands in the address, in the order of `psmooth.links.KEYS`."""
+        return [
+            self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.method,
+            self.denoiser,
+        ]  # fmt: skip
+
+    @property
+    def course(self) -> list[Any]:
+        """What an `Enrolment` is made from, in its order, after the archive."""
+        return [self.model, self.task, self.class_names, self.template, self.way, self.denoiser, self.shots]
+
+
+def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
+    """The first example with its stage and its strip: on the page before anything is asked of the server."""
+    first = example_specimen(0)
+    crop = crop_scan(first.scan)
+    stage = views.opening(TASKS[gallery().items[0].task or next(iter(TASKS))], landmarks(crop.pixels, 0.25))
+    return first, stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
+
+
+def lay_out() -> Page:
+    """The whole page."""
+    _, stage_value, strip_value = opening()
+    session = gr.State(Session())  # the page brings its scan: a session that was forgotten has none
+    header = bare(
+        part("header", languages=languages()), "psmooth.header(element); psmooth.voice(element, trigger, 'voice')"
+    )
+    with gr.Row(elem_id="ps-page"):
+        with gr.Column(elem_id="ps-side"):
+            controls = {**scan_card(), **question_card()}
+        with gr.Column(elem_id="ps-stage-column"):
+            stage = bare(
+                part("stage", budget=part("budget")), "psmooth.stage(element, props, watch, trigger, 'stop', 'lost')",
+                value=stage_value, words=views.PAGE_WORDS, budget=views.BUDGET_WORDS,
+            )  # fmt: skip
+            checker = gr.UploadButton(views.CONTROL_WORDS["check"], file_types=[".json"], elem_id="ps-check")
+            strip = bare(
+                "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
+            )
+            viewer = bare(
+                part("viewer"), f"psmooth.viewer(element, trigger, 'box', {json.dumps(views.VIEWER_WORDS)})",
+                elem_classes=["ps-bare", "ps-hidden"],
+            )  # fmt: skip
+        with gr.Column(elem_id="ps-compare-column"):
+            comparison = bare(
+                part("compare"), "psmooth.compare(element, props, watch, trigger)",
+                value=views_compare.idle(), words={**views.PAGE_WORDS, **views_compare.COMPARE_WORDS},
+            )  # fmt: skip
+        with gr.Column(elem_id="ps-learn-column"):
+            learning = bare(
+                part("learn"), "psmooth.learn(element, props, watch, trigger)",
+                value=views_learn.idle(), words=views.PAGE_WORDS,
+            )  # fmt: skip
+    bare(part("modes"), f"psmooth.modes(element, {json.dumps(views.LECTURE)})", elem_classes=["ps-bare", "ps-hidden"])
+    with gr.Column(elem_id="ps-understand-column"):
+        bare(part("understand"), "window.psmooth?.understand?.(element)")
+    return Page(
+        session=session,
+        header=header,
+        checker=checker,
+        stage=stage,
+        strip=strip,
+        viewer=viewer,
+        comparison=comparison,
+        learning=learning,
+        **controls,
+    )
+
+
+def wire(demo: gr.Blocks, page: Page) -> None:
+    """Every event of the page; those that use the device wait for their turn outside of Gradio's queue."""
+    fields = [page.picker, page.window, page.center, page.width]
+    at_once: dict[str, Any] = {"queue": False, **PRIVATE}
+    cleared = [page.stage, page.strip, *fields, page.comparison]
+    picked = page.picker.pick(pick, page.session, [page.task, *fields, page.comparison], **at_once)
+    given = [page.session, page.uploader]
+    uploaded = page.uploader.upload(aside(upload), given, cleared, **at_once)
+    restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
+    on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
+    boxed = page.viewer.box(choose_box, page.session, None, **at_once)
+    again = (page.start.click, picked.success, uploaded.success, boxed.success)
+    starts = ((restored.success, begin_first), *((starting, begin) for starting in again))
+    for starting, beginning in starts:
+        begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
+        shown = [page.stage, page.strip]
+        ran = begun.success(in_threads(run), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
+        on_loss("certify", begun, ran)
+    on_loss("certify", boxed)
+    on_loss("scan", picked, uploaded)
+    page.stage.lost(lose, page.session, cleared, **at_once)
+    page.stage.stop(halt, page.session, page.stage, **at_once)
+    wire_compare(page, at_once)
+    wire_learn(page, at_once)
+    worded = [page.task, page.method, page.denoiser, page.votes, page.way]
+    said = [page.stage, page.comparison, page.learning, *worded]
+    page.header.voice(change_voice, page.session, said, trigger_mode="always_last", **at_once)
+    restored.then(menus_at_first, page.session, worded, **at_once)
+    page.clear.click(clear, page.session, cleared, **at_once)
+    page.task.change(own_fields, page.task, page.own, **at_once)
+    remember = f"(...values) => psmooth.remember({json.dumps(KEYS)}, values)"
+    gr.on([one.change for one in page.linked], None, page.linked, None, js=remember, **at_once)
+    demo.unload(forgetting(demo))
+
+
+def on_loss(what: str, *events: Any) -> None:
+    """Where an event of a view does not come to its end, the page itself says so: the server may be out of reach."""
+    for event in events:
+        event.failure(None, None, None, js=f"() => psmooth.lost('{what}')", queue=False, **PRIVATE)
+
+
+def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
+    """Compare and its Stop."""
+    begun = page.start_compare.click(begin_compare, [page.session, *page.settings], page.comparison, **at_once)
+    ran = begun.success(
+        in_threads(run_compare), page.session, page.comparison, trigger_mode="multiple", **STREAM, **PRIVATE
+    )
+    ran.then(list_runs, page.session, page.stage, **at_once)
+    on_loss("compare", begun, ran)
+    page.comparison.stop(halt_compare, page.session, page.comparison, **at_once)
+
+
+def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
+    """Learn from a zip or from phantoms, and Stop."""
+    shown = [page.learning, page.method]
+    uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.course], page.learning, **at_once)
+    drawn = page.drawn.click(begin_drawn, [page.session, *page.course], page.learning, **at_once)
+    for begun in (uploaded, drawn):
+        ran = begun.success(in_threads(run_learn), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
+        on_loss("learn", begun, ran)
+    asked = [page.session, page.bank_repo, page.model, page.task]
+    page.bank_fetch.click(in_threads(fetch_banks), asked, [page.method, page.bank_said], **STREAM, **PRIVATE)
+    page.learning.stop(halt_learn, page.session, page.learning, **at_once)
+
+
+def wire_api(page: Page) -> None:
+    """The endpoints, for gradio_client and HTTP: a file is needed, everything else has a default."""
+    with gr.Column(visible=False):
+        scan, names = gr.File(label="scan"), gr.Textbox("", label="class_names")
+        votes, target, center, width = (gr.Number(value) for value in (1_000, 0, 0, 0))
+        output, go = gr.JSON(label="certificate"), gr.Button()
+    inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, target, center, width]
+    inputs += [page.method, page.denoiser]
+    streaming: dict[str, Any] = {"show_progress": "hidden", **STREAM}
+    go.click(in_threads(certify_file), inputs, output, api_name="certify", **streaming)
+    inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, page.denoiser]
+    go.click(in_threads(compare_file), inputs, output, api_name="compare", **streaming)
+    scans = gr.File(label="scans", visible=False)
+    inputs = [scans, page.model, page.task, names, page.template, page.way, page.denoiser, page.shots]
+    go.click(in_threads(learn_file), inputs, output, api_name="learn", **streaming)
+
+
+def build() -> Intake:
+    """The page, ready to be launched."""
+    settle()  # before the first tensor
+    raise_open_files()  # each page, upload and stream of a visitor holds one
+    own_folder()  # before the first component
+    with Intake(Uploads(), title=views.TITLE, analytics_enabled=False, fill_width=True) as demo:
+        page = lay_out()
+        wire(demo, page)
+        wire_api(page)
+    demo.queue(max_size=2 * places.most, api_open=False, status_update_rate=SECONDS_BETWEEN_STANDINGS)
+    demo._queue.ANALYTICS_MAX_EVENTS = 1  # a table of all runs, made anew after each, that nobody reads
+    return demo.holding_uploads()

@@ -1,0 +1,122 @@
+"""What one tab has on the server: a scan, banks, its voice, what its views show, and which run is the wanted one.
+
+It knows nothing about Gradio, or how a run is made.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from psmooth.certificate import Abstention, Certificate
+from psmooth.interface.requests import Enrolment, Order, Specimen
+from psmooth.interface.steps import MOST_BANKS, Scene
+from psmooth.prompts import PromptBank
+from psmooth.smoothing import Comparison
+from psmooth.views import records as views_records
+from psmooth.views.locale import IN_WORDS, Voice, speaking
+
+Shown = TypeVar("Shown")
+
+MOST_LISTS = 100  # scans whose runs one tab remembers
+
+
+@dataclass(eq=False)
+class Session:
+    """What one tab has on the server: its scan, and which of its runs is the wanted one.
+
+    Runs are numbered. A run that finds a later one wanted ends itself, so a second click needs no more than a number.
+    """
+
+    specimen: Specimen | None = None
+    order: Order | Enrolment | None = None
+    wanted: int = 0
+    begun: int = 0
+    stopping: bool = False
+    banks: tuple[PromptBank, ...] = ()
+    view: str = "certify"
+    box: tuple[int, int, int, int] | None = None
+    voice: Voice = IN_WORDS
+    shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bring(self.specimen)
+
+    @property
+    def results(self) -> list[Certificate | Abstention]:
+        """What the runs on this scan have come to, those before it was left included."""
+        return self.lists[self.specimen.identity] if self.specimen else []
+
+    def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
+        """What a function of the views says, in the visitor's voice."""
+        with speaking(self.voice):
+            return words(*values)
+
+    def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
+        """The same, kept as what a view shows now: if the visitor changes the voice, it is said again."""
+        self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
+        return self.told(self._shown, view, self.shown[view])
+
+    def resaid(self, view: str) -> dict[str, Any] | None:
+        """What a view shows, said again as voice and list of runs are now; None where it shows nothing."""
+        return self.told(self._shown, view, self.shown[view]) if view in self.shown else None
+
+    def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
+        listed = view == "certify" and len(self.results) > 1
+        return {**words(), "runs": views_records.runs(self.results)} if listed else words()
+
+    def bring(self, specimen: Specimen | None) -> None:
+        """Another scan, or none; the box of the one before goes, the list of its runs stays under its identity."""
+        self.specimen, self.box = specimen, None
+        if specimen is not None:
+            self.lists[specimen.identity] = self.lists.pop(specimen.identity, [])
+            while len(self.lists) > MOST_LISTS:
+                del self.lists[next(iter(self.lists))]
+
+    def has(self, specimen: Specimen) -> bool:
+        """Whether the visitor's scan is still that one."""
+        return self.specimen is not None and self.specimen.identity == specimen.identity
+
+    def add_banks(self, banks: Iterable[PromptBank]) -> None:
+        """Banks join the menu, the latest last; beyond `MOST_BANKS` the oldest leave it."""
+        latest = {bank.sha256: bank for bank in banks}
+        self.banks = (*(bank for bank in self.banks if bank.sha256 not in latest), *latest.values())[-MOST_BANKS:]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of what the visitor brought."""
+        return self.specimen.weight if self.specimen else 0
+
+    @property
+    def address(self) -> str:
+        """Where that came from."""
+        return self.specimen.address if self.specimen else ""
+
+    def forget(self) -> None:
+        """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
+        self.bring(None)
+        self.lists.clear()
+        self.want(None)
+        self.shown.clear()
+
+    def keep(self, ended: Scene | Comparison, specimen: Specimen) -> None:
+        """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
+        if specimen.identity in self.lists:
+            outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
+            self.lists[specimen.identity] += [one for one in outcomes if one.votes.total]
+
+    def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
+        """Ask for a run that a view shows; without an order, end the one that is on."""
+        self.order, self.stopping, self.view = order, False, view
+        self.wanted += 1
+        if order is None:
+            self.begun = self.wanted
+
+    def begin(self, view: str = "certify") -> int | None:
+        """The number of the wanted run, once; None if it has begun, is another view's, or nothing is wanted."""
+        if self.order is None or self.begun == self.wanted or self.view != view:
+            return None
+        self.begun = self.wanted
+        return self.wanted

@@ -1,0 +1,213 @@
+"""Turns what was asked for into the steps of a run, each of them ready to be shown, at the pace of the page.
+
+It knows nothing about Gradio or sessions.
+"""
+
+import io
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from psmooth import views
+from psmooth.certificate import Abstention, Certificate
+from psmooth.errors import BankError
+from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, shelf
+from psmooth.interface.places import Client, Places, Queued, Visit
+from psmooth.interface.requests import OWN_TASK, Enrolment, Order
+from psmooth.interface.uploads import Upload
+from psmooth.interface.zero_gpu import on_card, seconds_for
+from psmooth.learning.from_folders import Gathered, Lessons, drawn_scans, gather, study
+from psmooth.models import MedVLM, find_spec
+from psmooth.models.typed import visitors_hub
+from psmooth.prompts import PromptBank
+from psmooth.prompts.hub import pull
+from psmooth.scans import Crop, Landmark, crop_scan, landmarks, scan_picture
+from psmooth.scans.archive import read_archive
+from psmooth.smoothing import Comparison, Progress, certify, compare, stopped
+from psmooth.smoothing.comparison import SWEEP, SWEEP_VOTES
+from psmooth.tasks import TASKS, Task
+
+Step = TypeVar("Step")
+
+SECONDS_A_FRAME = 0.2
+
+MOST_BANKS = 32  # of one repository, and of a session: each is a line of the menu
+
+HERE = Client("", "")
+
+places = Places()
+
+desks = Places(places=2)  # where archives are read; whoever has learned from one makes room for the next
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One step of a run, with everything that it takes to show it."""
+
+    progress: Progress
+    order: Order
+    crop: Crop
+    known: list[Landmark]
+
+    def stage(self) -> dict[str, Any]:
+        """The right side of the page."""
+        method, _, _ = self.order.contender()
+        return views.stage(self.progress, method, self.crop.rule.size, self.known, self.order.specimen.truth)
+
+    def strip(self) -> dict[str, Any]:
+        """Scan and crop."""
+        scan = self.order.specimen.scan
+        return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
+
+    def outcome(self) -> Certificate | Abstention:
+        """What the run leaves if it ends here, by itself or by hand."""
+        return stopped(self.progress)[self.order.contender()[0]]
+
+    def stopped(self) -> dict[str, Any]:
+        """The right side of the page if the run is stopped here: its certificate stays valid."""
+        if self.progress.phase == "selection":
+            return views.stopped_early()
+        return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
+
+
+def scenes(order: Order, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
+    """The run that was ordered, at the pace of the page, after its model and its turn have come; raises PsmoothError.
+
+    What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
+    """
+    yield from _ordered(order, client, _scenes if order.unasked else _on_card(_scenes))
+
+
+def _ordered(
+    order: Order, client: Client, run: Callable[[Any], Generator[Step, None, None]]
+) -> Generator[Step | Download | Queued, None, None]:
+    """A run on a scan, which is read when its turn has come: what waits holds a file, and files are bounded."""
+
+    def begun() -> Generator[Step, None, None]:
+        return run(replace(order, specimen=replace(order.specimen, source=order.specimen.scan)))
+
+    try:
+        order.plan()  # what cannot be run waits for nothing
+        with places.admitted(client, order.specimen.weight) as visit:
+            yield from fetch_model(order.model)  # meanwhile the device is anybody's
+            yield from visit.turn(begun)
+    finally:
+        order.specimen.let_go()
+
+
+def _scenes(order: Order) -> Generator[Scene, None, None]:
+    model, noise_level = model_of(order.model), order.noise_level
+    crop = crop_scan(order.specimen.scan, order.rule(model))
+    known = landmarks(crop.pixels, noise_level)
+    task, plan = order.read_task(), order.plan()
+    method, denoiser, banks = order.contender()
+    options: dict[str, Any] = {"methods": (method,), "denoiser": denoiser, "banks": banks}
+    options |= {"gallery": order.specimen.gallery}
+    with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
+        for step in paced(steps):
+            yield Scene(step, order, crop, known)
+
+
+def _on_card(function: Callable[[Any], Generator[Any, None, None]]) -> Callable[[Any], Generator[Any, None, None]]:
+    return on_card(function, _seconds)
+
+
+def _seconds(order: "Order | Enrolment") -> int:
+    """How long a run may take on a card that is lent; a comparison draws its votes at four noise levels."""
+    votes = int(order.votes) + len(SWEEP) * SWEEP_VOTES if isinstance(order, Order) else 20_000
+    return seconds_for(votes, find_spec(order.model or "").megabytes)
+
+
+def paced(
+    steps: Iterator[Step], seconds: float = SECONDS_A_FRAME, phase: Callable[[Any], object] = lambda step: step.phase
+) -> Iterator[Step]:
+    """At most one step in ``seconds``, but always the first of a phase and the last one."""
+    shown, now, held = 0.0, object(), None
+    for step in steps:
+        held = step
+        if phase(step) != now or time.monotonic() - shown >= seconds:
+            shown, now, held = time.monotonic(), phase(step), None
+            yield step
+    if held is not None:
+        yield held
+
+
+def comparisons(order: Order, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
+    """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
+    yield from _ordered(order, client, _on_card(_comparisons))
+
+
+def _comparisons(order: Order) -> Generator[Comparison, None, None]:
+    model = model_of(order.model)
+    crop = crop_scan(order.specimen.scan, order.rule(model))
+    task, plan = order.read_task(), replace(order.plan(), target_radius=None)
+    options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
+    options |= {"gallery": order.specimen.gallery}
+    fitting = tuple(bank for bank in order.banks if _fits(bank, model, task, order.denoiser))
+    with closing(compare(model, crop, task, banks=fitting, **options)) as steps:
+        yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
+
+
+def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
+    try:
+        bank.check(model, task, denoiser)
+    except BankError:
+        return False
+    return True
+
+
+def hub_banks(
+    place: str, model: str | None, task: str, client: Client = HERE
+) -> Generator[Download | tuple[PromptBank, ...], None, None]:
+    """Banks of ``OWNER/NAME[@REVISION]`` that fit a model and a task, after the model has come; raises PsmoothError."""
+    with places.admitted(client):
+        yield from _hub_banks(place, model, task)
+
+
+def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download | tuple[PromptBank, ...], None, None]:
+    repo, _, revision = place.strip().partition("@")
+    if not repo:
+        raise BankError(views.NO_REPO)
+    wanted = None if task == OWN_TASK else TASKS[task]
+    yield from fetch_model(model)
+    known = shelf.get(check_choice(model))
+    banks = pull(repo, revision or "main", model=known, task=wanted, hub=visitors_hub())
+    if len(banks) > MOST_BANKS:
+        raise BankError(
+            "{repo} has {count} banks for this model and task; at most {most} are read. Choose a task.",
+            repo=repo,
+            count=len(banks),
+            most=MOST_BANKS,
+        )
+    yield tuple(banks)
+
+
+def lessons(enrolment: Enrolment, client: Client = HERE) -> Generator[Lessons | Download | Queued, None, None]:
+    """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
+    try:
+        with places.admitted(client) as visit, desks.admitted(client) as seat:
+            yield from fetch_model(enrolment.model)
+            yield from seat.turn(lambda: _read_and_learn(enrolment, visit))
+    finally:
+        if isinstance(enrolment.archive, Upload):
+            enrolment.archive.drop()
+
+
+def _read_and_learn(enrolment: Enrolment, visit: Visit) -> Generator[Lessons | Queued, None, None]:
+    """Reading takes up to minutes and keeps nobody from the device; what was read waits for its turn there."""
+    file = enrolment.archive
+    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(enrolment.task)
+    for step in paced(gather(shelf.get(check_choice(enrolment.model)), scans)):
+        if isinstance(step, Lessons):
+            yield step
+        else:
+            enrolment = replace(enrolment, archive=step)
+    yield from visit.turn(lambda: _on_card(_learn)(enrolment))
+
+
+def _learn(enrolment: Enrolment) -> Generator[Lessons, None, None]:
+    task, method, gathered = enrolment.read_task(), enrolment.method, enrolment.archive
+    assert isinstance(gathered, Gathered)
+    yield from paced(study(model_of(enrolment.model), gathered, task, method, enrolment.denoiser, enrolment.shots))

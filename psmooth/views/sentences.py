@@ -1,0 +1,350 @@
+"""Says in sentences what a run has come to: verdict, guarantee, abstention, state, facts.
+
+It knows nothing about where a sentence stands.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, Context, Decimal
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final
+
+from psmooth.certificate import GUARANTEES as KINDS
+from psmooth.certificate import Abstention, Certificate, Run
+from psmooth.views.locale import say
+from psmooth.views.numbers import (
+    EXACT,
+    alpha_text,
+    at_least_text,
+    at_most_text,
+    confidence_text,
+    count_text,
+    duration_text,
+    radius_text,
+)
+from psmooth.views.words import denoiser_words, short_method
+
+if TYPE_CHECKING:
+    from psmooth.smoothing import Progress
+
+Result = Certificate | Abstention
+
+
+def joint_alpha_text(results: Sequence[Result]) -> str:
+    """The sum of the chances of a false certificate, rounded up at four digits, and never above 1: "0.028"."""
+    together = reduce(EXACT.add, (Decimal(str(one.run.plan.failure_probability)) for one in results), Decimal())
+    return f"{min(Decimal(1), Context(prec=4, rounding=ROUND_CEILING).plus(together)).normalize():f}"
+
+
+_GAP: Final = "\0"  # where a class name goes: no class name holds it
+
+
+def name_of(run: Run, class_id: str) -> str:
+    """The words of a class id, as the visitor gave them."""
+    return run.class_names[run.class_ids.index(class_id)]
+
+
+def headline(result: Result) -> tuple[str, str, str]:
+    """The verdict in three parts: before the class name, the class name, after it."""
+    leader = name_of(result.run, result.leader)
+    if isinstance(result, Certificate):
+        said = verdict(result.run.guarantee, _GAP, radius_text(result.radius))
+    elif result.votes.ended == "running":
+        said = say("{name} leads. Not certified yet.", name=_GAP)
+    else:
+        said = say("Abstained: no radius for {name}.", name=_GAP)
+    before, _, after = said.partition(_GAP)
+    return before, leader, after
+
+
+def verdict(guarantee: str, name: str, radius: str) -> str:
+    if guarantee == "frozen_prompt":
+        return say("With this prompt frozen, the answer {name} holds within {radius}.", name=name, radius=radius)
+    return say("The answer {name} holds within {radius}.", name=name, radius=radius)
+
+
+def verdict_sentence(result: Result) -> str:
+    """The verdict in one sentence: "The answer monocyte holds within 0.270."."""
+    return "".join(headline(result))
+
+
+# By what is frozen, and whether the seed was given: then α stands for nothing unless the seed was chosen blindly.
+STATEMENTS: Final[dict[tuple[str, bool], str]] = {
+    ("nothing", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give is {name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} "
+    "or abstains, except with probability {alpha}.",
+    ("nothing", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give is "
+    "{name} for every 8-bit crop closer than {radius}. Run again there, the program says {name} or abstains, except "
+    "with probability {alpha}.",
+    ("prompt", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give with this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program "
+    "again there is not covered: it tunes a new prompt and may name another class.",
+    ("prompt", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
+    "this prompt kept is {name} for every 8-bit crop closer than {radius}. Running the program again there is not "
+    "covered: it tunes a new prompt and may name another class.",
+    ("learned", False): "With confidence {confidence} over the noise drawn, the answer that an unlimited number of "
+    "votes would give with this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning "
+    "or choosing them again on an altered scan is not covered: with others the program may name another class.",
+    ("learned", True): "With confidence {confidence} over the noise drawn, if the seed was chosen without knowledge of "
+    "scan, prompts and model and was the only one tried, the answer that an unlimited number of votes would give with "
+    "this bank and denoiser kept is {name} for every 8-bit crop closer than {radius}. Learning or choosing them again "
+    "on an altered scan is not covered: with others the program may name another class.",
+}
+
+
+def _frozen_part(run: Run) -> str:
+    """What a certificate takes as it is: nothing, the prompt tuned on the scan, or what was learned on it."""
+    if run.guarantee != "frozen_prompt":
+        return "nothing"
+    return "prompt" if KINDS[run.method] == "frozen_prompt" else "learned"
+
+
+def guarantee_sentence(result: Certificate) -> str:
+    """What a certificate states, word for word."""
+    return statement(result.run, name_of(result.run, result.leader), radius_text(result.radius))
+
+
+def statement(run: Run, name: str, radius: str) -> str:
+    alpha = run.plan.failure_probability
+    template = STATEMENTS[_frozen_part(run), run.seed_origin == "given"]
+    return say(template, confidence=confidence_text(alpha), name=name, radius=radius, alpha=alpha_text(alpha))
+
+
+def abstention_sentence(result: Abstention) -> str:
+    """Why there is no radius, and what could give one."""
+    votes, run = result.votes, result.run
+    if result.reason == "paper_plan_unfinished":
+        return say(
+            "The paper's plan looks once, after {planned} votes. It was ended before, so it leaves no certificate.",
+            planned=count_text(run.plan.max_votes),
+        )
+    values = {
+        "name": name_of(run, result.leader),
+        "least": at_least_text(result.lower_bound),
+        "most": at_most_text(result.rival_upper_bound),
+    }
+    if votes.ended == "running":
+        return say(
+            "So far {name} is sure of {least} of the votes only, and a rival may have {most}. The answer is certified "
+            "as soon as the first number is the larger one.",
+            **values,
+        )
+    if result.reason == "too_few_votes":
+        return say(
+            "The run ended after {votes} votes: {name} is sure of {least} of the votes only, and a rival may have "
+            "{most}. More votes may settle it.",
+            votes=count_text(votes.total),
+            **values,
+        )
+    return say(
+        "After {votes} votes at σ = {noise}, {name} is sure of {least} of the votes only, and a rival may have {most}. "
+        "A lower noise level may settle it.",
+        votes=count_text(votes.total),
+        noise=f"{run.noise_level:g}",
+        **values,
+    )
+
+
+def sentence(result: Result) -> str:
+    """The sentence under the verdict."""
+    return guarantee_sentence(result) if isinstance(result, Certificate) else abstention_sentence(result)
+
+
+GUARANTEES: Final[dict[str, tuple[str, str]]] = {
+    "unconditional": (
+        "Unconditional",
+        "The prompt was not learned or tuned on this crop: the certificate holds for the classifier as it is.",
+    ),
+    "unknown_bank": (
+        "Unconditional",
+        "The certificate holds for the classifier as it is; this bank does not say which scans it was learned on.",
+    ),
+    "unknown_denoiser": (
+        "Unconditional",
+        "The certificate holds for the classifier as it is; this denoiser does not say which scans it was learned on.",
+    ),
+    "unknown_both": (
+        "Unconditional",
+        "The certificate holds for the classifier as it is; neither bank nor denoiser says which scans it was learned "
+        "on.",
+    ),
+    "frozen_prompt": (
+        "With this prompt frozen",
+        "The prompt was tuned on this scan: the certificate holds for that prompt kept as it is, not for tuning again.",
+    ),
+    "frozen_learned": (
+        "With this prompt frozen",
+        "The bank or the denoiser was learned or chosen on this very scan: the certificate holds for both kept as they "
+        "are, not for learning again on an altered scan.",
+    ),
+}
+
+
+def guarantee_words(guarantee: str) -> tuple[str, str]:
+    """A row of ``GUARANTEES`` as a badge and as the sentence why."""
+    badge, about = GUARANTEES[guarantee]
+    return say(badge), say(about)
+
+
+def guarantee_words_of(result: Result) -> tuple[str, str]:
+    """The kind of guarantee of a result as a badge and as the sentence why."""
+    return guarantee_words(reason_of(result.run))
+
+
+def reason_of(run: Run) -> str:
+    """The row of ``GUARANTEES``; an older file does not say what its bank was learned on."""
+    if run.guarantee == "frozen_prompt":
+        return "frozen_learned" if _frozen_part(run) == "learned" else "frozen_prompt"
+    unknown = run.bank is not None and run.bank.get("learned_on_scan") is None
+    if run.denoiser_unknown:
+        return "unknown_both" if unknown else "unknown_denoiser"
+    return "unknown_bank" if unknown else "unconditional"
+
+
+def guarantee_mark(result: Result) -> str:
+    """What stands beside every radius that holds for a frozen prompt alone; empty for any other."""
+    return say("with this prompt frozen") if result.guarantee == "frozen_prompt" else ""
+
+
+def restart_notice(batch: int, lost: bool) -> str:
+    """Why the votes began again from nothing, and where the radius went if one was shown before."""
+    if not lost:
+        return say(
+            "Memory ran out, so the run began again with fresh noise, {batch} copies at a time.",
+            batch=count_text(batch),
+        )
+    return say(
+        "Memory ran out, so the run began again with fresh noise, {batch} copies at a time. The radius shown before "
+        "rested on votes that no longer count.",
+        batch=count_text(batch),
+    )
+
+
+def state_of(progress: "Progress", result: Result) -> str:
+    """selecting, estimating, certified, abstained or stopped."""
+    if progress.phase == "selection":
+        return "selecting"
+    if result.votes.ended == "running":
+        return "estimating"
+    if result.votes.ended == "stopped":
+        return "stopped"
+    return "certified" if isinstance(result, Certificate) else "abstained"
+
+
+_ENDINGS: Final = {"complete": "all votes drawn", "target_radius": "target radius reached", "stopped": "stopped by you"}
+
+_STATES: Final = {
+    "selecting": "Choosing the class",
+    "estimating": "Counting",
+    "certified": "Certified",
+    "abstained": "Abstained",
+    "stopped": "Stopped",
+}
+
+
+def state_line(progress: "Progress", result: Result) -> str:
+    """Where the run stands: "Counting · 640 of 1,000 votes · 1 s left · 362 votes/s"."""
+    state = state_of(progress, result)
+    speed = say("{count} votes/s", count=count_text(round(progress.votes_per_second)))
+    if state in ("selecting", "estimating"):
+        drawn, planned = count_text(progress.votes), count_text(progress.planned)
+        parts = [say(_STATES[state]), say("{votes} of {planned} votes", votes=drawn, planned=planned)]
+        if progress.seconds_left is not None:
+            parts.append(say("{duration} left", duration=duration_text(progress.seconds_left)))
+        return " · ".join([*parts, speed])
+    took = say("{seconds} s", seconds=f"{progress.seconds:.1f}")
+    return " · ".join([say(_STATES[state]), drawn_words(result), took, speed])
+
+
+def drawn_words(result: Result) -> str:
+    """How many votes, and why no more."""
+    ending = say(_ENDINGS.get(result.votes.ended, result.votes.ended))
+    return say("{votes} votes, {ending}", votes=count_text(result.votes.total), ending=ending)
+
+
+def announcement(progress: "Progress", result: Result) -> str:
+    """What a screen reader is told; it changes only when something has happened, not with every vote."""
+    state = state_of(progress, result)
+    if state == "selecting":
+        return say("Choosing the class.")
+    leader = name_of(result.run, result.leader)
+    if state != "estimating":
+        return f"{say(_STATES[state])}. {verdict_sentence(result)}"
+    if isinstance(result, Certificate):
+        return say("{name} is certified; the radius still climbs.", name=leader)
+    return say("{name} leads; not certified yet.", name=leader)
+
+
+def radius_words(result: Result, crop_size: int) -> dict[str, str]:
+    """The big number and the two lines under it."""
+    running, votes = result.votes.ended == "running", count_text(result.votes.total)
+    unit = _unit(result.run.guarantee, crop_size)
+    if isinstance(result, Certificate):
+        status = say("still climbing") if running else say("after {votes} votes", votes=votes)
+        return {"text": radius_text(result.radius), "unit": unit, "status": status}
+    if running:
+        return {"text": "–", "unit": unit, "status": say("not certified yet")}
+    noise = f"{result.run.noise_level:g}"
+    return {
+        "text": "–",
+        "unit": unit,
+        "status": say("not certified after {votes} votes at σ = {noise}", votes=votes, noise=noise),
+    }
+
+
+def _unit(guarantee: str, side: int) -> str:
+    if guarantee == "frozen_prompt":
+        return say("radius with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
+    return say("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=side)
+
+
+_DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
+
+
+def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
+    """Short pairs beside the verdict: the unsmoothed model's answer, what the scan shows, the denoiser, all origins."""
+    run, clean = result.run, progress.clean.get(contender)
+    answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
+    drawn = run.gallery is None or run.gallery["source"] == _DRAWN
+    pairs = fact_rows(name_of(run, clean) if clean else None, truth, answer, drawn)
+    pairs += [[say("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
+    origins = ((say("Model"), run.model), (say("Bank"), run.bank), (say("Gallery"), run.gallery))
+    return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
+
+
+def fact_rows(clean: str | None, truth: str | None, answer: str | None, drawn: bool = True) -> list[list[str]]:
+    pairs = [] if clean is None else [[say("Without smoothing"), clean]]
+    if truth is not None:
+        wrong = answer is not None and answer != truth
+        shown = say("{truth}: the answer is wrong", truth=truth) if wrong else truth
+        pairs.append([say("Drawn as") if drawn else say("Labelled as"), shown])
+    return pairs
+
+
+def _short_origin(origin: Mapping[str, Any]) -> str:
+    """Name, the first digits of the revision, and licence of a model, a bank or a gallery."""
+    pin = origin["revision"] or origin.get("sha256")
+    name = f"{origin['id']} @ {pin[:8]}" if pin else origin["id"]
+    return f"{name} · {origin['licence'] or say('no licence stated')}"
+
+
+def whole_origin(origin: Mapping[str, Any] | None) -> str:
+    """All that a certificate has of a model, a bank or a gallery."""
+    if origin is None:
+        return say("none")
+    revision, licence = origin["revision"], origin["licence"]
+    parts = (
+        origin["id"],
+        revision and say("revision {revision}", revision=revision),
+        origin.get("sha256") and f"sha256 {origin['sha256']}",
+        say("licence {licence}", licence=licence) if licence else say("no licence stated"),
+        origin.get("source"),
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def marked_method(result: Result) -> str:
+    """A method's name with the mark of a frozen prompt where this result has one."""
+    name = short_method(result.run.method)
+    return say("{method} (frozen prompt)", method=name) if result.guarantee == "frozen_prompt" else name

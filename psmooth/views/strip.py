@@ -1,0 +1,96 @@
+"""Turns a scan into pictures for the page: the whole of it, its frame, and the ruler of known changes.
+
+It knows nothing about votes.
+"""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from psmooth.scans.landmarks import Landmark, as_jpeg
+from psmooth.views.locale import say
+from psmooth.views.numbers import radius_text, size_text
+from psmooth.views.words import PAGE_WORDS
+
+if TYPE_CHECKING:
+    from psmooth.scans import Crop, CropRule
+
+_RULER_LOW, _RULER_HIGH = 0.05, 200.0
+
+
+def ruler(known: Sequence[Landmark], radius: float | None, guarantee: str = "unconditional") -> dict[str, Any]:
+    """The landmarks on a logarithmic axis from .05 to 200, each with the words covered or not covered."""
+    inside = [radius is not None and mark.size < radius for mark in known]
+    return {
+        "covered": _covered(guarantee),
+        "ticks": [[f"{tick:g}", _place(tick)] for tick in (0.1, 1, 10, 100)],
+        "radius": None if radius is None else radius_text(radius),
+        "place": None if radius is None else _place(radius),
+        "rows": [
+            [say(mark.words), size_text(mark.size, covered), _place(mark.size), covered]
+            for mark, covered in zip(known, inside, strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _covered(guarantee: str) -> str:
+    if guarantee == "frozen_prompt":
+        return say("covered with this prompt frozen")
+    return say(PAGE_WORDS["covered"])
+
+
+def _place(size: float) -> float:
+    span = math.log(_RULER_HIGH / _RULER_LOW)
+    return min(1.0, max(0.0, math.log(max(size, 1e-9) / _RULER_LOW) / span))
+
+
+def picture(pixels: np.ndarray, longest: int | None = None) -> str:
+    """A ``(height, width, 3)`` uint8 picture as a PNG data address; one longer than ``longest`` is made smaller."""
+    image = Image.fromarray(pixels)
+    if longest is not None:
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+    return _address(image, "PNG")
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """The small picture of an example, as a JPEG data address."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((128, 128), Image.Resampling.LANCZOS)
+    return _address(image, "JPEG")
+
+
+def _address(image: Image.Image, kind: str) -> str:
+    file = io.BytesIO()
+    image.save(file, kind, quality=88)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def crop_frame(width: int, height: int, rule: "CropRule") -> list[float]:
+    """Left, top, width and height of what the model sees, as shares of the scan's sides."""
+    left, top, right, bottom = rule.box or (0, 0, width, height)
+    if rule.fit == "crop":
+        side = min(right - left, bottom - top)
+        left, top = left + (right - left - side) / 2, top + (bottom - top - side) / 2
+        right, bottom = left + side, top + side
+    return [left / width, top / height, (right - left) / width, (bottom - top) / height]
+
+
+def strip(whole: np.ndarray, kind: str, crop: "Crop") -> dict[str, Any]:
+    """The pictures of the strip: the scan with the frame of the crop, and the exact crop; ``kind`` as in `Scan`."""
+    height, width = whole.shape[:2]
+    return {
+        "id": crop.sha256,
+        "scan": picture(whole, longest=768),
+        "about": f"{width} × {height}, {kind}",
+        "width": width,
+        "height": height,
+        "frame": crop_frame(width, height, crop.rule),
+        "crop": picture(crop.pixels.transpose(1, 2, 0)),
+        "jpeg": picture(as_jpeg(crop.pixels, 75).transpose(1, 2, 0)),
+        "size": crop.rule.size,
+    }

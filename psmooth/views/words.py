@@ -1,0 +1,260 @@
+"""Every fixed word of the page: what stands on it, on its controls and in its menus.
+
+It knows nothing about results.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from psmooth.views.locale import say
+from psmooth.views.numbers import count_text
+
+if TYPE_CHECKING:
+    from psmooth.models import ModelSpec
+
+NAME: Final = "psmooth"
+
+SLOGAN: Final = "Certified robustness you can watch."
+
+NOTICE: Final = "Research demonstration. Not for clinical use. Upload only de-identified images."
+
+TITLE: Final = "psmooth · certified robustness of medical vision-language models"
+
+NO_FILE: Final = "No scan was given. Expected is a PNG, JPEG, TIFF or WebP file: choose one."
+
+NO_SCAN: Final = "There is no scan yet. Choose an example or upload one."
+
+NO_REPO: Final = "No repository was named. Expected is OWNER/NAME of a repository of prompt banks on the Hub."
+
+STRANGE_MODEL: Final = (
+    "There is no such model in the menu. Choose one of it, or type hf-hub:OWNER/NAME of an open_clip model on the Hub."
+)
+
+NO_MODEL: Final = "There is no model to ask: no weights are in assets/pocket. Install psmooth again."
+
+NOT_PROMISED: Final = "It does not say that the answer is right."
+
+PAGE_WORDS: Final[dict[str, str]] = {
+    "name": NAME,
+    "slogan": SLOGAN,
+    "notice": NOTICE,
+    "theme": "Light or dark",
+    "language": "Language",
+    "symbols": "Symbols instead of words",
+    "views": "Views",
+    "view_certify": "Certify",
+    "view_compare": "Compare",
+    "view_learn": "Learn prompts",
+    "view_understand": "Understand",
+    "examples": "Drawn examples",
+    "strip_scan": "The scan",
+    "strip_scan_alt": "The whole scan; a frame marks the part that the model sees.",
+    "viewer_open": "Choose the part",
+    "viewer_title": "The scan, and the part that is certified",
+    "viewer_close": "Close",
+    "viewer_box": "The part that the model sees. Arrow keys move it, plus and minus size it.",
+    "viewer_zoom": "Zoom",
+    "viewer_invert": "Invert (for looking only)",
+    "viewer_whole": "As large as it goes",
+    "viewer_use": "Certify this part",
+    "strip_crop": "What the model sees",
+    "strip_crop_alt": "The crop that is certified, pixel by pixel.",
+    "strip_noisy": "One noisy copy",
+    "strip_noisy_alt": "The same crop with Gaussian noise added, as for the copies that vote; this one is for looking.",
+    "votes": "Votes of noisy copies",
+    "chart_alt": "Bar chart of the votes; the same numbers stand in the table that follows.",
+    "table": "Votes by class",
+    "class": "Class",
+    "selection": "Chose the class",
+    "counted": "Counted",
+    "ruler": "How big is {radius}?",
+    "ruler_open": "How big is the radius?",
+    "ruler_axis": "L2 distance",
+    "covered": "covered by the certificate",
+    "outside": "not covered",
+    "progress": "Votes drawn",
+    "stop": "Stop",
+    "download": "Certificate",
+    "download_long": "Download the certificate as a JSON file",
+    "file": "psmooth-certificate.json",
+    "lost_title": "That did not work.",
+    "lost_line": "Failed",
+    "lost": "That did not reach the server, or it could not read it: the connection broke, or the server is full or "
+    "was started anew. What was shown before is gone. Try again; if it happens again, reload the page.",
+    "recording": "Recording",
+    "recording_label": "A recording of an earlier run on a drawn scan: your own is waiting.",
+    "recording_radius": "certified radius",
+    "check": "Check",
+    "check_long": "Check a certificate: its bounds are computed again from its votes",
+    "print": "Print",
+    "print_long": "Print a one-page report",
+    "teach": "Explain this in six steps",
+    "share": "Copy link",
+    "share_long": "Copy a link to this example and its settings, without the part you chose; never to a scan of "
+    "your own",
+    "shared": "Link copied",
+    "budget_title": "How big is that?",
+    "budget_about": "The same L2 distance, spent in two ways on this very crop, and three changes that people know. "
+    "The left picture is the changed crop, the right one the change alone, amplified.",
+    "budget_levels": "Grey levels a value may move",
+    "lecture_name": "The walkthrough",
+    "lecture_back": "Back",
+    "lecture_next": "Next",
+    "lecture_end": "End",
+    "gap": "this gap gives the radius",
+    "no_gap": "not certified yet",
+}
+
+VIEWER_WORDS: Final[dict[str, str]] = {"said": "{side} × {side} pixels from {left}, {top}"}
+
+BUDGET_WORDS: Final[dict[str, str]] = {
+    "of": "{radius} on this crop",
+    "spent": "± {levels}: up to {count} values",
+    "values": "{count} values by ± {levels}",
+    "patch": "a patch of {side} × {side} by {levels}",
+    "every": "every value by ± 1",
+    "of_frozen": "{radius} on this crop, with this prompt frozen",
+    "inside_frozen": "L2 {size}: covered with this prompt frozen",
+    "shift": "a shift by one pixel",
+    "jpeg": "JPEG at quality 75",
+    "amplified": "change × {factor}",
+    "inside": "L2 {size}: covered",
+    "outside": "L2 {size}: not covered",
+}
+
+LECTURE: Final[tuple[tuple[str, str], ...]] = (
+    ("A scan", "The model sees a square crop of it, pixel by pixel. Everything that follows is about that crop."),
+    (
+        "Noise",
+        "Gaussian noise of level σ is added, again and again, never the same. Move the slider: how much is too much?",
+    ),
+    (
+        "Votes",
+        "The model names each noisy copy. The smoothed answer is the class that an unlimited number of copies would "
+        "name most often.",
+    ),
+    (
+        "A bound",
+        "The votes are a sample. With the confidence stated, the true share of the leading class is at least the solid "
+        "line, and that of any rival at most the dashed one.",
+    ),
+    (
+        "A radius",
+        "The gap between the two becomes a distance: with that confidence, the smoothed answer is the same for every "
+        "8-bit crop closer than R.",
+    ),
+    (
+        "What it does not promise",
+        "It does not say that the answer is right. Compression, a shift or another scanner often change the crop by "
+        "more than R; then nothing is promised. A radius marked frozen holds for its prompt, bank and denoiser kept as "
+        "they are.",
+    ),
+)
+
+CONTROL_WORDS: Final[dict[str, str]] = {
+    "upload": "Upload a scan",
+    "clear": "Clear",
+    "check": "Check a certificate",
+    "model": "Med-VLM",
+    "task": "Task",
+    "own_task": "my own class names …",
+    "class_names": "Class names",
+    "class_names_info": "Separate them with semicolons or new lines.",
+    "template": "Template",
+    "template_info": "{} is where a class name goes.",
+    "method": "Prompts",
+    "denoiser": "Denoiser",
+    "noise": "Noise level σ",
+    "precision": "Precision",
+    "target": "Stop early when R reaches",
+    "target_info": "Empty: draw all votes.",
+    "window_center": "Window centre",
+    "window_width": "Window width",
+    "window_info": "Grey levels of this 16-bit scan. Another window is another certified crop.",
+    "more": "More",
+    "bank_repo": "Prompt banks from the Hub",
+    "bank_repo_info": "OWNER/NAME, with @REVISION if you like.",
+    "bank_fetch": "Fetch banks",
+    "certify": "Certify",
+    "compare": "Compare",
+}
+
+METHOD_NAMES: Final[dict[str, str]] = {
+    "template": "hand-written",
+    "few_shot": "few-shot",
+    "label_free": "label-free",
+    "linear_probe": "linear probe",
+    "label_free_probe": "label-free probe",
+    "zero_shot": "zero-shot (frozen prompt)",
+    "combined": "combined (frozen prompt)",
+}
+
+DENOISER_NAMES: Final[dict[str, str]] = {
+    "none": "none",
+    "gaussian": "Gaussian blur",
+    "wiener": "Wiener filter",
+    "wavelet": "wavelet threshold",
+    "learned": "learned",
+}
+
+DENOISERS_OFFERED: Final = (*DENOISER_NAMES, "none-mirror", "learned-mirror")
+
+PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "standard": 10_000, "publication": 100_000}
+
+NOISE_TICKS: Final = (0.1, 0.25, 0.5, 1.0)
+
+
+def method_choices() -> list[tuple[str, str]]:
+    """(words, method id) as the menu shows them; those whose guarantee is a frozen prompt's say so."""
+    return [(say(words), method) for method, words in METHOD_NAMES.items()]
+
+
+def short_method(method: str) -> str:
+    """A method's name where the kind of its guarantee stands beside it already."""
+    return say(METHOD_NAMES[method].replace(" (frozen prompt)", ""))
+
+
+def precision_choices() -> list[tuple[str, int]]:
+    """(words and votes, votes) as the page shows them."""
+    return [(f"{say(name)}\n{count_text(count)}", count) for name, count in PRECISIONS.items()]
+
+
+def denoiser_words(denoiser: str) -> str:
+    """What a denoiser is called, by its id."""
+    plain, _, mirror = denoiser.partition("-")
+    name = say(DENOISER_NAMES[plain])
+    return say("{denoiser} + mirror image", denoiser=name) if mirror else name
+
+
+def denoiser_choices() -> list[tuple[str, str]]:
+    """(words, denoiser id) as the menu shows them."""
+    return [(denoiser_words(denoiser), denoiser) for denoiser in DENOISERS_OFFERED]
+
+
+def model_words(spec: "ModelSpec") -> str:
+    """A row of the model menu: its name, what has to be fetched, and what its licence or its owners restrict."""
+    parts = [spec.name]
+    if spec.megabytes:
+        parts.append(f"{count_text(spec.megabytes)} MB")
+    parts += [say("non-commercial")] * spec.non_commercial + [say("access on request")] * spec.gated
+    return " · ".join(parts)
+
+
+UNEXPECTED: Final = (
+    "Something went wrong inside psmooth. Press Certify to try again; if it happens again, reload the page."
+)
+
+
+def tick_buttons() -> str:
+    """The paper's noise levels under the slider, at their places on it."""
+    low, high = NOISE_TICKS[0], NOISE_TICKS[-1]
+    buttons = [
+        f'<button type="button" data-value="{tick:g}" aria-label="σ = {tick:g}" '
+        f'style="left:{_slider_place((tick - low) / (high - low))}">{tick:g}</button>'
+        for tick in NOISE_TICKS
+    ]
+    return f'<div class="ps-ticks">{"".join(buttons)}</div>'
+
+
+def _slider_place(share: float) -> str:
+    """Where the middle of a slider's knob of 16 pixels stands."""
+    return f"calc({share:.4f} * (100% - 16px) + 8px)"
