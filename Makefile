@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo 'make demo    set up and open the app on http://localhost:$(PORT)'
 	@echo 'make test    set up and run every test (one of them: make test ARGS=tests/engine/test_bounds.py)'
-	@echo 'make lint    check style, format and types'
+	@echo 'make lint    check style, format, types and which room imports which'
 	@echo 'make bench   measure the speed, print the table and write bench.json'
 	@echo 'make lock    renew the hashes of all dependencies: requirements.lock and torch.lock'
 	@echo 'make clean   remove the environment and everything that was built'
@@ -35,6 +35,7 @@ test: $(VENV)/.ready-to-test
 lint: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pyright
 
 bench: $(VENV)/.ready-to-test

@@ -20,9 +20,9 @@ _PACKAGE = Path(__file__).resolve().parent
 def resource(*parts: str) -> Path:
     """The path of a shipped file, e.g. ``resource("assets", "psmooth.css")``.
 
-    An installed wheel carries the folders inside the package; in a checkout they lie beside it.
+    An installed wheel carries the folders inside the package, below ``_shipped``; in a checkout they lie beside it.
     """
-    inside = _PACKAGE.joinpath(*parts)
+    inside = _PACKAGE.joinpath("_shipped", *parts)
     return inside if inside.exists() else _PACKAGE.parent.joinpath(*parts)
 
 

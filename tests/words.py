@@ -12,7 +12,7 @@ from string import Formatter
 from psmooth import errors
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = (*sorted((ROOT / "psmooth").glob("*.py")), ROOT / "app.py")
+SOURCES = sorted((ROOT / "psmooth").rglob("*.py"))
 ERRORS = {
     name: kind
     for name, kind in vars(errors).items()

@@ -157,6 +157,8 @@ def test_gradio_starts_and_reaches_its_page_behind_proxies_that_lead_nowhere():
 
 
 def test_the_app_mends_its_surroundings_before_gradio_reads_them():
-    lines = (ROOT / "app.py").read_text("utf-8").splitlines()
-    first = next(line for line in lines if line.startswith("import") and ("gradio" in line or "psmooth" in line))
-    assert first.startswith("import psmooth.environment")
+    script = "import sys, os, psmooth; print('gradio' in sys.modules, 'HOME' in os.environ)"
+    settings = os.environ | {"PYTHONPATH": str(ROOT), "HOME": " "}
+    done = subprocess.run([sys.executable, "-c", script], env=settings, capture_output=True, text=True)
+    assert done.stdout.split()[0] == "False", "what psmooth's package does comes before psmooth.interface is read"
+    assert done.stdout.split()[1] == "False", done.stderr

@@ -30,7 +30,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import psmooth
-import psmooth.__main__
+from psmooth.command_line.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -80,7 +80,7 @@ def distributions(sources: Iterable[Path]) -> dict[str, set[str]]:
     [
         (("psmooth/**/*.py", "app.py"), RUN_TIME),
         (("assets/**/*.py",), RUN_TIME | EXTRAS["train"]),
-        (("tests/**/*.py", "hatch_build.py"), EVERYTHING),
+        (("tests/**/*.py",), EVERYTHING),
     ],
     ids=["run time", "training", "tests"],
 )
@@ -131,8 +131,8 @@ def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_carries_all_that_ships(inside: set[str]) -> None:
     beside = [path for folder in ("assets", "prompts") for path in (ROOT / folder).rglob("*")]
     shipped = [path for path in beside if path.is_file() and "__pycache__" not in path.parts]
-    assert {f"psmooth/{path.relative_to(ROOT).as_posix()}" for path in shipped} <= inside
-    assert {"psmooth/app.py", "psmooth/__main__.py", "psmooth/assets/certificate.schema.json"} <= inside
+    assert {f"psmooth/_shipped/{path.relative_to(ROOT).as_posix()}" for path in shipped} <= inside
+    assert {"psmooth/__main__.py", "psmooth/_shipped/assets/certificate.schema.json"} <= inside
 
 
 def test_wheel_carries_nothing_else(inside: set[str]) -> None:
@@ -170,8 +170,7 @@ def make_targets() -> set[str]:
 
 def commands() -> dict[str, set[str]]:
     """By command of the command line, the options it takes."""
-    surface = next(value for value in vars(psmooth.__main__).values() if isinstance(value, typer.Typer))
-    group = typer.main.get_group(surface)
+    group = typer.main.get_group(cli)
     return {
         name: {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
         for name, command in group.commands.items()
@@ -324,7 +323,8 @@ def test_what_the_container_copies_is_all_that_the_app_needs(contained: Path) ->
     assert command == ["python", "app.py"]
     probe = (
         "import runpy, psmooth, psmooth.models as m;"
-        "page = runpy.run_path('app.py', run_name='app')['build']();"
+        "runpy.run_path('app.py', run_name='app');"
+        "from psmooth.interface.page import build; page = build();"
         "print(psmooth.__file__); print(m.load_model('pocket', 'cpu').input_size, bool(page.fns))"
     )
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

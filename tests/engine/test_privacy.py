@@ -36,6 +36,6 @@ def test_a_figure_is_that_of_the_program(sentence: str) -> None:
 
 
 def test_the_table_has_every_variable_of_psmooths_and_no_other() -> None:
-    code = "".join(file.read_text(encoding="utf-8") for file in [ROOT / "app.py", *(ROOT / "psmooth").glob("*.py")])
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "psmooth").rglob("*.py"))
     switches = "".join(line for line in PRIVACY.splitlines() if line.startswith("| `"))
     assert {*re.findall(r"PSMOOTH_[A-Z_]+", switches)} == {*re.findall(r"\"(PSMOOTH_[A-Z_]+)\"", code)}
