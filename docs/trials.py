@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from psmooth.denoise import find_denoiser
-from psmooth.learning import fit_discriminants, noisy_lesson, teacher_targets
+from psmooth.learning import fit_discriminants, noisy_training_set, teacher_targets
 from psmooth.models import MedVLM, folder_of, load_model
-from psmooth.runtime import settle
+from psmooth.runtime import tune_allocator
 from psmooth.smoothing.labelled import pictures_in, read_crops
 from psmooth.tasks import TASKS, Task
 
@@ -65,7 +65,7 @@ def rows(model: MedVLM, folder: Path, task: Task, front: str, level: float) -> d
     learned = {"hand-written": model.embed_prompts(task.templates, task.class_names)}
     for name, (taught, targets, copies) in lessons.items():
         denoiser = find_denoiser(front, folder_of(model.spec), model.revision)
-        lesson = noisy_lesson(model, taught, targets, denoiser, copies=copies, noise_levels=(level,), seed=2)
+        lesson = noisy_training_set(model, taught, targets, denoiser, copies=copies, noise_levels=(level,), seed=2)
         learned[name] = fit_discriminants(lesson, 1)[0][0]
     views = {"": single, ", mean with the mirrored copy": (single + mirrored) / 2}
     return {
@@ -77,7 +77,7 @@ def rows(model: MedVLM, folder: Path, task: Task, front: str, level: float) -> d
 
 def main() -> None:
     """The table, as Markdown: means over the four tasks."""
-    settle()
+    tune_allocator()
     folder, front = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "none"
     model = load_model("pocket")
     tables = {level: [rows(model, folder / task, TASKS[task], front, level) for task in FOUR] for level in SHARES}

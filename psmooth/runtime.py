@@ -29,7 +29,7 @@ _QUIET = 0.8  # of the cores' time, and nobody else was at work
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def settle() -> bool:
+def tune_allocator() -> bool:
     """Keep freed memory in the process, so that every batch finds its pages warm; True where it took hold.
 
     glibc gives large tensors back to the system on each free, and every page of the next one is a fault: on virtual

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from psmooth.certificate import Plan
 from psmooth.models import MedVLM, ModelSpec, load_model
 from psmooth.phantoms import draw_phantom
-from psmooth.runtime import best_batch_size, settle
+from psmooth.runtime import best_batch_size, tune_allocator
 from psmooth.sampling import batch_copies
 from psmooth.scans import Crop, CropRule, crop_scan, open_scan
 from psmooth.smoothing import certify
@@ -162,7 +162,7 @@ def _seconds_to(page: "Page", action: Callable[[], object]) -> tuple[float, floa
 
 def main() -> None:
     """Measure, print, write ``bench.json``."""
-    settle()
+    tune_allocator()
     scan = open_scan(draw_phantom("blood_cells", "monocyte", seed=3).pixels)
     pocket = load_model("pocket-noisy", device="cpu")
     crop, batch = crop_scan(scan, pocket.crop_rule), best_batch_size(pocket)

@@ -27,15 +27,20 @@ UNTRANSLATED = {"psmooth", "psmooth-certificate.json", "psmooth-comparison.json"
 
 
 def said_templates() -> set[str]:
-    """Every template that is given to ``say``, and every word of the page."""
+    """Every template that is given to ``translate``, and every word of the page."""
     return {text for text in (*_said(), *_standing()) if text} - UNTRANSLATED
 
 
 def _said() -> Iterator[str]:
-    """First arguments of ``say(…)`` that are literals; the others come from the tables below."""
+    """First arguments of ``translate(…)`` that are literals; the others come from the tables below."""
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say" and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "translate"
+                and node.args
+            ):
                 text = node.args[0]
                 if isinstance(text, ast.Constant):
                     yield str(text.value)

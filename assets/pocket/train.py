@@ -32,7 +32,7 @@ from torch.nn.functional import grid_sample, log_softmax, normalize
 
 from psmooth.models import MODELS
 from psmooth.phantoms import PHANTOMS, draw_phantom
-from psmooth.runtime import settle
+from psmooth.runtime import tune_allocator
 from psmooth.tasks import TASKS
 
 HERE = Path(__file__).resolve().parent
@@ -476,7 +476,7 @@ def main() -> None:
     parser.add_argument("what", choices=["pocket", "noisy", "report"])
     parser.add_argument("--work", type=Path, default=Path("build/pocket"), help="where the first stage is kept")
     options = parser.parse_args()
-    settle()
+    tune_allocator()
     if options.what == "pocket":
         train_pocket(options.folder, options.work)
     else:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from run import DEFAULTS, HERE, study
 
 from psmooth.models import MedVLM, load_model
-from psmooth.runtime import settle
+from psmooth.runtime import tune_allocator
 from psmooth.scans import crop_scan, open_scan
 from psmooth.smoothing.evaluation import evaluate
 from psmooth.smoothing.labelled import labelled_files
@@ -47,7 +47,7 @@ def again(model: MedVLM, scans: Path, task_id: str, record: Record) -> Record:
 
 def main() -> None:
     """Print every record that was made anew, and leave with 1 if one differs."""
-    settle()
+    tune_allocator()
     scans, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 42
     folders = [file.parent for file in sorted(HERE.glob(f"*/{RECORDS}"))]
     drawn = zip_longest(*([(folder, record) for record in sample(folder)] for folder in folders))

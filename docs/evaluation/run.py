@@ -14,8 +14,8 @@ from pathlib import Path
 from psmooth.certificate import GUARANTEES, Plan
 from psmooth.denoise import without_mirror
 from psmooth.models import load_model
-from psmooth.runtime import settle
-from psmooth.smoothing.evaluation import Study, announced, evaluate
+from psmooth.runtime import tune_allocator
+from psmooth.smoothing.evaluation import EvaluationPlan, announced, evaluate
 from psmooth.smoothing.labelled import labelled_files
 from psmooth.smoothing.records import RECORDS, fingerprint, read_runs, whole_records, write_runs
 from psmooth.smoothing.summary import write_summary
@@ -34,12 +34,12 @@ DEFAULTS = (1_000, 50)  # votes, scans a task
 FITTED = ("none", "learned")  # denoisers that banks were learned behind
 
 
-def study(task_id: str, model: str, denoiser: str, noise_level: float, votes: int) -> Study:
+def study(task_id: str, model: str, denoiser: str, noise_level: float, votes: int) -> EvaluationPlan:
     """All methods where banks exist, hand-written and per-scan prompts elsewhere; one for the yardstick."""
     methods = tuple(GUARANTEES) if without_mirror(denoiser) in FITTED else ("template", "zero_shot")
     methods = ("template",) if model == "pocket-noisy" else methods
     plan = Plan(max_votes=votes)
-    return Study(TASKS[task_id], methods, (denoiser,), (noise_level,), plan, drawn="first by name")
+    return EvaluationPlan(TASKS[task_id], methods, (denoiser,), (noise_level,), plan, drawn="first by name")
 
 
 def folder_of(task_id: str, model: str, votes: int) -> Path:
@@ -60,7 +60,7 @@ def drop_superseded(out: Path, front: tuple[str, float], current: Collection[str
 
 def main() -> None:
     """Every front on every task."""
-    settle()
+    tune_allocator()
     folder, votes, most = (
         Path(sys.argv[1]),
         *(int(number) for number in (*sys.argv[2:], *DEFAULTS[len(sys.argv) - 2 :])),

@@ -36,7 +36,7 @@ def evaluate(
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.smoothing.evaluation import Study, refuse_other_scans
+    from psmooth.smoothing.evaluation import EvaluationPlan, refuse_other_scans
     from psmooth.smoothing.evaluation import evaluate as run
     from psmooth.smoothing.labelled import labelled_files, look_over
     from psmooth.smoothing.summary import write_summary
@@ -44,7 +44,7 @@ def evaluate(
 
     question = find_task(task)
     levels = tuple(read_number(level, "--noise") for level in noise.split(","))
-    study = Study(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
+    study = EvaluationPlan(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
     files = labelled_files(folder, question, limit, seed)
     med_vlm = load_with_bar(model, device)
     found = look_over(med_vlm, folder, files, strict)

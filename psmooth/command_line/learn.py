@@ -80,12 +80,12 @@ def _learn_bank(
     options: dict[str, Any],
 ) -> dict[str, Any]:
     from psmooth.denoise import find_denoiser
-    from psmooth.learning import LADDER, MIXED_NOISE, Course, learn_bank
+    from psmooth.learning import LADDER, MIXED_NOISE, TrainingConfig, learn_bank
     from psmooth.models import folder_of
 
     crops, labels = _lesson_scans(model, method, folders, task)
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    course = Course(method, front, LADDER if options["closed_form"] else MIXED_NOISE, **options)
+    course = TrainingConfig(method, front, LADDER if options["closed_form"] else MIXED_NOISE, **options)
     _, bank = _last_of(learn_bank(model, task, course, crops, labels, model.spec.licence))
     saved = bank.save(out)
     told = {"method": method, "task": task.id, "denoiser": front.id, "scans": saved.facts.pool}

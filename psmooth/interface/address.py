@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from psmooth.views import DENOISERS_OFFERED, METHOD_NAMES, PRECISIONS
-from psmooth.views.locale import Voice, preferred
+from psmooth.views.locale import Locale, preferred
 
 KEYS = ("model", "task", "classes", "sentence", "noise", "votes", "target", "prompts", "denoiser")
 _LONGEST = 2_000
@@ -47,9 +47,9 @@ def read_link(query: Mapping[str, str], models: Collection[str], tasks: Collecti
     return Link(settings, chosen, query.get("scan") == "own")
 
 
-def read_voice(query: Mapping[str, str], accepted: str) -> Voice:
+def read_locale(query: Mapping[str, str], accepted: str) -> Locale:
     """How the page shall speak: ``lang`` and ``words=symbols`` of an address, else what the browser accepts."""
-    return Voice(preferred(query.get("lang"), accepted), query.get("words") == "symbols")
+    return Locale(preferred(query.get("lang"), accepted), query.get("words") == "symbols")
 
 
 def _number(text: str | None) -> float | None:

@@ -13,12 +13,12 @@ from psmooth import views
 from psmooth.errors import ScanError
 from psmooth.interface.model_menu import Download
 from psmooth.interface.places import Queued
-from psmooth.interface.requests import Enrolment, Order, unread
+from psmooth.interface.requests import Order, TrainingRequest, unread
 from psmooth.interface.runs import known
 from psmooth.interface.steps import Scene, comparisons, lessons, scenes
 from psmooth.interface.uploads import Upload
 from psmooth.interface.visitors import caller
-from psmooth.learning.from_folders import Lessons
+from psmooth.learning.from_folders import TrainingProgress
 from psmooth.smoothing import Comparison
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
@@ -126,10 +126,10 @@ def learn_file(
     Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
     """
 
-    def ordered() -> Generator[Lessons | Download | Queued, None, None]:
+    def ordered() -> Generator[TrainingProgress | Download | Queued, None, None]:
         if scans is None:
             raise ScanError(views.NO_FILE)
-        return lessons(Enrolment(scans, model, task, class_names, template, way, denoiser, int(shots)), caller())
+        return lessons(TrainingRequest(scans, model, task, class_names, template, way, denoiser, int(shots)), caller())
 
     told = ("state", "line", "losses", "bank")
     yield from answered(ordered, lambda step: picked_from(views_learn.lessons(step), told))

@@ -25,10 +25,10 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth.errors import PsmoothError, ScanError
-from psmooth.interface.address import read_voice
+from psmooth.interface.address import read_locale
 from psmooth.interface.uploads import MOST_FILES, Uploads
 from psmooth.interface.visitors import address_of
-from psmooth.views.locale import say_error, speaking
+from psmooth.views.locale import translate_error, using_locale
 
 API: Final = "/gradio_api"
 UPLOAD: Final = f"{API}/upload"
@@ -207,9 +207,9 @@ class Guard:
         except ClientDisconnect:
             return
         except PsmoothError as error:
-            voice = read_voice({}, Headers(scope=scope).get("accept-language", ""))
-            with speaking(voice):
-                response = PlainTextResponse(say_error(error), 413 if error.template == TOO_LARGE else 400)
+            voice = read_locale({}, Headers(scope=scope).get("accept-language", ""))
+            with using_locale(voice):
+                response = PlainTextResponse(translate_error(error), 413 if error.template == TOO_LARGE else 400)
         await response(scope, receive, send)
 
     async def _arrived(self, request: Request) -> str:

@@ -13,9 +13,9 @@ import gradio as gr
 from psmooth import views
 from psmooth.certificate import verify
 from psmooth.errors import PsmoothError, ScanError
-from psmooth.interface.address import KEYS, read_link, read_voice
+from psmooth.interface.address import KEYS, read_link, read_locale
 from psmooth.interface.model_menu import Download, model_choices
-from psmooth.interface.requests import OWN_TASK, Enrolment, Order, Specimen, example_specimen, gallery, unread
+from psmooth.interface.requests import OWN_TASK, ChosenScan, Order, TrainingRequest, example_scan, gallery, unread
 from psmooth.interface.runs import known, model_name, prompt_choices, prompt_menu
 from psmooth.interface.session import Session
 from psmooth.interface.steps import hub_banks
@@ -26,7 +26,7 @@ from psmooth.tasks import TASKS
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
-from psmooth.views.locale import IN_WORDS, say
+from psmooth.views.locale import IN_WORDS, translate
 
 RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
 
@@ -44,7 +44,7 @@ def _shown_examples() -> list[dict[str, Any]]:
         about = " · ".join(part for part in (example.source, example.licence) if part)
         task = TASKS[example.task].name if example.task else ""
         label = ", ".join(part for part in (f"{task}: {example.truth}".strip(": "), about) if part)
-        picture = views.thumbnail(scan_picture(example_specimen(index).scan))
+        picture = views.thumbnail(scan_picture(example_scan(index).scan))
         told = {"about": about, "shown": example.file is not None}
         items.append({"name": example.name, "label": label, "picture": picture, **told})
     return items
@@ -52,9 +52,9 @@ def _shown_examples() -> list[dict[str, Any]]:
 
 def begin(session: Session, *settings: Any, unasked: bool = False) -> Any:
     """Ask for a run and say so at once; without a scan nothing is asked."""
-    if session.specimen is None:
+    if session.chosen is None:
         return gr.skip() if "certify" in session.shown or unasked else session.show("certify", views.forgotten)
-    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box, unasked=unasked))
+    session.want(Order(session.chosen, *settings, banks=session.banks, box=session.box, unasked=unasked))
     return session.show("certify", views.loading, model_name(settings[0]))
 
 
@@ -66,18 +66,18 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     if link.own_scan:
         session.bring(None)
     else:
-        session.bring(example_specimen(link.example or 0))
+        session.bring(example_scan(link.example or 0))
     if link.example is not None:
         settings.setdefault("task", gallery().items[link.example].task)
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
-    session.voice = read_voice(request.query_params, request.headers.get("accept-language", ""))
+    session.voice = read_locale(request.query_params, request.headers.get("accept-language", ""))
     stage = session.show("certify", views.link_without_scan) if link.own_scan else gr.skip()
     return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
 
 
-def change_voice(session: Session, event: gr.EventData) -> tuple[Any, ...]:
+def change_locale(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """Another language, or symbols instead of words: what the views show is said again."""
-    session.voice = read_voice({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
+    session.voice = read_locale({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
     said = [session.resaid(view) or gr.skip() for view in RESAID]
     return *said, *menus(session)
 
@@ -106,15 +106,15 @@ def begin_first(session: Session, *settings: Any) -> Any:
 
 def begin_compare(session: Session, *settings: Any) -> Any:
     """Ask for a comparison; without a scan nothing is asked."""
-    if session.specimen is None:
+    if session.chosen is None:
         return session.show("compare", views_compare.failed, ScanError(views.NO_SCAN))
-    session.want(Order(session.specimen, *settings, banks=session.banks, box=session.box), "compare")
+    session.want(Order(session.chosen, *settings, banks=session.banks, box=session.box), "compare")
     return session.show("compare", views_compare.loading, model_name(settings[0]))
 
 
 def begin_learn(session: Session, archive: Upload | None, *settings: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    session.want(Enrolment(archive, *settings), "learn")
+    session.want(TrainingRequest(archive, *settings), "learn")
     return session.show("learn", views_learn.loading, model_name(settings[0]))
 
 
@@ -160,10 +160,10 @@ def halt_learn(session: Session) -> Any:
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
     index = min(max(int(event._data["index"]), 0), len(gallery().items) - 1)
-    specimen = example_specimen(index)
-    session.bring(specimen)
+    chosen = example_scan(index)
+    session.bring(chosen)
     task = gallery().items[index].task or gr.skip()
-    return task, shown_gallery(index), *window_fields(specimen.scan), nothing_compared(session)
+    return task, shown_gallery(index), *window_fields(chosen.scan), nothing_compared(session)
 
 
 def nothing_compared(session: Session) -> Any:
@@ -177,14 +177,14 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     session.bring(None)
     left = nothing_compared(session)
     try:
-        session.bring(Specimen(unread(file).scan, address=file.address if file else ""))
+        session.bring(ChosenScan(unread(file).scan, address=file.address if file else ""))
     except Exception as error:
         return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None), left
     return (
         gr.skip(),
         gr.skip(),
         shown_gallery(None, own=True),
-        *window_fields(session.specimen and session.specimen.scan),
+        *window_fields(session.chosen and session.chosen.scan),
         left,
     )
 
@@ -242,5 +242,5 @@ def own_fields(task_id: str) -> Any:
 
 def task_choices() -> list[tuple[str, str]]:
     """(words, task id) as the menu shows them, the visitor's own last."""
-    names = [(say(task.name), task.id) for task in TASKS.values()]
-    return [*names, (say(views.CONTROL_WORDS["own_task"]), OWN_TASK)]
+    names = [(translate(task.name), task.id) for task in TASKS.values()]
+    return [*names, (translate(views.CONTROL_WORDS["own_task"]), OWN_TASK)]

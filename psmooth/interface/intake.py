@@ -23,7 +23,7 @@ import gradio.routes
 
 from psmooth.interface.uploads import Upload, Uploads
 from psmooth.views import UNEXPECTED
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 
 FILES = (gr.File, gr.UploadButton)
 log = logging.getLogger("psmooth.intake")
@@ -72,7 +72,7 @@ class Intake(gr.Blocks):
             raise
         except Exception as error:
             log.error("An event failed: %s.", type(error).__name__)
-            raise gr.Error(say(UNEXPECTED), print_exception=False) from None
+            raise gr.Error(translate(UNEXPECTED), print_exception=False) from None
         finally:
             if state is not None:
                 state.config_values.clear()  # for links to a state of the page, which nobody can make here
@@ -135,7 +135,7 @@ def _without_files(value: Any) -> Any:
     """The value of any other input; Gradio would fetch a file for it, from an address too."""
     if _holds_file(value):
         raise gr.Error(
-            say("A file stands where none is read. Upload it, and give it to the input for files."),
+            translate("A file stands where none is read. Upload it, and give it to the input for files."),
             print_exception=False,
         )
     return value

@@ -11,9 +11,9 @@ from psmooth import views
 from psmooth.errors import ModelError
 from psmooth.files import resource
 from psmooth.interface.arrivals import Arrivals
-from psmooth.interface.zero_gpu import carried, home_device
+from psmooth.interface.zero_gpu import home_device, on_gpu
 from psmooth.models import MODELS, MedVLM, load_model
-from psmooth.models.cache import ModelShelf
+from psmooth.models.cache import ModelCache
 from psmooth.models.typed import load_typed, typed_allowed
 from psmooth.runtime import best_batch_size
 
@@ -29,7 +29,7 @@ def _load(name: str, device: str | None, progress: Callable[[int, int], None] | 
     return (load_typed if is_typed(name) else load_model)(name, device, progress)
 
 
-shelf = ModelShelf(home_device(), load=_load, guest=is_typed)
+shelf = ModelCache(home_device(), load=_load, guest=is_typed)
 
 arrivals = Arrivals(shelf.get)
 
@@ -80,7 +80,7 @@ def check_choice(choice: str | None) -> str:
 
 def model_of(choice: str | None) -> MedVLM:
     """The model, read once; whoever asks while it is being read waits for it."""
-    model = carried(shelf.get(check_choice(choice)))
+    model = on_gpu(shelf.get(check_choice(choice)))
     best_batch_size(model)  # tried out once, and before the first run
     return model
 

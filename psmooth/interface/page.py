@@ -20,7 +20,7 @@ from psmooth.interface.handlers import (
     begin_drawn,
     begin_first,
     begin_learn,
-    change_voice,
+    change_locale,
     check,
     choose_box,
     clear,
@@ -37,13 +37,13 @@ from psmooth.interface.handlers import (
     upload,
 )
 from psmooth.interface.intake import Intake, own_folder
-from psmooth.interface.requests import Specimen, example_specimen, gallery
+from psmooth.interface.requests import ChosenScan, example_scan, gallery
 from psmooth.interface.runs import list_runs, run, run_compare, run_learn
 from psmooth.interface.session import Session
 from psmooth.interface.steps import places
 from psmooth.interface.uploads import Uploads
 from psmooth.interface.visitors import aside, in_threads
-from psmooth.runtime import raise_open_files, settle
+from psmooth.runtime import raise_open_files, tune_allocator
 from psmooth.scans import crop_scan, landmarks, scan_picture
 from psmooth.tasks import TASKS
 from psmooth.views import compare as views_compare
@@ -112,13 +112,13 @@ class Page:
 
     @property
     def course(self) -> list[Any]:
-        """What an `Enrolment` is made from, in its order, after the archive."""
+        """What an `TrainingRequest` is made from, in its order, after the archive."""
         return [self.model, self.task, self.class_names, self.template, self.way, self.denoiser, self.shots]
 
 
-def opening() -> tuple[Specimen, dict[str, Any], dict[str, Any]]:
+def opening() -> tuple[ChosenScan, dict[str, Any], dict[str, Any]]:
     """The first example with its stage and its strip: on the page before anything is asked of the server."""
-    first = example_specimen(0)
+    first = example_scan(0)
     crop = crop_scan(first.scan)
     stage = views.opening(TASKS[gallery().items[0].task or next(iter(TASKS))], landmarks(crop.pixels, 0.25))
     return first, stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
@@ -199,7 +199,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     wire_learn(page, at_once)
     worded = [page.task, page.method, page.denoiser, page.votes, page.way]
     said = [page.stage, page.comparison, page.learning, *worded]
-    page.header.voice(change_voice, page.session, said, trigger_mode="always_last", **at_once)
+    page.header.voice(change_locale, page.session, said, trigger_mode="always_last", **at_once)
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
@@ -257,7 +257,7 @@ def wire_api(page: Page) -> None:
 
 def build() -> Intake:
     """The page, ready to be launched."""
-    settle()  # before the first tensor
+    tune_allocator()  # before the first tensor
     raise_open_files()  # each page, upload and stream of a visitor holds one
     own_folder()  # before the first component
     with Intake(Uploads(), title=views.TITLE, analytics_enabled=False, fill_width=True) as demo:

@@ -31,7 +31,7 @@ log = logging.getLogger("psmooth.session")
 
 
 @dataclass(frozen=True, eq=False)
-class Specimen:
+class ChosenScan:
     """A scan on the page, what it shows where that is known, and for a published one ``Gallery.origin_of`` it.
 
     Attributes:
@@ -80,17 +80,17 @@ def gallery() -> Gallery:
 
 
 @cache
-def example_specimen(index: int) -> Specimen:
+def example_scan(index: int) -> ChosenScan:
     """The scan of the gallery with that number, opened once."""
     example = gallery().items[index]
-    return Specimen(example.open(), example.truth or None, gallery().origin_of(example))
+    return ChosenScan(example.open(), example.truth or None, gallery().origin_of(example))
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
     """What a visitor or a program asks for, as the controls have it."""
 
-    specimen: Specimen
+    chosen: ChosenScan
     model: str | None
     task: str
     class_names: str
@@ -132,7 +132,7 @@ class Order:
     def rule(self, model: MedVLM) -> CropRule:
         """The model's crop rule, with the box that was chosen and the window of a 16-bit scan."""
         rule = replace(model.crop_rule, box=self.box)
-        if self.specimen.scan.values.ndim == 3 or self.center is None or self.width is None:
+        if self.chosen.scan.values.ndim == 3 or self.center is None or self.width is None:
             return rule
         return replace(rule, window=Window(self.center, self.width))
 
@@ -153,7 +153,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Enrolment:
+class TrainingRequest:
     """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
 
     archive: Upload | Gathered | None
@@ -172,7 +172,7 @@ class Enrolment:
         return own_task(self.class_names, self.template) if self.class_names.strip() else None
 
 
-def unread(file: Upload | None) -> Specimen:
+def unread(file: Upload | None) -> ChosenScan:
     """An uploaded scan that is read when it is first asked for: from then on it is in memory alone.
 
     Raises:
@@ -180,4 +180,4 @@ def unread(file: Upload | None) -> Specimen:
     """
     if file is None:
         raise ScanError(views.NO_FILE)
-    return Specimen(file)
+    return ChosenScan(file)

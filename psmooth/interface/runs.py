@@ -16,11 +16,11 @@ from psmooth import views
 from psmooth.errors import PsmoothError
 from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.places import Queued
-from psmooth.interface.requests import OWN_BANK, Enrolment, Order
+from psmooth.interface.requests import OWN_BANK, Order, TrainingRequest
 from psmooth.interface.session import Session
 from psmooth.interface.steps import Scene, comparisons, lessons, scenes
 from psmooth.interface.visitors import caller
-from psmooth.learning.from_folders import Lessons
+from psmooth.learning.from_folders import TrainingProgress
 from psmooth.smoothing import Comparison
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
@@ -49,7 +49,7 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
                 if ending or scene.progress.phase == "done":
-                    session.keep(scene, order.specimen)
+                    session.keep(scene, order.chosen)
                 yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
@@ -57,7 +57,7 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         yield session.show("certify", views.failed, known(error)), gr.skip()
 
 
-def before(view: Any, order: Order | Enrolment, step: Download | Queued) -> tuple[Any, ...]:
+def before(view: Any, order: Order | TrainingRequest, step: Download | Queued) -> tuple[Any, ...]:
     """What a view shows before the first step of a run, as a function of its words and what that is given."""
     if isinstance(step, Queued):
         return view.queued, step.place, step.size
@@ -71,9 +71,9 @@ def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[t
     Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
     """
     if not isinstance(scene, Download | Queued):
-        session.keep(scene, scene.order.specimen)
+        session.keep(scene, scene.order.chosen)
         if session.view != "certify":
-            is_here = session.has(scene.order.specimen)
+            is_here = session.has(scene.order.chosen)
             yield session.show("certify", scene.stopped) if is_here else list_runs(session), gr.skip()
     if session.order is None and (told := session.resaid("certify")):
         yield told, gr.skip()
@@ -112,12 +112,12 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
         yield session.show("compare", views_compare.failed, known(error))
     finally:
         if shown is not None:
-            session.keep(shown, order.specimen)
+            session.keep(shown, order.chosen)
 
 
 def _compared_so_far(session: Session, order: Order, shown: Comparison | None) -> Any:
     """A comparison that was ended; of a scan that the visitor has left nothing is shown."""
-    is_here = session.has(order.specimen)
+    is_here = session.has(order.chosen)
     return (
         session.show("compare", views_compare.ended, shown) if is_here else session.show("compare", views_compare.idle)
     )
@@ -130,18 +130,20 @@ def list_runs(session: Session) -> Any:
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
     """The wanted course of a session, as (view, menu of prompts); a bank that was learned joins the session."""
-    enrolment, number = session.order, session.begin("learn")
-    if number is None or not isinstance(enrolment, Enrolment):
+    request, number = session.order, session.begin("learn")
+    if number is None or not isinstance(request, TrainingRequest):
         yield gr.skip() if session.view == "learn" else session.show("learn", views_learn.stopped), gr.skip()
         return
     try:
-        with closing(lessons(enrolment, caller())) as steps:
+        with closing(lessons(request, caller())) as steps:
             for step in steps:
-                if session.wanted != number or (session.stopping and not (isinstance(step, Lessons) and step.file)):
+                if session.wanted != number or (
+                    session.stopping and not (isinstance(step, TrainingProgress) and step.file)
+                ):
                     yield session.show("learn", views_learn.stopped), gr.skip()
                     return
                 if isinstance(step, Download | Queued):
-                    yield session.told(*before(views_learn, enrolment, step)), gr.skip()
+                    yield session.told(*before(views_learn, request, step)), gr.skip()
                     continue
                 if step.bank is not None:
                     session.add_banks([step.bank])

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from psmooth.certificate import Abstention, Certificate
-from psmooth.interface.requests import Enrolment, Order, Specimen
+from psmooth.interface.requests import ChosenScan, Order, TrainingRequest
 from psmooth.interface.steps import MOST_BANKS, Scene
 from psmooth.prompts import PromptBank
 from psmooth.smoothing import Comparison
 from psmooth.views import records as views_records
-from psmooth.views.locale import IN_WORDS, Voice, speaking
+from psmooth.views.locale import IN_WORDS, Locale, using_locale
 
 Shown = TypeVar("Shown")
 
@@ -28,29 +28,29 @@ class Session:
     Runs are numbered. A run that finds a later one wanted ends itself, so a second click needs no more than a number.
     """
 
-    specimen: Specimen | None = None
-    order: Order | Enrolment | None = None
+    chosen: ChosenScan | None = None
+    order: Order | TrainingRequest | None = None
     wanted: int = 0
     begun: int = 0
     stopping: bool = False
     banks: tuple[PromptBank, ...] = ()
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
-    voice: Voice = IN_WORDS
+    voice: Locale = IN_WORDS
     shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.bring(self.specimen)
+        self.bring(self.chosen)
 
     @property
     def results(self) -> list[Certificate | Abstention]:
         """What the runs on this scan have come to, those before it was left included."""
-        return self.lists[self.specimen.identity] if self.specimen else []
+        return self.lists[self.chosen.identity] if self.chosen else []
 
     def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
         """What a function of the views says, in the visitor's voice."""
-        with speaking(self.voice):
+        with using_locale(self.voice):
             return words(*values)
 
     def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
@@ -67,17 +67,17 @@ class Session:
         listed = view == "certify" and len(self.results) > 1
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()
 
-    def bring(self, specimen: Specimen | None) -> None:
+    def bring(self, chosen: ChosenScan | None) -> None:
         """Another scan, or none; the box of the one before goes, the list of its runs stays under its identity."""
-        self.specimen, self.box = specimen, None
-        if specimen is not None:
-            self.lists[specimen.identity] = self.lists.pop(specimen.identity, [])
+        self.chosen, self.box = chosen, None
+        if chosen is not None:
+            self.lists[chosen.identity] = self.lists.pop(chosen.identity, [])
             while len(self.lists) > MOST_LISTS:
                 del self.lists[next(iter(self.lists))]
 
-    def has(self, specimen: Specimen) -> bool:
+    def has(self, chosen: ChosenScan) -> bool:
         """Whether the visitor's scan is still that one."""
-        return self.specimen is not None and self.specimen.identity == specimen.identity
+        return self.chosen is not None and self.chosen.identity == chosen.identity
 
     def add_banks(self, banks: Iterable[PromptBank]) -> None:
         """Banks join the menu, the latest last; beyond `MOST_BANKS` the oldest leave it."""
@@ -87,12 +87,12 @@ class Session:
     @property
     def weight(self) -> int:
         """Bytes of what the visitor brought."""
-        return self.specimen.weight if self.specimen else 0
+        return self.chosen.weight if self.chosen else 0
 
     @property
     def address(self) -> str:
         """Where that came from."""
-        return self.specimen.address if self.specimen else ""
+        return self.chosen.address if self.chosen else ""
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
@@ -101,13 +101,13 @@ class Session:
         self.want(None)
         self.shown.clear()
 
-    def keep(self, ended: Scene | Comparison, specimen: Specimen) -> None:
+    def keep(self, ended: Scene | Comparison, chosen: ChosenScan) -> None:
         """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
-        if specimen.identity in self.lists:
+        if chosen.identity in self.lists:
             outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
-            self.lists[specimen.identity] += [one for one in outcomes if one.votes.total]
+            self.lists[chosen.identity] += [one for one in outcomes if one.votes.total]
 
-    def want(self, order: Order | Enrolment | None, view: str = "certify") -> None:
+    def want(self, order: Order | TrainingRequest | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without an order, end the one that is on."""
         self.order, self.stopping, self.view = order, False, view
         self.wanted += 1

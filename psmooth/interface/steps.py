@@ -15,10 +15,10 @@ from psmooth.certificate import Abstention, Certificate
 from psmooth.errors import BankError
 from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, shelf
 from psmooth.interface.places import Client, Places, Queued, Visit
-from psmooth.interface.requests import OWN_TASK, Enrolment, Order
+from psmooth.interface.requests import OWN_TASK, Order, TrainingRequest
 from psmooth.interface.uploads import Upload
 from psmooth.interface.zero_gpu import on_card, seconds_for
-from psmooth.learning.from_folders import Gathered, Lessons, drawn_scans, gather, study
+from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
 from psmooth.models import MedVLM, find_spec
 from psmooth.models.typed import visitors_hub
 from psmooth.prompts import PromptBank
@@ -54,11 +54,11 @@ class Scene:
     def stage(self) -> dict[str, Any]:
         """The right side of the page."""
         method, _, _ = self.order.contender()
-        return views.stage(self.progress, method, self.crop.rule.size, self.known, self.order.specimen.truth)
+        return views.stage(self.progress, method, self.crop.rule.size, self.known, self.order.chosen.truth)
 
     def strip(self) -> dict[str, Any]:
         """Scan and crop."""
-        scan = self.order.specimen.scan
+        scan = self.order.chosen.scan
         return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
 
     def outcome(self) -> Certificate | Abstention:
@@ -86,25 +86,25 @@ def _ordered(
     """A run on a scan, which is read when its turn has come: what waits holds a file, and files are bounded."""
 
     def begun() -> Generator[Step, None, None]:
-        return run(replace(order, specimen=replace(order.specimen, source=order.specimen.scan)))
+        return run(replace(order, chosen=replace(order.chosen, source=order.chosen.scan)))
 
     try:
         order.plan()  # what cannot be run waits for nothing
-        with places.admitted(client, order.specimen.weight) as visit:
+        with places.admitted(client, order.chosen.weight) as visit:
             yield from fetch_model(order.model)  # meanwhile the device is anybody's
             yield from visit.turn(begun)
     finally:
-        order.specimen.let_go()
+        order.chosen.let_go()
 
 
 def _scenes(order: Order) -> Generator[Scene, None, None]:
     model, noise_level = model_of(order.model), order.noise_level
-    crop = crop_scan(order.specimen.scan, order.rule(model))
+    crop = crop_scan(order.chosen.scan, order.rule(model))
     known = landmarks(crop.pixels, noise_level)
     task, plan = order.read_task(), order.plan()
     method, denoiser, banks = order.contender()
     options: dict[str, Any] = {"methods": (method,), "denoiser": denoiser, "banks": banks}
-    options |= {"gallery": order.specimen.gallery}
+    options |= {"gallery": order.chosen.gallery}
     with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
         for step in paced(steps):
             yield Scene(step, order, crop, known)
@@ -114,7 +114,7 @@ def _on_card(function: Callable[[Any], Generator[Any, None, None]]) -> Callable[
     return on_card(function, _seconds)
 
 
-def _seconds(order: "Order | Enrolment") -> int:
+def _seconds(order: "Order | TrainingRequest") -> int:
     """How long a run may take on a card that is lent; a comparison draws its votes at four noise levels."""
     votes = int(order.votes) + len(SWEEP) * SWEEP_VOTES if isinstance(order, Order) else 20_000
     return seconds_for(votes, find_spec(order.model or "").megabytes)
@@ -141,10 +141,10 @@ def comparisons(order: Order, client: Client = HERE) -> Generator[Comparison | D
 
 def _comparisons(order: Order) -> Generator[Comparison, None, None]:
     model = model_of(order.model)
-    crop = crop_scan(order.specimen.scan, order.rule(model))
+    crop = crop_scan(order.chosen.scan, order.rule(model))
     task, plan = order.read_task(), replace(order.plan(), target_radius=None)
     options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
-    options |= {"gallery": order.specimen.gallery}
+    options |= {"gallery": order.chosen.gallery}
     fitting = tuple(bank for bank in order.banks if _fits(bank, model, task, order.denoiser))
     with closing(compare(model, crop, task, banks=fitting, **options)) as steps:
         yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
@@ -184,30 +184,32 @@ def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download |
     yield tuple(banks)
 
 
-def lessons(enrolment: Enrolment, client: Client = HERE) -> Generator[Lessons | Download | Queued, None, None]:
+def lessons(
+    request: TrainingRequest, client: Client = HERE
+) -> Generator[TrainingProgress | Download | Queued, None, None]:
     """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
     try:
         with places.admitted(client) as visit, desks.admitted(client) as seat:
-            yield from fetch_model(enrolment.model)
-            yield from seat.turn(lambda: _read_and_learn(enrolment, visit))
+            yield from fetch_model(request.model)
+            yield from seat.turn(lambda: _read_and_learn(request, visit))
     finally:
-        if isinstance(enrolment.archive, Upload):
-            enrolment.archive.drop()
+        if isinstance(request.archive, Upload):
+            request.archive.drop()
 
 
-def _read_and_learn(enrolment: Enrolment, visit: Visit) -> Generator[Lessons | Queued, None, None]:
+def _read_and_learn(request: TrainingRequest, visit: Visit) -> Generator[TrainingProgress | Queued, None, None]:
     """Reading takes up to minutes and keeps nobody from the device; what was read waits for its turn there."""
-    file = enrolment.archive
-    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(enrolment.task)
-    for step in paced(gather(shelf.get(check_choice(enrolment.model)), scans)):
-        if isinstance(step, Lessons):
+    file = request.archive
+    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(request.task)
+    for step in paced(gather(shelf.get(check_choice(request.model)), scans)):
+        if isinstance(step, TrainingProgress):
             yield step
         else:
-            enrolment = replace(enrolment, archive=step)
-    yield from visit.turn(lambda: _on_card(_learn)(enrolment))
+            request = replace(request, archive=step)
+    yield from visit.turn(lambda: _on_card(_learn)(request))
 
 
-def _learn(enrolment: Enrolment) -> Generator[Lessons, None, None]:
-    task, method, gathered = enrolment.read_task(), enrolment.method, enrolment.archive
+def _learn(request: TrainingRequest) -> Generator[TrainingProgress, None, None]:
+    task, method, gathered = request.read_task(), request.method, request.archive
     assert isinstance(gathered, Gathered)
-    yield from paced(study(model_of(enrolment.model), gathered, task, method, enrolment.denoiser, enrolment.shots))
+    yield from paced(learn_from_scans(model_of(request.model), gathered, task, method, request.denoiser, request.shots))

@@ -84,7 +84,7 @@ def home_device() -> str | None:
     return "cpu" if _lent is not None else None
 
 
-def carried(model: MedVLM) -> MedVLM:
+def on_gpu(model: MedVLM) -> MedVLM:
     """In a worker the model on the card that was lent to it; anywhere else the model as it is."""
     if os.getpid() == _SERVING or not torch.cuda.is_available():
         return model

@@ -11,17 +11,17 @@ from torch import Tensor
 
 from psmooth.denoise import without_mirror
 from psmooth.errors import BankError
-from psmooth.learning.config import Course, Step
+from psmooth.learning.config import Step, TrainingConfig
 from psmooth.learning.descent import learn_class_vectors, learn_context
 from psmooth.learning.discriminant import fit_discriminants
-from psmooth.learning.examples import Lesson, noisy_lesson, teacher_targets
+from psmooth.learning.examples import TrainingSet, noisy_training_set, teacher_targets
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, BankFacts, PromptBank
 from psmooth.tasks import Task
 
 
 def learn_bank(
-    model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None, licence: str = "Apache-2.0"
+    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
     """Learn a prompt bank; the last step carries it.
 
@@ -32,18 +32,20 @@ def learn_bank(
     Raises:
         BankError: labels are missing, the method learns nothing, or a closed form lacks examples of a class.
     """
-    yield from learn_from(model, task, course, lesson_of(model, task, course, crops, labels), licence)
+    yield from learn_from(model, task, course, training_set_of(model, task, course, crops, labels), licence)
 
 
-def lesson_of(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> Lesson:
+def training_set_of(
+    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+) -> TrainingSet:
     """What a course is learned from; courses that differ in method or descent alone can share one lesson."""
-    chosen, targets = lesson_targets(model, task, course, crops, labels)
+    chosen, targets = training_targets(model, task, course, crops, labels)
     options = {"copies": course.copies, "noise_levels": course.noise_levels, "seed": course.seed}
-    return noisy_lesson(model, chosen, targets, course.denoiser, **options)  # type: ignore[arg-type]
+    return noisy_training_set(model, chosen, targets, course.denoiser, **options)  # type: ignore[arg-type]
 
 
-def lesson_targets(
-    model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None
+def training_targets(
+    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """The crops that a course uses, and what each shall be called ``(n, classes)``; raises as ``learn_bank``."""
     if course.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
@@ -62,7 +64,9 @@ def lesson_targets(
     return crops, targets
 
 
-def _taught(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+def _taught(
+    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+) -> tuple[Tensor, Tensor]:
     if labels is None or not course.supervised:
         return crops, teacher_targets(model, crops, task)
     chosen = _few(labels, course)
@@ -70,7 +74,7 @@ def _taught(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Te
 
 
 def learn_from(
-    model: MedVLM, task: Task, course: Course, lesson: Lesson, licence: str = "Apache-2.0"
+    model: MedVLM, task: Task, course: TrainingConfig, lesson: TrainingSet, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
     """Learn a bank from a lesson that is already encoded; the last step carries it."""
     if course.closed_form:
@@ -83,7 +87,7 @@ def learn_from(
         yield step, _bank(model, task, course, step, vectors, lesson, licence) if done else None
 
 
-def _few(labels: Tensor, course: Course) -> Tensor:
+def _few(labels: Tensor, course: TrainingConfig) -> Tensor:
     """The rows of ``shots`` scans of every class, drawn by the seed."""
     generator = torch.Generator().manual_seed(course.seed)
     rows = [(labels == number).nonzero()[:, 0] for number in labels.unique()]
@@ -91,7 +95,7 @@ def _few(labels: Tensor, course: Course) -> Tensor:
 
 
 def _bank(
-    model: MedVLM, task: Task, course: Course, step: Step, vectors: Tensor, lesson: Lesson, licence: str
+    model: MedVLM, task: Task, course: TrainingConfig, step: Step, vectors: Tensor, lesson: TrainingSet, licence: str
 ) -> PromptBank:
     facts = BankFacts(
         method=course.method,

@@ -22,7 +22,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingConfig:
     """How a bank is learned: the way, behind which denoiser, and with how much of everything.
 
     ``shots`` labelled scans a class are used by ``few_shot`` and ``linear_probe``; the label-free ways use the whole

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from psmooth.learning.config import Step
-from psmooth.learning.examples import Lesson
+from psmooth.learning.examples import TrainingSet
 from psmooth.models import MedVLM
 from psmooth.tasks import Task
 
@@ -20,7 +20,7 @@ _RATE, _BATCH = 5e-3, 256  # of prompts and class vectors
 
 
 def learn_context(
-    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
+    model: MedVLM, task: Task, lesson: TrainingSet, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Step, Tensor]]:
     """Context vectors, from the words of the task's first template on: few-shot or label-free by its targets.
 
@@ -37,7 +37,7 @@ def learn_context(
 
 
 def learn_class_vectors(
-    model: MedVLM, task: Task, lesson: Lesson, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
+    model: MedVLM, task: Task, lesson: TrainingSet, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Step, Tensor]]:
     """Class vectors, from the text embeddings on (a text-informed linear probe, Shakeri et al. 2024, 2409.03868)."""
     weights = model.embed_prompts(task.templates, task.class_names).clone().requires_grad_()
@@ -48,7 +48,7 @@ def learn_class_vectors(
 def _descend(
     learned: Tensor,
     vectors: Callable[[], Tensor],
-    lesson: Lesson,
+    lesson: TrainingSet,
     scale: float,
     steps: int,
     seed: int,

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from psmooth.learning.examples import Lesson
+from psmooth.learning.examples import TrainingSet
 
 _SHRINKAGE = 0.05  # of a covariance, towards a multiple of the identity
 
 
-def fit_discriminants(lesson: Lesson, levels: int) -> tuple[Tensor, float]:
+def fit_discriminants(lesson: TrainingSet, levels: int) -> tuple[Tensor, float]:
     """Class vectors in closed form, one set for each noise level of a lesson.
 
     Fisher's linear discriminant (Hastie, Tibshirani & Friedman 2009, §4.3): one Gaussian a class, one covariance for

@@ -21,7 +21,7 @@ from psmooth.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingSet:
     """What is learned from: noisy embeddings ``(n, dim)`` and for each a distribution over classes ``(n, classes)``.
 
     ``pool``: the sha256 of the crops that were encoded; None if nobody knows.
@@ -32,7 +32,7 @@ class Lesson:
     pool: frozenset[str] | None = None
 
 
-def noisy_lesson(
+def noisy_training_set(
     model: MedVLM,
     crops: Tensor,
     targets: Tensor,
@@ -41,14 +41,14 @@ def noisy_lesson(
     copies: int = 4,
     noise_levels: Sequence[float] = MIXED_NOISE,
     seed: int = 0,
-) -> Lesson:
+) -> TrainingSet:
     """Encode ``copies`` noisy copies of every crop at every noise level, once.
 
     Args:
         crops: ``(n, 3, size, size)`` uint8.
         targets: ``(n, classes)``, a distribution for each crop.
     """
-    encoding = encode_lesson(model, crops, targets, denoiser, copies, noise_levels, seed)
+    encoding = encode_training_set(model, crops, targets, denoiser, copies, noise_levels, seed)
     while True:
         try:
             next(encoding)
@@ -56,7 +56,7 @@ def noisy_lesson(
             return end.value
 
 
-def encode_lesson(
+def encode_training_set(
     model: MedVLM,
     crops: Tensor,
     targets: Tensor,
@@ -64,7 +64,7 @@ def encode_lesson(
     copies: int,
     noise_levels: Sequence[float],
     seed: int,
-) -> Generator[tuple[int, int], None, Lesson]:
+) -> Generator[tuple[int, int], None, TrainingSet]:
     """As ``noisy_lesson``, a batch at a time: yields copies encoded and planned, and returns the lesson."""
     generator = torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
@@ -75,7 +75,7 @@ def encode_lesson(
         found.append(model.embed_images(denoiser(noisy.contiguous(memory_format=torch.channels_last), level)))
         yield min(planned, 32 * len(found)), planned
     repeated = targets.to(model.device).repeat(len(noise_levels) * copies, 1)
-    return Lesson(torch.cat(found).clone(), repeated, pool_of(crops))
+    return TrainingSet(torch.cat(found).clone(), repeated, pool_of(crops))
 
 
 def teacher_targets(model: MedVLM, crops: Tensor, task: Task) -> Tensor:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from psmooth.denoise import find_denoiser
 from psmooth.errors import TaskError
-from psmooth.learning.bank import learn_from, lesson_targets
-from psmooth.learning.config import Course
-from psmooth.learning.examples import encode_lesson
+from psmooth.learning.bank import learn_from, training_targets
+from psmooth.learning.config import TrainingConfig
+from psmooth.learning.examples import encode_training_set
 from psmooth.models import MedVLM, folder_of
 from psmooth.phantoms import PHANTOMS, draw_phantom
 from psmooth.prompts import PromptBank, load_bank
@@ -28,7 +28,7 @@ Labelled = Iterable[tuple[str, Scan]]
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingProgress:
     """A course as of now: what is being done, how far it is, the losses so far, and at the end the bank's file."""
 
     phase: Literal["reading", "encoding", "learning", "done"]
@@ -48,7 +48,7 @@ class Gathered:
     phase: Literal["gathered"] = "gathered"
 
 
-def gather(model: MedVLM, scans: Labelled) -> Iterator[Lessons | Gathered]:
+def gather(model: MedVLM, scans: Labelled) -> Iterator[TrainingProgress | Gathered]:
     """Read scans and cut them as the model sees them, which asks nothing of the device; the last step has them all.
 
     Raises:
@@ -59,13 +59,13 @@ def gather(model: MedVLM, scans: Labelled) -> Iterator[Lessons | Gathered]:
     for folder, scan in scans:
         folders.append(folder)
         crops.append(torch.from_numpy(crop_scan(scan, model.crop_rule).pixels.copy()))
-        yield Lessons("reading", len(crops), 0)
+        yield TrainingProgress("reading", len(crops), 0)
     yield Gathered(tuple(folders), torch.stack(crops))
 
 
-def study(
+def learn_from_scans(
     model: MedVLM, gathered: Gathered, task: Task | None, method: str, denoiser: str, shots: int = 16, seed: int = 0
-) -> Iterator[Lessons]:
+) -> Iterator[TrainingProgress]:
     """Learn a bank from scans and the names of their folders.
 
     Args:
@@ -76,19 +76,23 @@ def study(
         PsmoothError: as ``learn_bank`` and ``find_denoiser``.
     """
     front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    course = Course(method, front, shots=shots, sharpness=4.0, seed=seed)
+    course = TrainingConfig(method, front, shots=shots, sharpness=4.0, seed=seed)
     found = task or own_task(sorted({_words(folder) for folder in gathered.folders}))
     labels = _labels(gathered.folders, found) if course.supervised else None
     yield from _learn(model, found, course, gathered.crops, labels)
 
 
-def _learn(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor | None) -> Iterator[Lessons]:
-    chosen, targets = lesson_targets(model, task, course, crops, labels)
-    encoding = encode_lesson(model, chosen, targets, course.denoiser, course.copies, course.noise_levels, course.seed)
+def _learn(
+    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+) -> Iterator[TrainingProgress]:
+    chosen, targets = training_targets(model, task, course, crops, labels)
+    encoding = encode_training_set(
+        model, chosen, targets, course.denoiser, course.copies, course.noise_levels, course.seed
+    )
     while True:
         try:
             done, planned = next(encoding)
-            yield Lessons("encoding", done, planned)
+            yield TrainingProgress("encoding", done, planned)
         except StopIteration as end:
             lesson = end.value
             break
@@ -96,10 +100,10 @@ def _learn(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Ten
     for step, bank in learn_from(model, task, course, lesson, model.spec.licence):
         losses.append(step.loss)
         if bank is None:
-            yield Lessons("learning", step.done, step.planned, tuple(losses))
+            yield TrainingProgress("learning", step.done, step.planned, tuple(losses))
         else:
             named, file = _as_file(bank)
-            yield Lessons("done", step.done, step.planned, tuple(losses), named, file)
+            yield TrainingProgress("done", step.done, step.planned, tuple(losses), named, file)
 
 
 def _as_file(bank: PromptBank) -> tuple[PromptBank, bytes]:

@@ -64,7 +64,7 @@ def _size_of(name: str) -> int:
     return max((file.stat().st_size for file in files if file.is_file()), default=0)
 
 
-class ModelShelf:
+class ModelCache:
     """Loaded models by name; the one asked for longest ago goes first when the next one needs its room.
 
     Args:
@@ -139,7 +139,7 @@ class ModelShelf:
             torch.cuda.empty_cache()
 
 
-_shelves: WeakSet[ModelShelf] = WeakSet()
+_shelves: WeakSet[ModelCache] = WeakSet()
 
 
 def _after_fork() -> None:

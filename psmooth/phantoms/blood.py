@@ -14,11 +14,11 @@ from psmooth.phantoms.tools import (
     CANVAS,
     FINE,
     Array,
-    Atelier,
     Drawing,
     Number,
     Outlines,
     Parameter,
+    PhantomPainter,
     Word,
     band,
     dots,
@@ -148,7 +148,7 @@ def paint(class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> D
     return Drawing(colours, masks, blur=look["blur"], grain=1.2)
 
 
-ATELIER = Atelier(paint, _PARAMETERS)
+PAINTER = PhantomPainter(paint, _PARAMETERS)
 
 
 def _smear(look: Mapping[str, Any], rng: np.random.Generator) -> Array:

@@ -15,10 +15,10 @@ from scipy import ndimage
 from psmooth.phantoms.tools import (
     CANVAS,
     Array,
-    Atelier,
     Drawing,
     Number,
     Parameter,
+    PhantomPainter,
     Word,
     band,
     inside,
@@ -92,7 +92,7 @@ def paint(class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> D
     return Drawing(np.repeat(grey[..., None], 3, axis=2), masks, blur=look["blur"], grain=1.6, grey=True)
 
 
-ATELIER = Atelier(paint, _PARAMETERS)
+PAINTER = PhantomPainter(paint, _PARAMETERS)
 
 
 def _profile(knots: tuple[float, ...], height: Array) -> Array:

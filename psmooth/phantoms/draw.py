@@ -10,7 +10,7 @@ import numpy as np
 
 from psmooth.errors import TaskError
 from psmooth.phantoms import blood, chest, tissue
-from psmooth.phantoms.tools import Atelier, develop, resolve, shrink_mask, stream
+from psmooth.phantoms.tools import PhantomPainter, develop, resolve, shrink_mask, stream
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Phantom:
     masks: dict[str, np.ndarray]
 
 
-_ATELIERS: dict[str, Atelier] = {
-    "blood_cells": blood.ATELIER,
-    "chest_xray": chest.ATELIER,
-    "lung_colon_histology": tissue.ATELIER,
+_ATELIERS: dict[str, PhantomPainter] = {
+    "blood_cells": blood.PAINTER,
+    "chest_xray": chest.PAINTER,
+    "lung_colon_histology": tissue.PAINTER,
 }
 
 _ABOUT = {
@@ -79,7 +79,7 @@ def phantom_parameters(task: str, class_id: str) -> dict[str, str]:
     return {name: str(parameter) for name, parameter in _atelier(task, class_id).parameters[class_id].items()}
 
 
-def _atelier(task: str, class_id: str) -> Atelier:
+def _atelier(task: str, class_id: str) -> PhantomPainter:
     if task not in _ATELIERS:
         raise TaskError(
             "No phantom can be drawn for the task {task}. Tasks with phantoms: {known}.",

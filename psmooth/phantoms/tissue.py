@@ -17,11 +17,11 @@ from psmooth.phantoms.tools import (
     CANVAS,
     FINE,
     Array,
-    Atelier,
     Drawing,
     Number,
     Outlines,
     Parameter,
+    PhantomPainter,
     Word,
     at,
     band,
@@ -134,7 +134,7 @@ def paint(class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> D
     return Drawing(_light(dyes, class_id, look, rng), masks, blur=look["blur"], grain=1.3)
 
 
-ATELIER = Atelier(paint, _PARAMETERS)
+PAINTER = PhantomPainter(paint, _PARAMETERS)
 
 
 def _light(dyes: _Dyes, class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> Array:

@@ -80,7 +80,7 @@ Painter = Callable[[str, Mapping[str, Any], np.random.Generator], Drawing]
 
 
 @dataclass(frozen=True)
-class Atelier:
+class PhantomPainter:
     """A painter and the parameters that it reads, by class id."""
 
     painter: Painter

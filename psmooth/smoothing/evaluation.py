@@ -52,7 +52,7 @@ Front = tuple[str, float]  # denoiser, noise level
 
 
 @dataclass(frozen=True)
-class Study:
+class EvaluationPlan:
     """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs.
 
     ``drawn`` says which of a folder's scans come first where not all are taken; see ``labelled_files``.
@@ -98,7 +98,7 @@ def refuse_other_scans(
         )
 
 
-def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank] = ()) -> dict[str, Facts]:
+def announced(model: MedVLM, study: EvaluationPlan, front: Front, banks: Sequence[PromptBank] = ()) -> dict[str, Facts]:
     """The facts of every record behind one denoiser at one noise level, by method, before any vote.
 
     They are read off a run of its own that is closed before its first vote; it gets a blank scan.
@@ -113,7 +113,7 @@ def announced(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptB
     }
 
 
-def _facts(run: Run, bank: Facts, study: Study) -> Facts:
+def _facts(run: Run, bank: Facts, study: EvaluationPlan) -> Facts:
     return {
         "version": RECORD_VERSION,
         "task": run.task,
@@ -162,7 +162,7 @@ def bank_sha256(bank: PromptBank) -> str:
 def evaluate(
     model: MedVLM,
     files: Sequence[tuple[Path, str]],
-    study: Study,
+    study: EvaluationPlan,
     out: Path,
     banks: Sequence[PromptBank] = (),
 ) -> Iterator[tuple[int, int]]:
@@ -201,7 +201,9 @@ def evaluate(
     yield planned, planned
 
 
-def _announce(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptBank], out: Path) -> dict[str, str]:
+def _announce(
+    model: MedVLM, study: EvaluationPlan, front: Front, banks: Sequence[PromptBank], out: Path
+) -> dict[str, str]:
     """Fingerprints by method; what they stand for is written down before any record that names them."""
     facts = announced(model, study, front, banks)
     names = {method: fingerprint(told) for method, told in facts.items()}
@@ -210,7 +212,7 @@ def _announce(model: MedVLM, study: Study, front: Front, banks: Sequence[PromptB
 
 
 def _stream(
-    model: MedVLM, crop: Crop, study: Study, methods: Sequence[str], front: Front, banks: Sequence[PromptBank]
+    model: MedVLM, crop: Crop, study: EvaluationPlan, methods: Sequence[str], front: Front, banks: Sequence[PromptBank]
 ) -> Generator[Progress, None, None]:
     denoiser, level = front
     if study.plan.target_radius is not None:

@@ -7,7 +7,7 @@ import html
 from typing import TYPE_CHECKING, Any
 
 from psmooth.certificate import Certificate
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 from psmooth.views.numbers import at_least_text, at_most_text, count_text
 from psmooth.views.sentences import Result
 
@@ -39,9 +39,9 @@ def chart_data(result: Result) -> dict[str, Any]:
         "certified": isinstance(result, Certificate),
         "lower": result.lower_bound,
         "upper": result.rival_upper_bound,
-        "at_least": say("at least {share}", share=at_least_text(result.lower_bound)),
-        "at_most": say("rivals at most {share}", share=at_most_text(result.rival_upper_bound)),
-        "caption": say(
+        "at_least": translate("at least {share}", share=at_least_text(result.lower_bound)),
+        "at_most": translate("rivals at most {share}", share=at_most_text(result.rival_upper_bound)),
+        "caption": translate(
             "· {chose} chose the class (outlines), {counted} counted",
             chose=votes.selected,
             counted=count_text(votes.total),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 
 if TYPE_CHECKING:
     from psmooth.errors import PsmoothError
@@ -40,12 +40,17 @@ _MOST_CLASSES: Final = 9
 
 def idle() -> dict[str, Any]:
     """Before the first comparison."""
-    return {"state": "idle", "line": say("Idle"), "fraction": 0.0, "sentence": say(_IDLE), "announce": ""}
+    return {"state": "idle", "line": translate("Idle"), "fraction": 0.0, "sentence": translate(_IDLE), "announce": ""}
 
 
 def loading(model_name: str) -> dict[str, Any]:
     """Asked for, not yet drawn."""
-    return {**idle(), "state": "loading", "line": views.loading_line(model_name), "announce": say("Getting ready …")}
+    return {
+        **idle(),
+        "state": "loading",
+        "line": views.loading_line(model_name),
+        "announce": translate("Getting ready …"),
+    }
 
 
 def downloading(name: str, done: int, total: int) -> dict[str, Any]:
@@ -62,7 +67,7 @@ def queued(place: int, size: int) -> dict[str, Any]:
 def failed(error: "PsmoothError | None") -> dict[str, Any]:
     """The sentence of an error of psmooth's; None is anything else."""
     words = views.error_words(error)
-    return {**idle(), "state": "failed", "line": say("Failed"), "sentence": words, "announce": words}
+    return {**idle(), "state": "failed", "line": translate("Failed"), "sentence": words, "announce": words}
 
 
 def ended(step: "Comparison | None") -> dict[str, Any]:
@@ -70,8 +75,8 @@ def ended(step: "Comparison | None") -> dict[str, Any]:
     return {
         **(comparison(step) if step else idle()),
         "state": "stopped",
-        "line": say("Stopped"),
-        "announce": say("Stopped."),
+        "line": translate("Stopped"),
+        "announce": translate("Stopped."),
     }
 
 
@@ -84,7 +89,9 @@ def comparison(step: "Comparison") -> dict[str, Any]:
         "state": state,
         "line": _line(step),
         "fraction": step.share,
-        "sentence": " ".join(filter(None, [_finding(results), _together(step), say(_CHOICE), _missing(step.missing)])),
+        "sentence": " ".join(
+            filter(None, [_finding(results), _together(step), translate(_CHOICE), _missing(step.missing)])
+        ),
         "notice": "" if step.restarted is None else views.restart_notice(step.restarted, step.lost),
         "announce": _finding(results) if step.done else "",
         "groups": [_group(kind, results, order) for kind in ("unconditional", "frozen_prompt")],
@@ -96,12 +103,12 @@ def comparison(step: "Comparison") -> dict[str, Any]:
 
 def _line(step: "Comparison") -> str:
     if step.done:
-        return say(
+        return translate(
             "Done · {votes} votes for each method at σ = {noise}, drawn once for all",
             votes=views.count_text(step.progress.votes),
             noise=f"{next(iter(step.progress.results.values())).run.noise_level:g}",
         )
-    return say(
+    return translate(
         "Drawing noisy copies at σ = {noise} · {share} of all votes", noise=f"{step.level:g}", share=f"{step.share:.0%}"
     )
 
@@ -111,9 +118,9 @@ def _finding(results: dict[str, Result]) -> str:
     plain = {method: _radius(one) or 0.0 for method, one in results.items() if one.guarantee == "unconditional"}
     furthest = max(plain.values(), default=0.0)
     if not furthest:
-        return say("No unconditional method is certified yet.")
-    best = [say(views.METHOD_NAMES[method]) for method, radius in plain.items() if radius == furthest]
-    return say(
+        return translate("No unconditional method is certified yet.")
+    best = [translate(views.METHOD_NAMES[method]) for method, radius in plain.items() if radius == furthest]
+    return translate(
         "Unconditionally, {method} prompts reach furthest: {radius}.",
         method=", ".join(best),
         radius=views.radius_text(furthest),
@@ -123,7 +130,7 @@ def _finding(results: dict[str, Result]) -> str:
 def _together(step: "Comparison") -> str:
     """What the chances of a false certificate come to over all that is shown: each method at each level is one."""
     shown = [result for results in step.sweep.values() for result in results.values()]
-    return say(
+    return translate(
         "{count} runs stand side by side here, each method at each noise level: the chance that noise makes any of "
         "them issue a false certificate is at most {alpha}.",
         count=len(shown),
@@ -134,8 +141,8 @@ def _together(step: "Comparison") -> str:
 def _missing(methods: tuple[str, ...]) -> str:
     if not methods:
         return ""
-    names = ", ".join(say(views.METHOD_NAMES[method]) for method in methods)
-    return say("No bank here for: {methods}. Learn one under “Learn prompts”.", methods=names)
+    names = ", ".join(translate(views.METHOD_NAMES[method]) for method in methods)
+    return translate("No bank here for: {methods}. Learn one under “Learn prompts”.", methods=names)
 
 
 def _radius(result: Result) -> float | None:
@@ -188,7 +195,7 @@ def _curve(step: "Comparison") -> dict[str, Any]:
     return {
         "levels": levels,
         "heads": [
-            say("σ = {noise}, {votes} votes", noise=f"{at:g}", votes=views.count_text(votes[at])) for at in levels
+            translate("σ = {noise}, {votes} votes", noise=f"{at:g}", votes=views.count_text(votes[at])) for at in levels
         ],
         "other": [votes[level] != chosen for level in levels],
         "note": _unlike(chosen, {*votes.values()} - {chosen}),
@@ -204,7 +211,7 @@ def _unlike(chosen: int, others: set[int]) -> str:
     """Why some points are small; empty where every level is drawn with as many votes."""
     if not others:
         return ""
-    return say(
+    return translate(
         "Small points rest on {other} votes, the chosen noise level on {chosen}: more votes alone give a larger "
         "radius, so the two do not compare.",
         other=", ".join(views.count_text(count) for count in sorted(others)),
@@ -226,7 +233,7 @@ def _series(step: "Comparison", method: str) -> dict[str, Any]:
 def _hover(result: Result) -> str:
     """What a point says: the radius as it is printed everywhere, for Plotly would round it to the nearest."""
     run, mark = result.run, views.guarantee_mark(result)
-    told = say("{votes} votes", votes=views.count_text(run.plan.max_votes))
+    told = translate("{votes} votes", votes=views.count_text(run.plan.max_votes))
     return " · ".join(filter(None, [f"σ = {run.noise_level:g}: {_text(result)}", told, mark]))
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from psmooth.views.chart import chart_data, plotly_text
 from psmooth.views.colours import DARK, LIGHT
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 from psmooth.views.numbers import at_least_text, count_text, radius_text
 from psmooth.views.sentences import Result, guarantee_mark, guarantee_words
 
@@ -107,7 +107,7 @@ def _curves_layout(colours: Mapping[str, str]) -> dict[str, Any]:
         "font": {"family": "Inter, system-ui, sans-serif", "size": 13, "color": colours["mute"]},
         "paper_bgcolor": colours["card"],
         "plot_bgcolor": colours["card"],
-        "xaxis": {**axis, "title": {"text": say("radius, L2 over pixels in [0, 1]")}},
-        "yaxis": {**axis, "title": {"text": say("certified accuracy, mean over classes")}, "tickformat": ".0%"},
+        "xaxis": {**axis, "title": {"text": translate("radius, L2 over pixels in [0, 1]")}},
+        "yaxis": {**axis, "title": {"text": translate("certified accuracy, mean over classes")}, "tickformat": ".0%"},
         "legend": {"groupclick": "toggleitem"},
     }

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 
 if TYPE_CHECKING:
     from psmooth.errors import PsmoothError
-    from psmooth.learning.from_folders import Lessons
+    from psmooth.learning.from_folders import TrainingProgress
     from psmooth.prompts import PromptBank
 
 LEARN_WORDS: Final[dict[str, str]] = {
@@ -44,12 +44,19 @@ _SHARES: Final = {"reading": (0.0, 0.1), "encoding": (0.1, 0.6), "learning": (0.
 
 def way_choices() -> list[tuple[str, str]]:
     """(words, method id) as the page shows them."""
-    return [(say(words), method) for words, method in WAY_CHOICES]
+    return [(translate(words), method) for words, method in WAY_CHOICES]
 
 
 def idle() -> dict[str, Any]:
     """Before anything is learned."""
-    return {"state": "idle", "line": say("Idle"), "fraction": 0.0, "sentence": say(_IDLE), "losses": [], "bank": None}
+    return {
+        "state": "idle",
+        "line": translate("Idle"),
+        "fraction": 0.0,
+        "sentence": translate(_IDLE),
+        "losses": [],
+        "bank": None,
+    }
 
 
 def loading(model_name: str) -> dict[str, Any]:
@@ -69,21 +76,21 @@ def queued(place: int, size: int) -> dict[str, Any]:
 
 def failed(error: "PsmoothError | None") -> dict[str, Any]:
     """The sentence of an error of psmooth's; None is anything else."""
-    return {**idle(), "state": "failed", "line": say("Failed"), "sentence": views.error_words(error)}
+    return {**idle(), "state": "failed", "line": translate("Failed"), "sentence": views.error_words(error)}
 
 
 def stopped() -> dict[str, Any]:
     """Stopped before the last step: there is no bank."""
-    sentence = say("Stopped before the end: no bank was kept.")
-    return {**idle(), "state": "stopped", "line": say("Stopped"), "sentence": sentence}
+    sentence = translate("Stopped before the end: no bank was kept.")
+    return {**idle(), "state": "stopped", "line": translate("Stopped"), "sentence": sentence}
 
 
 def bank_title(bank: "PromptBank") -> str:
     """How the menu of prompts calls a visitor's bank."""
-    return say(
+    return translate(
         "{origin}: {method}, {pool} scans",
-        origin=bank.repo or say("mine"),
-        method=say(views.METHOD_NAMES[bank.facts.method]),
+        origin=bank.repo or translate("mine"),
+        method=translate(views.METHOD_NAMES[bank.facts.method]),
         pool=bank.facts.pool,
     )
 
@@ -91,7 +98,7 @@ def bank_title(bank: "PromptBank") -> str:
 def fetched(banks: "Sequence[PromptBank]") -> str:
     """What came from the Hub."""
     first = banks[0]
-    return say(
+    return translate(
         "{count} banks of {repo} @ {revision} stand in the menu of prompts. Licence: {licence}.",
         count=len(banks),
         repo=first.repo or "",
@@ -100,7 +107,7 @@ def fetched(banks: "Sequence[PromptBank]") -> str:
     )
 
 
-def lessons(step: "Lessons") -> dict[str, Any]:
+def lessons(step: "TrainingProgress") -> dict[str, Any]:
     """Everything that the view shows at this step."""
     if step.phase == "done" and step.bank is not None:
         return _learned(step, step.bank)
@@ -108,25 +115,25 @@ def lessons(step: "Lessons") -> dict[str, Any]:
     share = step.done / step.planned if step.planned else 0.5
     counted = views.count_text(step.done)
     if step.planned:
-        counted = say("{done} of {planned}", done=counted, planned=views.count_text(step.planned))
+        counted = translate("{done} of {planned}", done=counted, planned=views.count_text(step.planned))
     return {
         "state": "running",
-        "line": f"{say(_PHASES[step.phase])} · {counted}",
+        "line": f"{translate(_PHASES[step.phase])} · {counted}",
         "fraction": low + share * (high - low),
-        "sentence": say(_IDLE),
+        "sentence": translate(_IDLE),
         "losses": _thinned(step.losses),
         "bank": None,
     }
 
 
-def _learned(step: "Lessons", bank: "PromptBank") -> dict[str, Any]:
+def _learned(step: "TrainingProgress", bank: "PromptBank") -> dict[str, Any]:
     facts = bank.facts
     title = bank_title(bank)
     return {
         "state": "done",
-        "line": say("Learned · {steps} steps · loss {loss}", steps=facts.steps, loss=f"{step.losses[-1]:.3f}"),
+        "line": translate("Learned · {steps} steps · loss {loss}", steps=facts.steps, loss=f"{step.losses[-1]:.3f}"),
         "fraction": 1.0,
-        "sentence": say(
+        "sentence": translate(
             "The bank stands in the menu of prompts as “{title}”. It is yours until this page is closed.", title=title
         ),
         "losses": _thinned(step.losses),
@@ -135,13 +142,13 @@ def _learned(step: "Lessons", bank: "PromptBank") -> dict[str, Any]:
             "name": f"{bank.name}.safetensors",
             "file": base64.b64encode(step.file).decode("ascii"),
             "facts": [
-                [say("Model"), facts.model],
-                [say("Task"), facts.task],
-                [say("Classes"), ", ".join(facts.class_names)],
-                [say("Denoiser"), views.denoiser_words(facts.denoiser)],
-                [say("Scans"), str(facts.pool)],
-                [say("Labels used"), _labels_used(facts.shots)],
-                [say("Noise levels"), ", ".join(f"{level:g}" for level in facts.noise_levels)],
+                [translate("Model"), facts.model],
+                [translate("Task"), facts.task],
+                [translate("Classes"), ", ".join(facts.class_names)],
+                [translate("Denoiser"), views.denoiser_words(facts.denoiser)],
+                [translate("Scans"), str(facts.pool)],
+                [translate("Labels used"), _labels_used(facts.shots)],
+                [translate("Noise levels"), ", ".join(f"{level:g}" for level in facts.noise_levels)],
                 ["sha256", bank.sha256[:16] + "…"],
             ],
         },
@@ -149,7 +156,7 @@ def _learned(step: "Lessons", bank: "PromptBank") -> dict[str, Any]:
 
 
 def _labels_used(shots: int | None) -> str:
-    return say("none") if shots is None else say("up to {shots} a class", shots=shots)
+    return translate("none") if shots is None else translate("up to {shots} a class", shots=shots)
 
 
 def _thinned(losses: tuple[float, ...]) -> list[float]:

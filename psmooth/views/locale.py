@@ -25,19 +25,19 @@ LANGUAGES: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Voice:
+class Locale:
     """How a visitor wants to be spoken to: a language of ``LANGUAGES``, and symbols for a researcher or words."""
 
     language: str = "en"
     symbols: bool = False
 
 
-IN_WORDS: Final = Voice()
-_voice: ContextVar[Voice] = ContextVar("voice", default=IN_WORDS)
+IN_WORDS: Final = Locale()
+_voice: ContextVar[Locale] = ContextVar("voice", default=IN_WORDS)
 
 
 @contextmanager
-def speaking(voice: Voice) -> Iterator[None]:
+def using_locale(voice: Locale) -> Iterator[None]:
     """Everything said inside is said in this voice; it must not span the steps of a generator."""
     token = _voice.set(voice)
     try:
@@ -46,7 +46,7 @@ def speaking(voice: Voice) -> Iterator[None]:
         _voice.reset(token)
 
 
-def say(template: str, /, **values: object) -> str:
+def translate(template: str, /, **values: object) -> str:
     """The sentence in the voice that is speaking.
 
     A template without values is taken as it stands, braces included; one that has no translation is said in English.
@@ -58,10 +58,12 @@ def say(template: str, /, **values: object) -> str:
     return template.format(**values) if values else template
 
 
-def say_error(error: PsmoothError) -> str:
+def translate_error(error: PsmoothError) -> str:
     """The sentence of an error, and those within it, in the voice that is speaking."""
-    values = {name: say_error(one) if isinstance(one, PsmoothError) else one for name, one in error.values.items()}
-    return say(error.template, **values)
+    values = {
+        name: translate_error(one) if isinstance(one, PsmoothError) else one for name, one in error.values.items()
+    }
+    return translate(error.template, **values)
 
 
 def thousands() -> str:

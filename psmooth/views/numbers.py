@@ -7,7 +7,7 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Final
 
-from psmooth.views.locale import say, thousands
+from psmooth.views.locale import thousands, translate
 
 EXACT: Final = Context(prec=150)  # an α from 1e-100 up has its last digit at the 117th place at most
 
@@ -57,10 +57,10 @@ def duration_text(seconds: float) -> str:
     whole = max(1, math.ceil(seconds))
     minutes, rest = divmod(whole, 60)
     if not minutes:
-        return say("{seconds} s", seconds=rest)
+        return translate("{seconds} s", seconds=rest)
     if minutes < 10:
-        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return say("{minutes} min", minutes=minutes)
+        return translate("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return translate("{minutes} min", minutes=minutes)
 
 
 def megabytes_text(count: int) -> str:

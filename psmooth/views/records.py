@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Verification
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 
 Result = Certificate | Abstention
 
@@ -24,17 +24,17 @@ def runs(results: Sequence[Result]) -> dict[str, Any]:
     Radii of the two kinds of guarantee stand in a column each.
     """
     kinds = [kind for kind in _RADIUS if any(result.guarantee == kind for result in results)]
-    title = say(
+    title = translate(
         "{count} runs on this scan: the chance that noise makes any of them issue a false certificate is at most "
         "{alpha}",
         count=views.count_text(len(results)),
         alpha=views.joint_alpha_text(results),
     )
-    about = say("Each statement holds by itself. None of them is about the best of them, chosen afterwards.")
+    about = translate("Each statement holds by itself. None of them is about the best of them, chosen afterwards.")
     return {
         "title": title,
         "about": about,
-        "head": [say(words) for words in (*_HEAD, *(_RADIUS[kind] for kind in kinds))],
+        "head": [translate(words) for words in (*_HEAD, *(_RADIUS[kind] for kind in kinds))],
         "rows": [_row(result, kinds) for result in results[-_MOST_ROWS:]],
     }
 
@@ -49,7 +49,7 @@ def _row(result: Result, kinds: Sequence[str]) -> list[str]:
         views.denoiser_words(run.denoiser),
         f"{run.noise_level:g}",
         views.count_text(result.votes.total),
-        views.name_of(run, result.leader) if certified else say("Abstained"),
+        views.name_of(run, result.leader) if certified else translate("Abstained"),
         *(radius if kind == result.guarantee else "" for kind in kinds),
     ]
 
@@ -58,8 +58,10 @@ def checked(found: Verification) -> dict[str, Any]:
     """What came of recomputing a certificate file; the stage shows it in place of a run."""
     if found.certificate is None:
         told = [f"{field}: {problem}" for field, problem in found.problems[:_MOST_PROBLEMS]]
-        text = say("It was altered or is damaged: {problems}", problems=" ".join(told))
-        return views.message("failed", say("This certificate does not hold together."), text, say("Checked"))
+        text = translate("It was altered or is damaged: {problems}", problems=" ".join(told))
+        return views.message(
+            "failed", translate("This certificate does not hold together."), text, translate("Checked")
+        )
     result = found.certificate
     kind = [views.guarantee_words_of(result)[1]] if isinstance(result, Certificate) else []
     text = " ".join(
@@ -67,12 +69,12 @@ def checked(found: Verification) -> dict[str, Any]:
             views.verdict_sentence(result),
             views.sentence(result),
             *kind,
-            say(
+            translate(
                 "The bounds and the radius were computed again from the votes that the file records. That these votes "
                 "were drawn is shown by “psmooth verify --scan” alone, which draws them again."
             ),
-            say("Neither shows: {unseen}.", unseen="; ".join(say(words) for words, _ in NOT_SHOWN)),
+            translate("Neither shows: {unseen}.", unseen="; ".join(translate(words) for words, _ in NOT_SHOWN)),
         ]
     )
-    told = views.message("idle", say("This certificate holds together."), text, say("Checked"))
+    told = views.message("idle", translate("This certificate holds together."), text, translate("Checked"))
     return {**told, "badge": views.badge_of(result)} if kind else told

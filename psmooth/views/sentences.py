@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psmooth.certificate import GUARANTEES as KINDS
 from psmooth.certificate import Abstention, Certificate, Run
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 from psmooth.views.numbers import (
     EXACT,
     alpha_text,
@@ -49,17 +49,17 @@ def headline(result: Result) -> tuple[str, str, str]:
     if isinstance(result, Certificate):
         said = verdict(result.run.guarantee, _GAP, radius_text(result.radius))
     elif result.votes.ended == "running":
-        said = say("{name} leads. Not certified yet.", name=_GAP)
+        said = translate("{name} leads. Not certified yet.", name=_GAP)
     else:
-        said = say("Abstained: no radius for {name}.", name=_GAP)
+        said = translate("Abstained: no radius for {name}.", name=_GAP)
     before, _, after = said.partition(_GAP)
     return before, leader, after
 
 
 def verdict(guarantee: str, name: str, radius: str) -> str:
     if guarantee == "frozen_prompt":
-        return say("With this prompt frozen, the answer {name} holds within {radius}.", name=name, radius=radius)
-    return say("The answer {name} holds within {radius}.", name=name, radius=radius)
+        return translate("With this prompt frozen, the answer {name} holds within {radius}.", name=name, radius=radius)
+    return translate("The answer {name} holds within {radius}.", name=name, radius=radius)
 
 
 def verdict_sentence(result: Result) -> str:
@@ -108,14 +108,14 @@ def guarantee_sentence(result: Certificate) -> str:
 def statement(run: Run, name: str, radius: str) -> str:
     alpha = run.plan.failure_probability
     template = STATEMENTS[_frozen_part(run), run.seed_origin == "given"]
-    return say(template, confidence=confidence_text(alpha), name=name, radius=radius, alpha=alpha_text(alpha))
+    return translate(template, confidence=confidence_text(alpha), name=name, radius=radius, alpha=alpha_text(alpha))
 
 
 def abstention_sentence(result: Abstention) -> str:
     """Why there is no radius, and what could give one."""
     votes, run = result.votes, result.run
     if result.reason == "paper_plan_unfinished":
-        return say(
+        return translate(
             "The paper's plan looks once, after {planned} votes. It was ended before, so it leaves no certificate.",
             planned=count_text(run.plan.max_votes),
         )
@@ -125,19 +125,19 @@ def abstention_sentence(result: Abstention) -> str:
         "most": at_most_text(result.rival_upper_bound),
     }
     if votes.ended == "running":
-        return say(
+        return translate(
             "So far {name} is sure of {least} of the votes only, and a rival may have {most}. The answer is certified "
             "as soon as the first number is the larger one.",
             **values,
         )
     if result.reason == "too_few_votes":
-        return say(
+        return translate(
             "The run ended after {votes} votes: {name} is sure of {least} of the votes only, and a rival may have "
             "{most}. More votes may settle it.",
             votes=count_text(votes.total),
             **values,
         )
-    return say(
+    return translate(
         "After {votes} votes at σ = {noise}, {name} is sure of {least} of the votes only, and a rival may have {most}. "
         "A lower noise level may settle it.",
         votes=count_text(votes.total),
@@ -184,7 +184,7 @@ GUARANTEES: Final[dict[str, tuple[str, str]]] = {
 def guarantee_words(guarantee: str) -> tuple[str, str]:
     """A row of ``GUARANTEES`` as a badge and as the sentence why."""
     badge, about = GUARANTEES[guarantee]
-    return say(badge), say(about)
+    return translate(badge), translate(about)
 
 
 def guarantee_words_of(result: Result) -> tuple[str, str]:
@@ -204,17 +204,17 @@ def reason_of(run: Run) -> str:
 
 def guarantee_mark(result: Result) -> str:
     """What stands beside every radius that holds for a frozen prompt alone; empty for any other."""
-    return say("with this prompt frozen") if result.guarantee == "frozen_prompt" else ""
+    return translate("with this prompt frozen") if result.guarantee == "frozen_prompt" else ""
 
 
 def restart_notice(batch: int, lost: bool) -> str:
     """Why the votes began again from nothing, and where the radius went if one was shown before."""
     if not lost:
-        return say(
+        return translate(
             "Memory ran out, so the run began again with fresh noise, {batch} copies at a time.",
             batch=count_text(batch),
         )
-    return say(
+    return translate(
         "Memory ran out, so the run began again with fresh noise, {batch} copies at a time. The radius shown before "
         "rested on votes that no longer count.",
         batch=count_text(batch),
@@ -246,34 +246,34 @@ _STATES: Final = {
 def state_line(progress: "Progress", result: Result) -> str:
     """Where the run stands: "Counting · 640 of 1,000 votes · 1 s left · 362 votes/s"."""
     state = state_of(progress, result)
-    speed = say("{count} votes/s", count=count_text(round(progress.votes_per_second)))
+    speed = translate("{count} votes/s", count=count_text(round(progress.votes_per_second)))
     if state in ("selecting", "estimating"):
         drawn, planned = count_text(progress.votes), count_text(progress.planned)
-        parts = [say(_STATES[state]), say("{votes} of {planned} votes", votes=drawn, planned=planned)]
+        parts = [translate(_STATES[state]), translate("{votes} of {planned} votes", votes=drawn, planned=planned)]
         if progress.seconds_left is not None:
-            parts.append(say("{duration} left", duration=duration_text(progress.seconds_left)))
+            parts.append(translate("{duration} left", duration=duration_text(progress.seconds_left)))
         return " · ".join([*parts, speed])
-    took = say("{seconds} s", seconds=f"{progress.seconds:.1f}")
-    return " · ".join([say(_STATES[state]), drawn_words(result), took, speed])
+    took = translate("{seconds} s", seconds=f"{progress.seconds:.1f}")
+    return " · ".join([translate(_STATES[state]), drawn_words(result), took, speed])
 
 
 def drawn_words(result: Result) -> str:
     """How many votes, and why no more."""
-    ending = say(_ENDINGS.get(result.votes.ended, result.votes.ended))
-    return say("{votes} votes, {ending}", votes=count_text(result.votes.total), ending=ending)
+    ending = translate(_ENDINGS.get(result.votes.ended, result.votes.ended))
+    return translate("{votes} votes, {ending}", votes=count_text(result.votes.total), ending=ending)
 
 
 def announcement(progress: "Progress", result: Result) -> str:
     """What a screen reader is told; it changes only when something has happened, not with every vote."""
     state = state_of(progress, result)
     if state == "selecting":
-        return say("Choosing the class.")
+        return translate("Choosing the class.")
     leader = name_of(result.run, result.leader)
     if state != "estimating":
-        return f"{say(_STATES[state])}. {verdict_sentence(result)}"
+        return f"{translate(_STATES[state])}. {verdict_sentence(result)}"
     if isinstance(result, Certificate):
-        return say("{name} is certified; the radius still climbs.", name=leader)
-    return say("{name} leads; not certified yet.", name=leader)
+        return translate("{name} is certified; the radius still climbs.", name=leader)
+    return translate("{name} leads; not certified yet.", name=leader)
 
 
 def radius_words(result: Result, crop_size: int) -> dict[str, str]:
@@ -281,22 +281,22 @@ def radius_words(result: Result, crop_size: int) -> dict[str, str]:
     running, votes = result.votes.ended == "running", count_text(result.votes.total)
     unit = _unit(result.run.guarantee, crop_size)
     if isinstance(result, Certificate):
-        status = say("still climbing") if running else say("after {votes} votes", votes=votes)
+        status = translate("still climbing") if running else translate("after {votes} votes", votes=votes)
         return {"text": radius_text(result.radius), "unit": unit, "status": status}
     if running:
-        return {"text": "–", "unit": unit, "status": say("not certified yet")}
+        return {"text": "–", "unit": unit, "status": translate("not certified yet")}
     noise = f"{result.run.noise_level:g}"
     return {
         "text": "–",
         "unit": unit,
-        "status": say("not certified after {votes} votes at σ = {noise}", votes=votes, noise=noise),
+        "status": translate("not certified after {votes} votes at σ = {noise}", votes=votes, noise=noise),
     }
 
 
 def _unit(guarantee: str, side: int) -> str:
     if guarantee == "frozen_prompt":
-        return say("radius with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
-    return say("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=side)
+        return translate("radius with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
+    return translate("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=side)
 
 
 _DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
@@ -308,17 +308,17 @@ def facts(result: Result, progress: "Progress", contender: str, truth: str | Non
     answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
     drawn = run.gallery is None or run.gallery["source"] == _DRAWN
     pairs = fact_rows(name_of(run, clean) if clean else None, truth, answer, drawn)
-    pairs += [[say("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
-    origins = ((say("Model"), run.model), (say("Bank"), run.bank), (say("Gallery"), run.gallery))
+    pairs += [[translate("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
+    origins = ((translate("Model"), run.model), (translate("Bank"), run.bank), (translate("Gallery"), run.gallery))
     return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
 
 
 def fact_rows(clean: str | None, truth: str | None, answer: str | None, drawn: bool = True) -> list[list[str]]:
-    pairs = [] if clean is None else [[say("Without smoothing"), clean]]
+    pairs = [] if clean is None else [[translate("Without smoothing"), clean]]
     if truth is not None:
         wrong = answer is not None and answer != truth
-        shown = say("{truth}: the answer is wrong", truth=truth) if wrong else truth
-        pairs.append([say("Drawn as") if drawn else say("Labelled as"), shown])
+        shown = translate("{truth}: the answer is wrong", truth=truth) if wrong else truth
+        pairs.append([translate("Drawn as") if drawn else translate("Labelled as"), shown])
     return pairs
 
 
@@ -326,19 +326,19 @@ def _short_origin(origin: Mapping[str, Any]) -> str:
     """Name, the first digits of the revision, and licence of a model, a bank or a gallery."""
     pin = origin["revision"] or origin.get("sha256")
     name = f"{origin['id']} @ {pin[:8]}" if pin else origin["id"]
-    return f"{name} · {origin['licence'] or say('no licence stated')}"
+    return f"{name} · {origin['licence'] or translate('no licence stated')}"
 
 
 def whole_origin(origin: Mapping[str, Any] | None) -> str:
     """All that a certificate has of a model, a bank or a gallery."""
     if origin is None:
-        return say("none")
+        return translate("none")
     revision, licence = origin["revision"], origin["licence"]
     parts = (
         origin["id"],
-        revision and say("revision {revision}", revision=revision),
+        revision and translate("revision {revision}", revision=revision),
         origin.get("sha256") and f"sha256 {origin['sha256']}",
-        say("licence {licence}", licence=licence) if licence else say("no licence stated"),
+        translate("licence {licence}", licence=licence) if licence else translate("no licence stated"),
         origin.get("source"),
     )
     return ", ".join(part for part in parts if part)
@@ -347,4 +347,4 @@ def whole_origin(origin: Mapping[str, Any] | None) -> str:
 def marked_method(result: Result) -> str:
     """A method's name with the mark of a frozen prompt where this result has one."""
     name = short_method(result.run.method)
-    return say("{method} (frozen prompt)", method=name) if result.guarantee == "frozen_prompt" else name
+    return translate("{method} (frozen prompt)", method=name) if result.guarantee == "frozen_prompt" else name

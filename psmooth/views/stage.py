@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psmooth.certificate import Certificate, Run
 from psmooth.scans.landmarks import Landmark
 from psmooth.views.chart import chart_data, empty_chart
-from psmooth.views.locale import say, say_error
+from psmooth.views.locale import translate, translate_error
 from psmooth.views.numbers import alpha_text, at_least_text, at_most_text, confidence_text, count_text, megabytes_text
 from psmooth.views.sentences import (
     STATEMENTS,
@@ -53,9 +53,9 @@ def stage(
         "state": state,
         "line": state_line(progress, result),
         "fraction": progress.votes / max(1, progress.planned) if state in ("selecting", "estimating") else 1.0,
-        "headline": [say("Choosing a class …"), "", ""] if selecting else list(headline(result)),
+        "headline": [translate("Choosing a class …"), "", ""] if selecting else list(headline(result)),
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
-        "aside": say(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
+        "aside": translate(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
         "ghosts": ghosts_of(run),
         "badge": badge_of(result),
         "radius": radius_words(result, crop_size),
@@ -76,30 +76,34 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
     run, votes = result.run, result.votes
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
     front = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
-    kind = [[say("Guarantee"), " – ".join(guarantee_words_of(result))]] if isinstance(result, Certificate) else []
+    kind = [[translate("Guarantee"), " – ".join(guarantee_words_of(result))]] if isinstance(result, Certificate) else []
     rows = [
         *kind,
-        [say("Votes"), f"{counts}; {drawn_words(result)}"],
-        [say("Share of the answer"), say("at least {share}", share=at_least_text(result.lower_bound))],
-        [say("Share of any rival"), say("at most {share}", share=at_most_text(result.rival_upper_bound))],
+        [translate("Votes"), f"{counts}; {drawn_words(result)}"],
+        [translate("Share of the answer"), translate("at least {share}", share=at_least_text(result.lower_bound))],
+        [translate("Share of any rival"), translate("at most {share}", share=at_most_text(result.rival_upper_bound))],
         [
-            say("Noise level σ, failure probability α"),
+            translate("Noise level σ, failure probability α"),
             f"{run.noise_level:g}, {alpha_text(run.plan.failure_probability)}",
         ],
-        [say("Prompts, denoiser"), f"{marked_method(result)}, {front}"],
-        [say("Model"), whole_origin(run.model)],
-        [say("Prompt bank"), whole_origin(run.bank)],
-        [say("Gallery"), whole_origin(run.gallery)],
-        [say("Crop"), f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
-        [say("Seed"), f"{run.seed} ({say(run.seed_origin)})"],
-        [say("Versions"), ", ".join(f"{name} {version}" for name, version in run.versions.items())],
-        [say("Time"), run.time],
+        [translate("Prompts, denoiser"), f"{marked_method(result)}, {front}"],
+        [translate("Model"), whole_origin(run.model)],
+        [translate("Prompt bank"), whole_origin(run.bank)],
+        [translate("Gallery"), whole_origin(run.gallery)],
+        [translate("Crop"), f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],
+        [translate("Seed"), f"{run.seed} ({translate(run.seed_origin)})"],
+        [translate("Versions"), ", ".join(f"{name} {version}" for name, version in run.versions.items())],
+        [translate("Time"), run.time],
     ]
-    return {"title": say("How this was computed"), "rows": rows, "caveat": f"{say(NOTICE)} {say(NOT_PROMISED)}"}
+    return {
+        "title": translate("How this was computed"),
+        "rows": rows,
+        "caveat": f"{translate(NOTICE)} {translate(NOT_PROMISED)}",
+    }
 
 
 def _selecting_sentence(run: Run) -> str:
-    return say(
+    return translate(
         "{count} noisy copies name the class that is put to the test. They are drawn as outlines and never counted.",
         count=run.plan.selection_votes or 0,
     )
@@ -112,7 +116,7 @@ def ghosts(class_names: Sequence[str]) -> dict[str, Any]:
     """The longest words of the opening run; the page keeps their height free, so nothing jumps."""
     longest, badge = max(class_names, key=len), guarantee_words("unconditional")
     values = {"name": longest, "radius": _LONG_RADIUS, "confidence": confidence_text(0.001), "alpha": alpha_text(0.001)}
-    return _ghosts("unconditional", badge, longest, say(STATEMENTS["nothing", False], **values))
+    return _ghosts("unconditional", badge, longest, translate(STATEMENTS["nothing", False], **values))
 
 
 def ghosts_of(run: Run) -> dict[str, Any]:
@@ -124,12 +128,12 @@ def ghosts_of(run: Run) -> dict[str, Any]:
 def _ghosts(guarantee: str, badge: tuple[str, str], longest: str, statement: str) -> dict[str, Any]:
     return {
         "headline": verdict(guarantee, longest, _LONG_RADIUS),
-        "sentence": f"{statement} {say(NOT_PROMISED)}",
+        "sentence": f"{statement} {translate(NOT_PROMISED)}",
         "badge": _badge(guarantee, badge),
         "facts": [
             *fact_rows(longest, longest, ""),
-            [say("Model"), "pocket-noisy @ 00000000 · Apache-2.0"],
-            [say("Gallery"), "drawn examples · Apache-2.0"],
+            [translate("Model"), "pocket-noisy @ 00000000 · Apache-2.0"],
+            [translate("Gallery"), "drawn examples · Apache-2.0"],
         ],
     }
 
@@ -158,43 +162,50 @@ def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:
 
 def idle() -> dict[str, Any]:
     """Before the first scan, and after Clear."""
-    return message("idle", say("No scan yet."), say("Choose an example or upload a scan of your own."), say("Idle"))
+    return message(
+        "idle",
+        translate("No scan yet."),
+        translate("Choose an example or upload a scan of your own."),
+        translate("Idle"),
+    )
 
 
 def link_without_scan() -> dict[str, Any]:
     """A link that was made beside a visitor's own scan."""
-    text = say("This link carries settings but not the scan: scans never leave the page they were given to. Upload it.")
-    return message("idle", say("The scan is not in the link."), text, say("Idle"))
+    text = translate(
+        "This link carries settings but not the scan: scans never leave the page they were given to. Upload it."
+    )
+    return message("idle", translate("The scan is not in the link."), text, translate("Idle"))
 
 
 def forgotten() -> dict[str, Any]:
     """The server has let go of the scan that the page still shows."""
-    text = say(
+    text = translate(
         "The server no longer has your scan: the page was left alone too long, the connection broke, or others needed "
         "the room. Choose an example or upload it again."
     )
-    return {**message("failed", say("No scan yet."), text, say("Failed")), "forgotten": True}
+    return {**message("failed", translate("No scan yet."), text, translate("Failed")), "forgotten": True}
 
 
 def queued_line(place: int, size: int) -> str:
     """What every view says while others have the computer."""
-    return say("Queued · place {place} of {size} · it starts by itself", place=place, size=size)
+    return translate("Queued · place {place} of {size} · it starts by itself", place=place, size=size)
 
 
 def queued(place: int, size: int) -> dict[str, Any]:
     """Others have the computer."""
     line = queued_line(place, size)
-    return {**message("queued", say("Getting ready …"), "", line), "announce": line}
+    return {**message("queued", translate("Getting ready …"), "", line), "announce": line}
 
 
 def loading(model_name: str) -> dict[str, Any]:
     """Before the first vote: the model is being read."""
-    return message("loading", say("Getting ready …"), "", loading_line(model_name))
+    return message("loading", translate("Getting ready …"), "", loading_line(model_name))
 
 
 def loading_line(model_name: str) -> str:
     """What every view says while a model is read."""
-    return say("Loading {model}", model=model_name)
+    return translate("Loading {model}", model=model_name)
 
 
 def download_words(name: str, done: int, total: int) -> dict[str, Any]:
@@ -203,14 +214,14 @@ def download_words(name: str, done: int, total: int) -> dict[str, Any]:
         return {"state": "loading", "line": loading_line(name), "fraction": 0.0, "sentence": ""}
     return {
         "state": "loading",
-        "line": say(
+        "line": translate(
             "Downloading {model} · {done} of {total}",
             model=name,
             done=megabytes_text(done),
             total=megabytes_text(total),
         ),
         "fraction": done / max(1, total),
-        "sentence": say(
+        "sentence": translate(
             "Once here, it is read from this computer; a download that is cut short goes on where it stood."
         ),
     }
@@ -221,32 +232,32 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     if not total:
         return loading(name)
     told = download_words(name, done, total)
-    return {**message("loading", say("Fetching the model …"), told["sentence"], told["line"]), **told}
+    return {**message("loading", translate("Fetching the model …"), told["sentence"], told["line"]), **told}
 
 
 def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:
     """The first picture of the page: the classes and the ruler stand, no vote is drawn yet."""
     standing = {"chart": empty_chart(task), "ruler": ruler(known, None), "ghosts": ghosts(task.class_names)}
-    return {**message("loading", say("Getting ready …"), "", say("Starting")), **standing}
+    return {**message("loading", translate("Getting ready …"), "", translate("Starting")), **standing}
 
 
 def failed(error: "PsmoothError | None") -> dict[str, Any]:
     """The sentence of an error of psmooth's; None is anything else."""
-    return message("failed", say("That did not work."), error_words(error), say("Failed"))
+    return message("failed", translate("That did not work."), error_words(error), translate("Failed"))
 
 
 def error_words(error: "PsmoothError | None") -> str:
     """What went wrong, in the visitor's language."""
-    return say(UNEXPECTED) if error is None else say_error(error)
+    return translate(UNEXPECTED) if error is None else translate_error(error)
 
 
 def lost() -> dict[str, Any]:
     """Nobody knows how far it came: what was asked for did not arrive, or its answer did not."""
-    title, text, line = (say(PAGE_WORDS[name]) for name in ("lost_title", "lost", "lost_line"))
+    title, text, line = (translate(PAGE_WORDS[name]) for name in ("lost_title", "lost", "lost_line"))
     return message("failed", title, text, line)
 
 
 def stopped_early() -> dict[str, Any]:
     """Stop before the first vote was counted."""
-    text = say("No vote had been counted, so there is nothing to certify.")
-    return message("stopped", say("Stopped."), text, say("Stopped · 0 votes"))
+    text = translate("No vote had been counted, so there is nothing to certify.")
+    return message("stopped", translate("Stopped."), text, translate("Stopped · 0 votes"))

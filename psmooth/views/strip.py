@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from psmooth.scans.landmarks import Landmark, as_jpeg
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 from psmooth.views.numbers import radius_text, size_text
 from psmooth.views.words import PAGE_WORDS
 
@@ -32,7 +32,7 @@ def ruler(known: Sequence[Landmark], radius: float | None, guarantee: str = "unc
         "radius": None if radius is None else radius_text(radius),
         "place": None if radius is None else _place(radius),
         "rows": [
-            [say(mark.words), size_text(mark.size, covered), _place(mark.size), covered]
+            [translate(mark.words), size_text(mark.size, covered), _place(mark.size), covered]
             for mark, covered in zip(known, inside, strict=True)
         ],
     }  # fmt: skip
@@ -40,8 +40,8 @@ def ruler(known: Sequence[Landmark], radius: float | None, guarantee: str = "unc
 
 def _covered(guarantee: str) -> str:
     if guarantee == "frozen_prompt":
-        return say("covered with this prompt frozen")
-    return say(PAGE_WORDS["covered"])
+        return translate("covered with this prompt frozen")
+    return translate(PAGE_WORDS["covered"])
 
 
 def _place(size: float) -> float:

@@ -5,7 +5,7 @@ It knows nothing about results.
 
 from typing import TYPE_CHECKING, Final
 
-from psmooth.views.locale import say
+from psmooth.views.locale import translate
 from psmooth.views.numbers import count_text
 
 if TYPE_CHECKING:
@@ -205,24 +205,24 @@ NOISE_TICKS: Final = (0.1, 0.25, 0.5, 1.0)
 
 def method_choices() -> list[tuple[str, str]]:
     """(words, method id) as the menu shows them; those whose guarantee is a frozen prompt's say so."""
-    return [(say(words), method) for method, words in METHOD_NAMES.items()]
+    return [(translate(words), method) for method, words in METHOD_NAMES.items()]
 
 
 def short_method(method: str) -> str:
     """A method's name where the kind of its guarantee stands beside it already."""
-    return say(METHOD_NAMES[method].replace(" (frozen prompt)", ""))
+    return translate(METHOD_NAMES[method].replace(" (frozen prompt)", ""))
 
 
 def precision_choices() -> list[tuple[str, int]]:
     """(words and votes, votes) as the page shows them."""
-    return [(f"{say(name)}\n{count_text(count)}", count) for name, count in PRECISIONS.items()]
+    return [(f"{translate(name)}\n{count_text(count)}", count) for name, count in PRECISIONS.items()]
 
 
 def denoiser_words(denoiser: str) -> str:
     """What a denoiser is called, by its id."""
     plain, _, mirror = denoiser.partition("-")
-    name = say(DENOISER_NAMES[plain])
-    return say("{denoiser} + mirror image", denoiser=name) if mirror else name
+    name = translate(DENOISER_NAMES[plain])
+    return translate("{denoiser} + mirror image", denoiser=name) if mirror else name
 
 
 def denoiser_choices() -> list[tuple[str, str]]:
@@ -235,7 +235,7 @@ def model_words(spec: "ModelSpec") -> str:
     parts = [spec.name]
     if spec.megabytes:
         parts.append(f"{count_text(spec.megabytes)} MB")
-    parts += [say("non-commercial")] * spec.non_commercial + [say("access on request")] * spec.gated
+    parts += [translate("non-commercial")] * spec.non_commercial + [translate("access on request")] * spec.gated
     return " · ".join(parts)
 
 

@@ -16,7 +16,7 @@ from psmooth import views
 from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, runs, visitors
 from psmooth.interface import steps as run_steps
 from psmooth.interface.first_picture import FirstPicture
-from psmooth.interface.requests import Order, Specimen
+from psmooth.interface.requests import ChosenScan, Order
 from psmooth.interface.session import Session
 from psmooth.interface.steps import paced
 from psmooth.interface.uploads import GONE, Upload, no_upload
@@ -33,8 +33,8 @@ def demo() -> Any:
 
 @pytest.fixture
 def order() -> Order:
-    specimen = Specimen(open_scan(np.full((40, 40, 3), 90, np.uint8)))
-    return Order(specimen, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    chosen = ChosenScan(open_scan(np.full((40, 40, 3), 90, np.uint8)))
+    return Order(chosen, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
 
 
 class FakeScene:
@@ -78,14 +78,14 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def kept(session: Session, count: int) -> None:
     """Runs on the scan that the session holds."""
-    assert session.specimen is not None
+    assert session.chosen is not None
     ended = SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete"))
     for _ in range(count):
-        session.keep(ended, session.specimen)  # type: ignore[arg-type]
+        session.keep(ended, session.chosen)  # type: ignore[arg-type]
 
 
-def a_specimen(level: int) -> Specimen:
-    return Specimen(open_scan(np.full((40, 40, 3), level, np.uint8)))
+def a_specimen(level: int) -> ChosenScan:
+    return ChosenScan(open_scan(np.full((40, 40, 3), level, np.uint8)))
 
 
 def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
@@ -104,7 +104,7 @@ def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
 def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> None:
     session = Session(a_specimen(1))
     kept(session, 2)
-    before = session.specimen
+    before = session.chosen
     assert before is not None
     handlers.clear(session)
     session.keep(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
@@ -126,8 +126,8 @@ def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pyt
 
 def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
     session = Session(a_specimen(1))
-    assert session.specimen is not None
-    session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.specimen)  # type: ignore[arg-type]
+    assert session.chosen is not None
+    session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.chosen)  # type: ignore[arg-type]
     assert session.results == []
 
 
@@ -214,7 +214,7 @@ def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
     monkeypatch.setattr("psmooth.interface.steps.fetch_model", lambda _: iter(()))
     monkeypatch.setattr("psmooth.interface.steps._scenes", lambda _: iter([ran.append("here")]))
     monkeypatch.setattr("psmooth.interface.steps._on_card", lambda _: lambda _: iter([ran.append("card")]))
-    visitor, settings = Session(order.specimen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    visitor, settings = Session(order.chosen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
     handlers.begin_first(visitor, *settings)
     list(run_steps.scenes(visitor.order))  # type: ignore[arg-type]
     handlers.begin(visitor, *settings)
@@ -225,7 +225,7 @@ def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
 def test_another_voice_says_what_is_shown_again() -> None:
     visitor = Session()
     english = visitor.show("certify", views.idle)
-    stage, comparison, learning, *menus = handlers.change_voice(visitor, SimpleNamespace(_data={"lang": "de"}))  # type: ignore[arg-type]
+    stage, comparison, learning, *menus = handlers.change_locale(visitor, SimpleNamespace(_data={"lang": "de"}))  # type: ignore[arg-type]
     assert stage["state"] == english["state"]
     assert stage["headline"] != english["headline"]
     assert comparison == learning == gr.skip()
@@ -235,7 +235,7 @@ def test_another_voice_says_what_is_shown_again() -> None:
 
 @pytest.mark.usefixtures("ended")
 def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: Order) -> None:
-    visitor = Session(order.specimen)
+    visitor = Session(order.chosen)
     visitor.want(order)
     list(runs.run(visitor))
     assert [one.votes.total for one in visitor.results] == [93]
@@ -246,7 +246,7 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize(("view", "shown"), [("compare", ["stopped at 1"]), ("certify", [])])
 def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: Order, view: str, shown: list) -> None:
-    visitor = Session(order.specimen)
+    visitor = Session(order.chosen)
     visitor.want(order)
     steps = runs.run(visitor)
     next(steps)
@@ -260,7 +260,7 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: Order
     visitor.want(order)
     assert list(steps) == []
     assert visitor.results == []
-    visitor.bring(Specimen(order.specimen.scan))
+    visitor.bring(ChosenScan(order.chosen.scan))
     assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
@@ -272,7 +272,7 @@ def bring_another(visitor: Session) -> None:
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize("leave", [handlers.clear, bring_another])
 def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: Order, leave: Any) -> None:
-    visitor = Session(order.specimen)
+    visitor = Session(order.chosen)
     visitor.want(order)
     steps = runs.run(visitor)
     next(steps)
@@ -294,12 +294,12 @@ def test_a_certificate_is_checked_and_its_file_is_gone() -> None:
 
 
 def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: Order) -> None:
-    visitor = Session(order.specimen)
+    visitor = Session(order.chosen)
     stage, strip, *_ = handlers.upload(visitor, no_upload())
     assert stage["state"] == "failed"
     assert stage["sentence"] == GONE
     assert strip == {}
-    assert visitor.specimen is None
+    assert visitor.chosen is None
 
 
 def brought(text: str) -> Upload:
@@ -317,8 +317,8 @@ def test_nothing_starts_without_a_scan() -> None:
 
 
 def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: Order, ended: list[str]) -> None:
-    visitor = Session(order.specimen)
-    assert visitor.weight == order.specimen.scan.values.nbytes
+    visitor = Session(order.chosen)
+    assert visitor.weight == order.chosen.scan.values.nbytes
     visitor.want(order)
     steps = runs.run(visitor)
     next(steps)
@@ -332,7 +332,7 @@ def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> Sessi
     """A session with a scan of its own, as an upload from that address leaves it."""
     state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
     visitor = demo.state_holder[name][state._id]
-    visitor.bring(Specimen(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
+    visitor.bring(ChosenScan(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
     return visitor
 
 
@@ -348,9 +348,9 @@ def test_of_sessions_that_no_page_holds_open_the_latest_keep_a_scan(demo: Any, p
     page = brought_to(demo, "page")
     abandoned = [brought_to(demo, f"{number}") for number in range(40)]
     presence.tidy(demo, now=0.0)
-    kept = [visitor.specimen is not None for visitor in abandoned]
+    kept = [visitor.chosen is not None for visitor in abandoned]
     assert kept == [False] * (40 - visitors.MOST_SCANS_ALONE) + [True] * visitors.MOST_SCANS_ALONE
-    assert page.specimen is not None
+    assert page.chosen is not None
 
 
 def test_what_was_left_alone_for_long_is_forgotten_by_gradio_too(demo: Any, presence: visitors.Presence) -> None:
@@ -385,10 +385,10 @@ def test_scans_of_open_pages_are_bounded_together(
     presence.open.update(("old", "new"))
     monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight)
     presence.tidy(demo, now=0.0)
-    assert all(visitor.specimen is not None for visitor in held)
+    assert all(visitor.chosen is not None for visitor in held)
     monkeypatch.setattr(visitors, "MOST_BYTES", held[0].weight + held[1].weight - 1)
     presence.tidy(demo, now=0.0)
-    assert [visitor.specimen is not None for visitor in held] == [False, True]
+    assert [visitor.chosen is not None for visitor in held] == [False, True]
 
 
 def test_who_brings_many_scans_displaces_none_of_another_address(
@@ -399,7 +399,7 @@ def test_who_brings_many_scans_displaces_none_of_another_address(
     presence.open.update(("honest", "one", "two", "three"))
     monkeypatch.setattr(visitors, "MOST_BYTES", 2 * honest.weight)
     presence.tidy(demo, now=0.0)
-    assert [visitor.specimen is not None for visitor in (honest, *greedy)] == [True, False, False, True]
+    assert [visitor.chosen is not None for visitor in (honest, *greedy)] == [True, False, False, True]
 
 
 def test_a_stream_that_is_called_off_in_the_middle_of_a_step_is_closed_after_it() -> None:
@@ -440,7 +440,7 @@ def test_a_page_counts_as_open_as_long_as_its_request_lasts() -> None:
 
 
 def test_the_examples_weigh_nothing() -> None:
-    assert Session(requests.example_specimen(0)).weight == 0
+    assert Session(requests.example_scan(0)).weight == 0
 
 
 # --- pace

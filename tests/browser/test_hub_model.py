@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from psmooth.denoise import find_denoiser
 from psmooth.hub import Hub
-from psmooth.learning import Course, learn_bank
+from psmooth.learning import TrainingConfig, learn_bank
 from psmooth.models import load_model
 from psmooth.prompts.hub import publish
 from psmooth.tasks import TASKS
@@ -81,7 +81,7 @@ def test_a_repository_that_is_not_there_and_a_folder_of_the_server_are_refused_i
 def test_banks_of_the_hub_join_the_menu(browser: Browser, hub: BankHub, hub_page: Server, tmp_path: Path) -> None:
     model = load_model(f"hf-hub:{REPO}", "cpu", hub=Hub(endpoint=hub.address, cache=tmp_path / "cache"))
     crops = torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8)
-    course = Course("label_free_probe", find_denoiser("none"), steps=2, copies=1)
+    course = TrainingConfig("label_free_probe", find_denoiser("none"), steps=2, copies=1)
     *_, (_, bank) = learn_bank(model, TASKS["blood_cells"], course, crops, None)
     assert bank is not None
     (tmp_path / "banks").mkdir()

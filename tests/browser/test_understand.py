@@ -102,10 +102,10 @@ def put(page: Page, card: str, **values: float) -> None:
     """Move sliders as a visitor does, and wait for the picture."""
     for name, value in values.items():
         page.locator(f"#understand-{card}-{name}").fill(str(value))
-    settle(page)
+    tune_allocator(page)
 
 
-def settle(page: Page) -> None:
+def tune_allocator(page: Page) -> None:
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -115,7 +115,7 @@ def facts(page: Page, card: str) -> dict[str, str]:
 
 def show(page: Page, card: str) -> None:
     page.locator(f"#understand-{card}").scroll_into_view_if_needed()
-    settle(page)
+    tune_allocator(page)
 
 
 # --- the numbers
@@ -198,7 +198,7 @@ def test_the_ball_never_reaches_the_smoothed_boundary(page: Page) -> None:
         put(page, "plane", sigma=sigma)
         for key in ("ArrowUp", "ArrowRight", "ArrowUp", "Shift+ArrowRight", "Shift+ArrowDown", "ArrowLeft"):
             knob.press(key)
-            settle(page)
+            tune_allocator(page)
             shown = {name: float(value) for name, value in facts(page, "plane").items()}
             assert shown["radius"] <= shown["distance"] + 1e-4
             at_rim = ball(shown["x"], shown["y"], 0.999 * shown["radius"], sigma)
@@ -215,10 +215,10 @@ def test_the_point_moves_by_key_and_by_pointer(page: Page) -> None:
     show(page, "plane")
     before = facts(page, "plane")
     page.locator("#understand-plane .ps-u-knob").press("ArrowLeft")
-    settle(page)
+    tune_allocator(page)
     assert float(facts(page, "plane")["x"]) == pytest.approx(float(before["x"]) - 0.02)
     page.locator("#understand-plane .ps-u-picture > svg").click(position={"x": 30, "y": 40})
-    settle(page)
+    tune_allocator(page)
     assert float(facts(page, "plane")["x"]) < 0.1
     said = page.inner_text("#understand-plane p.ps-u-said:not(.ps-ghost)")
     assert "say B" in said
@@ -248,7 +248,7 @@ def test_the_re_read_bound_breaks_its_promise_and_the_anytime_bound_keeps_it(pag
     naive, anytime = [int(first["naive"])], [int(first["anytime"])]
     for seed in range(2, 5):
         page.click("#understand-looks .ps-u-again")
-        settle(page)
+        tune_allocator(page)
         assert page.inner_text("#understand-looks [data-show=seed]") == f"seed {seed}"
         naive.append(int(facts(page, "looks")["naive"]))
         anytime.append(int(facts(page, "looks")["anytime"]))
@@ -270,7 +270,7 @@ def test_a_strip_can_be_chosen(page: Page) -> None:
     page.locator("#understand-looks .ps-u-strips").click(position={"x": 5, "y": 70})
     assert page.input_value("#understand-looks-run") == "21"
     page.locator("#understand-looks-run").press("ArrowRight")
-    settle(page)
+    tune_allocator(page)
     assert page.inner_text("#understand-looks [data-show=run]") == "Run 22 of 100"
 
 

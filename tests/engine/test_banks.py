@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from psmooth.certificate import Plan, read_certificate
-from psmooth.command_line import main as command_main
+from psmooth.command_line import main
 from psmooth.denoise import MIRROR, LearnedDenoiser, find_denoiser, save_denoisers
 from psmooth.errors import BankError, DenoiserError
 from psmooth.files import resource
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 def said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as leaving:
-        command_main.main(arguments)
+        main(arguments)
     out, err = capsys.readouterr()
     return int(leaving.value.code or 0), out, err
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Plan, Run, Votes, advance, conclude, read_certificate
-from psmooth.command_line import main as command_main
+from psmooth.command_line import main
 from psmooth.errors import ModelError, PlanError
 from psmooth.models import MODELS
 from psmooth.phantoms import draw_phantom
@@ -121,7 +121,7 @@ def psmooth_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[i
 
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as left:
-            command_main.main([str(argument) for argument in arguments])
+            main([str(argument) for argument in arguments])
         code = left.value.code
         assert isinstance(code, int)
         out, err = capsys.readouterr()

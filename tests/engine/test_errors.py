@@ -105,6 +105,6 @@ def test_a_sentence_within_a_sentence_is_said_in_the_language_too(monkeypatch):
     assert str(error).startswith(f"{inner} Expected is a PNG")
     german = {inner: "Das ist wohl ein GIF.", error.template: "{found} Erwartet ist ein PNG."}
     monkeypatch.setattr(language, "translations", lambda code: german if code == "de" else {})
-    with language.speaking(language.Voice("de")):
-        assert language.say_error(error) == "Das ist wohl ein GIF. Erwartet ist ein PNG."
-    assert language.say_error(error) == str(error)
+    with language.using_locale(language.Locale("de")):
+        assert language.translate_error(error) == "Das ist wohl ein GIF. Erwartet ist ein PNG."
+    assert language.translate_error(error) == str(error)

@@ -24,14 +24,14 @@ from scipy.stats import beta, norm
 from psmooth import views
 from psmooth.certificate import Plan, guarantee_of
 from psmooth.command_line.evaluate import _evaluation_lines
-from psmooth.command_line.main import main
+from psmooth.command_line.run import main
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, PlanError, ScanError
 from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank, load_bank
 from psmooth.scans.pool import pool_of
-from psmooth.smoothing.evaluation import Study, announced, bank_facts, evaluate
+from psmooth.smoothing.evaluation import EvaluationPlan, announced, bank_facts, evaluate
 from psmooth.smoothing.labelled import labelled_files, look_over, pictures_in, read_crops
 from psmooth.smoothing.records import RUNS, fingerprint, read_runs, whole_records, write_runs
 from psmooth.smoothing.summary import certified_curve, write_summary
@@ -119,7 +119,7 @@ def test_a_frozen_prompt_is_dotted_and_stands_in_a_group_of_its_own() -> None:
 # --- what a record is taken for
 
 TASK = TASKS["oral_histology"]
-STUDY = Study(TASK, ("template",), ("none",), (0.25,), Plan(max_votes=32))
+STUDY = EvaluationPlan(TASK, ("template",), ("none",), (0.25,), Plan(max_votes=32))
 
 
 def probe(model: MedVLM, pool: frozenset[str] | None = None) -> PromptBank:
@@ -129,7 +129,7 @@ def probe(model: MedVLM, pool: frozenset[str] | None = None) -> PromptBank:
     return PromptBank(facts, torch.eye(2, 16), pool=pool)
 
 
-def done(model: MedVLM, study: Study, files: list[tuple[Path, str]], out: Path) -> list[dict[str, Any]]:
+def done(model: MedVLM, study: EvaluationPlan, files: list[tuple[Path, str]], out: Path) -> list[dict[str, Any]]:
     for _ in evaluate(model, files, study, out):
         pass
     return write_summary(out)

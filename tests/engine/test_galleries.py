@@ -16,7 +16,7 @@ from psmooth.hub import Hub
 from psmooth.interface import requests
 from psmooth.interface import steps as run_steps
 from psmooth.interface.gallery import MOST, PHANTOMS, read_gallery
-from psmooth.interface.requests import Order, Specimen
+from psmooth.interface.requests import ChosenScan, Order
 from psmooth.interface.steps import Scene
 from psmooth.scans import MAX_FILE_BYTES, Scan
 from psmooth.smoothing import Comparison
@@ -166,18 +166,18 @@ def certified(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Itera
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
 
-    def certify(place: str = "", specimen: Specimen | None = None) -> dict[str, Any]:
+    def certify(place: str = "", chosen: ChosenScan | None = None) -> dict[str, Any]:
         monkeypatch.setenv("PSMOOTH_GALLERY", place)
         requests.gallery.cache_clear()
-        requests.example_specimen.cache_clear()
-        specimen = specimen or requests.example_specimen(0)
-        *_, last = run_steps.scenes(Order(specimen, weights, "dermoscopy", "", "", 0.25, 100, None, None, None))
+        requests.example_scan.cache_clear()
+        chosen = chosen or requests.example_scan(0)
+        *_, last = run_steps.scenes(Order(chosen, weights, "dermoscopy", "", "", 0.25, 100, None, None, None))
         assert isinstance(last, Scene)
         return last.stage()
 
     yield certify
     requests.gallery.cache_clear()
-    requests.example_specimen.cache_clear()
+    requests.example_scan.cache_clear()
 
 
 def test_a_scan_of_a_gallery_carries_it_into_page_and_certificate_without_its_file_name(
@@ -202,14 +202,14 @@ def test_a_data_set_is_named_with_its_commit(certified: Callable[..., dict[str, 
         commit = server.add("somebody/skin", files, "dataset")
         found = read_gallery("somebody/skin", Hub(endpoint=server.url, cache=tmp_path / "cache"))
     example = found.items[0]
-    stage = certified(specimen=Specimen(example.open(), example.truth, found.origin_of(example)))
+    stage = certified(chosen=ChosenScan(example.open(), example.truth, found.origin_of(example)))
     told = {"id": "somebody/skin", "revision": commit, "licence": None, "source": "somebody/skin on the Hub"}
     assert json.loads(stage["certificate"])["gallery"] == told
     assert dict(stage["facts"])["Gallery"] == f"somebody/skin @ {commit[:8]} · no licence stated"
 
 
 def test_a_visitor_s_own_scan_names_no_gallery(certified: Callable[..., dict[str, Any]], scan: Scan) -> None:
-    stage = certified(specimen=Specimen(scan))
+    stage = certified(chosen=ChosenScan(scan))
     assert json.loads(stage["certificate"])["gallery"] is None
     assert "Gallery" not in dict(stage["facts"])
 
@@ -218,8 +218,8 @@ def test_a_comparison_carries_the_gallery_too(
     certified: Callable[..., dict[str, Any]], tiny_model_folder: Path
 ) -> None:
     certified()
-    specimen, weights = requests.example_specimen(1), f"local-dir:{tiny_model_folder}"
-    order = Order(specimen, weights, "blood_cells", "", "", 0.25, 64, None, None, None)
+    chosen, weights = requests.example_scan(1), f"local-dir:{tiny_model_folder}"
+    order = Order(chosen, weights, "blood_cells", "", "", 0.25, 64, None, None, None)
     *_, last = run_steps.comparisons(order)
     assert isinstance(last, Comparison)
     named = [result.run.gallery for results in last.sweep.values() for result in results.values()]

@@ -10,8 +10,17 @@ import pytest
 from psmooth import views
 from psmooth.errors import ScanError
 from psmooth.files import resource
-from psmooth.interface.address import read_voice
-from psmooth.views.locale import LANGUAGES, Voice, preferred, say, say_error, speaking, symbols, translations
+from psmooth.interface.address import read_locale
+from psmooth.views.locale import (
+    LANGUAGES,
+    Locale,
+    preferred,
+    symbols,
+    translate,
+    translate_error,
+    translations,
+    using_locale,
+)
 from tests.catalogue import ROOT, said_templates
 from tests.words import error_templates
 
@@ -71,23 +80,23 @@ def test_no_sentence_is_built_outside_a_template(name):
 
 def test_a_sentence_is_said_in_the_voice_that_speaks_and_no_longer():
     english = "{votes} of {planned} votes"
-    with speaking(Voice("de")):
-        german = say(english, votes=1, planned=2)
+    with using_locale(Locale("de")):
+        german = translate(english, votes=1, planned=2)
     assert german != "1 of 2 votes"
-    assert say(english, votes=1, planned=2) == "1 of 2 votes"
-    with speaking(Voice("fr", symbols=True)):
-        assert say(english, votes=1, planned=2) == "t = 1 / 2"
+    assert translate(english, votes=1, planned=2) == "1 of 2 votes"
+    with using_locale(Locale("fr", symbols=True)):
+        assert translate(english, votes=1, planned=2) == "t = 1 / 2"
 
 
 def test_an_error_is_said_in_the_visitors_language():
     error = ScanError(views.NO_FILE)
-    with speaking(Voice("es")):
-        assert say_error(error) == translations("es")[views.NO_FILE] != str(error)
+    with using_locale(Locale("es")):
+        assert translate_error(error) == translations("es")[views.NO_FILE] != str(error)
 
 
 @pytest.mark.parametrize(("language", "count"), [("en", "10,000"), ("zh", "10,000"), ("de", "10\u202f000")])
 def test_thousands_are_never_parted_by_what_reads_as_a_decimal_comma(language, count):
-    with speaking(Voice(language)):
+    with using_locale(Locale(language)):
         assert views.count_text(10_000) == count
         assert views.radius_text(0.2709) == "0.270"
 
@@ -96,8 +105,8 @@ def test_a_link_decides_before_the_browser_and_the_browser_before_english():
     assert preferred("fr", "de-CH,de;q=0.9") == "fr"
     assert preferred("xx", "de-CH,de;q=0.9,en;q=0.8") == "de"
     assert preferred(None, "it,pt;q=0.5") == "en"
-    assert read_voice({"words": "symbols"}, "zh-CN") == Voice("zh", symbols=True)
-    assert read_voice({"lang": "<script>", "words": "1"}, "") == Voice()
+    assert read_locale({"words": "symbols"}, "zh-CN") == Locale("zh", symbols=True)
+    assert read_locale({"lang": "<script>", "words": "1"}, "") == Locale()
 
 
 @pytest.mark.parametrize("name", [*OTHERS, "symbols"])

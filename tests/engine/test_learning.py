@@ -10,12 +10,12 @@ import torch
 from psmooth.certificate import Plan, verify
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError
-from psmooth.learning import Course, Lesson, fit_discriminants, learn_bank, noisy_lesson, tune
+from psmooth.learning import TrainingConfig, TrainingSet, fit_discriminants, learn_bank, noisy_training_set, tune
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, load_bank, write_manifest
 from psmooth.scans import Crop
 from psmooth.smoothing import certify, replay
-from psmooth.smoothing.evaluation import Study, evaluate
+from psmooth.smoothing.evaluation import EvaluationPlan, evaluate
 from psmooth.smoothing.records import whole_records
 from psmooth.smoothing.summary import write_summary
 from psmooth.tasks import Task, own_task
@@ -36,7 +36,7 @@ def crops(tiny_model: MedVLM) -> torch.Tensor:
 
 
 def learned(model: MedVLM, task: Task, crops: torch.Tensor, method: str, steps: int = 20) -> PromptBank:
-    course = Course(method, find_denoiser("none"), copies=1, steps=steps, shots=4)
+    course = TrainingConfig(method, find_denoiser("none"), copies=1, steps=steps, shots=4)
     *_, (_, bank) = learn_bank(model, task, course, crops, torch.arange(24) % 3)
     assert bank is not None
     return bank
@@ -116,7 +116,7 @@ def test_discriminants_decide_as_gaussians_of_one_covariance_do() -> None:
     spread = torch.tensor([0.1, 0.4, 0.5, 0.6]).double()
     points = centers[labels] + spread * torch.randn(len(labels), 4, generator=generator).double()
     points = (points / points.norm(dim=1, keepdim=True)).float()
-    (vectors,), loss = fit_discriminants(Lesson(points, torch.eye(3)[labels]), 1)
+    (vectors,), loss = fit_discriminants(TrainingSet(points, torch.eye(3)[labels]), 1)
     found = (points @ vectors.T).argmax(1)
     means = torch.stack([points[labels == number].mean(0) for number in range(3)])
     spread = torch.cov((points - means[labels]).T, correction=0)
@@ -132,7 +132,7 @@ def test_discriminants_decide_as_gaussians_of_one_covariance_do() -> None:
 def test_a_closed_form_without_examples_of_a_class_is_refused(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor
 ) -> None:
-    course = Course("linear_probe", find_denoiser("none"), (0.5,), copies=1, shots=4, closed_form=True)
+    course = TrainingConfig("linear_probe", find_denoiser("none"), (0.5,), copies=1, shots=4, closed_form=True)
     with pytest.raises(BankError, match="examples of every class"):
         list(learn_bank(tiny_model, task, course, crops, torch.arange(24) % 2))
 
@@ -141,7 +141,7 @@ def test_a_closed_form_without_examples_of_a_class_is_refused(
 def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, method: str, tmp_path: Path
 ) -> None:
-    course = Course(method, find_denoiser("none-mirror"), (0.25, 0.5), copies=3, shots=4, closed_form=True)
+    course = TrainingConfig(method, find_denoiser("none-mirror"), (0.25, 0.5), copies=3, shots=4, closed_form=True)
     (step, learned_bank), *more = learn_bank(tiny_model, task, course, crops, torch.arange(24) % 3)
     assert not more
     assert (step.done, step.planned) == (1, 1)
@@ -168,7 +168,7 @@ def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
 def test_vectors_of_much_noise_do_not_speak_for_the_clean_scan(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, tmp_path: Path
 ) -> None:
-    course = Course("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
+    course = TrainingConfig("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
     ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
     assert bank is not None
     opposite = replace(bank, vectors=torch.stack([bank.vectors[0], -bank.vectors[0]]))
@@ -186,8 +186,12 @@ def test_prompts_have_no_closed_form_and_odd_sets_of_vectors_are_refused(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor, tmp_path: Path
 ) -> None:
     with pytest.raises(BankError, match="only probes have a closed form"):
-        next(learn_bank(tiny_model, task, Course("label_free", find_denoiser("none"), closed_form=True), crops, None))
-    course = Course("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
+        next(
+            learn_bank(
+                tiny_model, task, TrainingConfig("label_free", find_denoiser("none"), closed_form=True), crops, None
+            )
+        )
+    course = TrainingConfig("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
     ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
     assert bank is not None
     assert bank.save(tmp_path / "whole.safetensors").vectors.shape == (2, 3, bank.vectors.shape[-1])
@@ -219,7 +223,9 @@ def test_per_scan_prompts_are_frozen_ones_and_can_be_replayed(
 
 
 def test_one_step_lowers_the_entropy_of_the_mean(tiny_model: MedVLM, task: Task, crops: torch.Tensor) -> None:
-    lesson = noisy_lesson(tiny_model, crops[:1], torch.eye(3)[:1], find_denoiser("none"), copies=20, noise_levels=[0.2])
+    lesson = noisy_training_set(
+        tiny_model, crops[:1], torch.eye(3)[:1], find_denoiser("none"), copies=20, noise_levels=[0.2]
+    )
     start = tiny_model.context_of(task.templates[0])
 
     def entropy(context: torch.Tensor) -> float:
@@ -253,7 +259,7 @@ def test_banks_are_refused_in_words(
     with pytest.raises(BankError, match="No 'label_free' bank ships"):
         certify(tiny_model, crop, task=task, methods=["label_free"], batch_size=8)
     with pytest.raises(BankError, match="needs labels"):
-        next(learn_bank(tiny_model, task, Course("few_shot", find_denoiser("none")), crops, None))
+        next(learn_bank(tiny_model, task, TrainingConfig("few_shot", find_denoiser("none")), crops, None))
     (tmp_path / "code.pt").write_bytes(b"x")
     with pytest.raises(BankError, match="not a safetensors"):
         load_bank(tmp_path / "code.pt")
@@ -265,7 +271,7 @@ def test_banks_are_refused_in_words(
 def test_an_evaluation_cut_short_ends_with_the_undisturbed_records(
     tiny_model: MedVLM, tmp_path: Path, scan_files: list[tuple[Path, str]]
 ) -> None:
-    study = Study(
+    study = EvaluationPlan(
         own_task("round; long"), ("template", "zero_shot"), ("none", "gaussian"), (0.25,), Plan(max_votes=64), seed=3
     )
     for _ in evaluate(tiny_model, scan_files, study, tmp_path / "whole"):

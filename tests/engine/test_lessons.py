@@ -14,8 +14,8 @@ from psmooth.errors import PsmoothError, ScanError, TaskError
 from psmooth.interface import requests
 from psmooth.interface import steps as run_steps
 from psmooth.interface.places import Client, Queued
-from psmooth.interface.requests import Enrolment, Order
-from psmooth.learning.from_folders import Gathered, Lessons, drawn_scans, gather, study
+from psmooth.interface.requests import Order, TrainingRequest
+from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
 from psmooth.models import MedVLM
 from psmooth.prompts import load_bank
 from psmooth.scans import Crop, crop_scan
@@ -71,12 +71,12 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
         list(read_archive(tmp_path / "a.zip"))
 
 
-def course(model: MedVLM, file: Path, task: Task | None, method: str, shots: int = 16) -> Iterator[Lessons]:
+def course(model: MedVLM, file: Path, task: Task | None, method: str, shots: int = 16) -> Iterator[TrainingProgress]:
     """A whole course without a denoiser, from the zip to the bank."""
     *reading, gathered = gather(model, read_archive(file))
-    yield from (step for step in reading if isinstance(step, Lessons))
+    yield from (step for step in reading if isinstance(step, TrainingProgress))
     assert isinstance(gathered, Gathered)
-    yield from study(model, gathered, task, method, "none", shots)
+    yield from learn_from_scans(model, gathered, task, method, "none", shots)
 
 
 @pytest.mark.parametrize("method", ["few_shot", "label_free", "linear_probe", "label_free_probe"])
@@ -125,13 +125,13 @@ def test_folders_that_are_not_the_classes_are_refused(
 def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
-    asked = Enrolment(None, weights, "chest_xray", "", "", "linear_probe", "none", 1)
+    asked = TrainingRequest(None, weights, "chest_xray", "", "", "linear_probe", "none", 1)
     reading = run_steps.lessons(asked, Client("10.0.0.1", "one"))
-    assert next(step for step in reading if isinstance(step, Lessons)).phase == "reading"
-    order = Order(requests.example_specimen(0), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
+    assert next(step for step in reading if isinstance(step, TrainingProgress)).phase == "reading"
+    order = Order(requests.example_scan(0), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
     steps = list(run_steps.scenes(order, Client("10.0.0.2", "two")))
     assert not any(isinstance(step, Queued) for step in steps)
-    phases = [step.phase for step in reading if isinstance(step, Lessons)]
+    phases = [step.phase for step in reading if isinstance(step, TrainingProgress)]
     assert phases[-1] == "done", "what was read is learned from in its turn"
 
 

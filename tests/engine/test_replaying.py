@@ -34,7 +34,7 @@ from psmooth.certificate import (
 )
 from psmooth.denoise import MIRROR, LearnedDenoiser, find_denoiser, save_denoisers
 from psmooth.errors import CertificateError, PsmoothError
-from psmooth.learning import Course, learn_bank
+from psmooth.learning import TrainingConfig, learn_bank
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
@@ -75,7 +75,7 @@ def learned(model: MedVLM, method: str, *more: np.ndarray) -> PromptBank:
     crops = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
     crops = torch.cat([torch.from_numpy(np.stack(more)), crops]) if more else crops
     steps, sharpness = (30, 8.0) if method == "label_free" else (15, 1.0)  # so that the votes of each are split
-    course = Course(method, find_denoiser("none"), copies=2, steps=steps, shots=8, sharpness=sharpness)
+    course = TrainingConfig(method, find_denoiser("none"), copies=2, steps=steps, shots=8, sharpness=sharpness)
     *_, (_, bank) = learn_bank(model, TASK, course, crops, torch.arange(len(TASK.class_ids)))
     assert bank is not None
     return bank

@@ -34,9 +34,9 @@ import psmooth
 from psmooth.certificate import GUARANTEES
 from psmooth.interface import model_menu
 from psmooth.interface import steps as run_steps
-from psmooth.interface.requests import Enrolment, Order, Specimen
+from psmooth.interface.requests import ChosenScan, Order, TrainingRequest
 from psmooth.interface.steps import Scene
-from psmooth.interface.zero_gpu import LONGEST, carried, home_device, on_card, seconds_for
+from psmooth.interface.zero_gpu import LONGEST, home_device, on_card, on_gpu, seconds_for
 from psmooth.models import MODELS, MedVLM
 from psmooth.models.formats import FORMATS
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
@@ -157,7 +157,7 @@ def counted(most: int) -> Iterator[int]:
 def test_away_from_zerogpu_nothing_is_wrapped_or_moved(tiny_model: MedVLM) -> None:
     assert on_card(counted, lambda _: 1) is counted  # type: ignore[arg-type, comparison-overlap]
     assert home_device() is None
-    assert carried(tiny_model) is tiny_model
+    assert on_gpu(tiny_model) is tiny_model
 
 
 @contextmanager
@@ -296,14 +296,14 @@ def test_the_container_copies_what_is_here_and_does_not_run_as_root() -> None:
 def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_folder: Path, monkeypatch: Any) -> None:
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
-    order = Order(Specimen(scan), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
+    order = Order(ChosenScan(scan), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
     copied = pickle.loads(pickle.dumps(order))
     list(model_menu.fetch_model(weights))
     steps = list(run_steps.scenes(copied))
     assert all(isinstance(pickle.loads(pickle.dumps(step)), Scene) for step in steps)
     compared = list(run_steps.comparisons(copied))
     assert pickle.loads(pickle.dumps(compared[-1])).done  # type: ignore[union-attr]
-    pickle.dumps(Enrolment(None, weights, "blood_cells", "", "", "few_shot", "none", 16))
+    pickle.dumps(TrainingRequest(None, weights, "blood_cells", "", "", "few_shot", "none", 16))
 
 
 def test_the_app_starts_with_the_variables_of_a_space_and_answers(tmp_path: Path) -> None:

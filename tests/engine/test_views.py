@@ -22,7 +22,7 @@ from psmooth.smoothing import Progress
 from psmooth.tasks import TASKS
 from psmooth.views.compare import COMPARE_WORDS
 from psmooth.views.learn import LEARN_WORDS
-from psmooth.views.locale import LANGUAGES, Voice, speaking
+from psmooth.views.locale import LANGUAGES, Locale, using_locale
 
 EVIL = '<img src=x onerror="window.hacked=1">'
 
@@ -238,7 +238,7 @@ def test_both_kinds_of_guarantee_have_their_own_words() -> None:
 
 # --- what a frozen prompt promises
 
-LANGUAGES_AND_SYMBOLS = [Voice(language, symbols) for language in LANGUAGES for symbols in (False, True)]
+LANGUAGES_AND_SYMBOLS = [Locale(language, symbols) for language in LANGUAGES for symbols in (False, True)]
 BANK = {"id": "b", "revision": None, "sha256": "b" * 64, "licence": "x"}
 FROZEN = {
     "tuned": {"method": "zero_shot", "guarantee": "frozen_prompt"},
@@ -262,10 +262,10 @@ def certified(**changes: Any) -> Certificate:
 @pytest.mark.parametrize("voice", LANGUAGES_AND_SYMBOLS, ids=str)
 @pytest.mark.parametrize("origin", ["fresh", "given"])
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
-def test_no_frozen_prompt_is_said_to_hold_for_running_again(voice: Voice, origin: str, frozen: dict[str, Any]) -> None:
+def test_no_frozen_prompt_is_said_to_hold_for_running_again(voice: Locale, origin: str, frozen: dict[str, Any]) -> None:
     """What a bare method's sentence says after its first full stop, about a new run, is never said of these."""
     plain, result = certified(seed_origin=origin), certified(seed_origin=origin, **frozen)
-    with speaking(voice):
+    with using_locale(voice):
         promise = re.split(
             r"[.。](?=\s|$|[^\d\s])", views.sentence(plain).replace(views.radius_text(plain.radius), "R")
         )[-2]
@@ -319,11 +319,11 @@ def test_an_unconditional_denoiser_says_whether_it_is_known_what_it_was_learned_
     assert ["neither bank nor denoiser says" in words for words in told] == [False, False, False, True, False]
 
 
-@pytest.mark.parametrize("voice", [Voice(language, mode) for language in LANGUAGES for mode in (False, True)], ids=str)
-def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(voice: Voice) -> None:
+@pytest.mark.parametrize("voice", [Locale(language, mode) for language in LANGUAGES for mode in (False, True)], ids=str)
+def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(voice: Locale) -> None:
     """In every language and in symbols: the seed stands before class and radius, α wherever a fresh seed has it."""
     given = certified(seed_origin="given")
-    with speaking(voice):
+    with using_locale(voice):
         said, fresh = (views.sentence(one) for one in (given, certified()))
     radius, alpha = views.radius_text(given.radius), views.alpha_text(given.run.plan.failure_probability)
     assert fresh.count(alpha) == said.count(alpha) >= 1
@@ -333,12 +333,12 @@ def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(voice
     assert said.lower().index(seed) < said.index(views.name_of(given.run, given.leader))
 
 
-@pytest.mark.parametrize("voice", [Voice(language) for language in LANGUAGES], ids=str)
+@pytest.mark.parametrize("voice", [Locale(language) for language in LANGUAGES], ids=str)
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
-def test_the_mark_stands_wherever_a_frozen_radius_stands(voice: Voice, frozen: dict[str, Any]) -> None:
+def test_the_mark_stands_wherever_a_frozen_radius_stands(voice: Locale, frozen: dict[str, Any]) -> None:
     result, plain = certified(**frozen), certified()
     radius = views.radius_text(result.radius)
-    with speaking(voice):
+    with using_locale(voice):
         stage, other = (
             views.stage(a_progress(one, "done"), "template", 128, [Landmark("small", 1e-3)]) for one in (result, plain)
         )

@@ -7,7 +7,7 @@ import pytest
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Run, verify
-from psmooth.views.locale import LANGUAGES, Voice, say, speaking
+from psmooth.views.locale import LANGUAGES, Locale, translate, using_locale
 from psmooth.views.records import checked, runs
 from tests.engine.test_views import a_result, a_run
 
@@ -70,9 +70,9 @@ def test_of_an_abstention_no_certificate_is_said_to_hold(run: Run) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_no_check_shows_is_listed_in_every_language(language: str) -> None:
     result = a_result((900, 60, 40), "complete")
-    with speaking(Voice(language)):
+    with using_locale(Locale(language)):
         told = checked(verify(result.to_json()))["sentence"]
-        listed = [say(words) for words, _ in NOT_SHOWN]
+        listed = [translate(words) for words, _ in NOT_SHOWN]
     assert all(words in told for words in listed)
     assert (set(listed) == {words for words, _ in NOT_SHOWN}) == (language == "en")
 

@@ -12,7 +12,7 @@ import pytest
 from psmooth import views
 from psmooth.interface import visitors
 from psmooth.interface.places import Client
-from psmooth.interface.requests import Specimen
+from psmooth.interface.requests import ChosenScan
 from psmooth.interface.session import Session
 from psmooth.scans import open_scan
 from tests.serving import in_a_loop
@@ -67,9 +67,9 @@ def test_an_address_has_a_few_threads_for_what_takes_seconds(monkeypatch: pytest
 @pytest.mark.parametrize("in_hand", [True, False])
 def test_a_session_that_is_dropped_takes_its_scan_along(in_hand: bool) -> None:
     """At once: not when Python next tidies up what holds itself, and not when an event that has it in hand ends."""
-    session = Session(Specimen(open_scan(np.full((40, 40, 3), 90, np.uint8))))
+    session = Session(ChosenScan(open_scan(np.full((40, 40, 3), 90, np.uint8))))
     session.show("certify", views.idle)
-    scan = weakref.ref(session.specimen.scan)  # type: ignore[union-attr]
+    scan = weakref.ref(session.chosen.scan)  # type: ignore[union-attr]
     queue = SimpleNamespace(pending_messages_per_session={}, pending_event_ids_session={})
     holder = SimpleNamespace(session_data={"a": SimpleNamespace(state_data={7: session})}, time_last_used={})
     blocks: Any = SimpleNamespace(_queue=queue, state_holder=holder)

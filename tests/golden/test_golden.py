@@ -17,7 +17,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from psmooth.command_line.main import main
+from psmooth.command_line.run import main
 from tests.golden.clicker import Clicker
 from tests.golden.golden import held
 from tests.serving import Server, serve

@@ -22,7 +22,7 @@ from psmooth.certificate import Plan, read_certificate
 from psmooth.denoise import find_denoiser
 from psmooth.errors import BankError, HubError
 from psmooth.hub import Hub
-from psmooth.learning import Course, learn_bank
+from psmooth.learning import TrainingConfig, learn_bank
 from psmooth.models import MedVLM
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank, list_banks, load_bank
@@ -62,7 +62,7 @@ def folder(tiny_model: MedVLM, tmp_path: Path) -> Path:
     folder = tmp_path / "banks"
     folder.mkdir()
     for method in ("label_free", "label_free_probe"):
-        course = Course(method, find_denoiser("none"), steps=3, copies=1)
+        course = TrainingConfig(method, find_denoiser("none"), steps=3, copies=1)
         *_, (_, bank) = learn_bank(tiny_model, TASK, course, CROPS, None)
         assert bank is not None
         bank.save(folder / f"{method}.safetensors")

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from psmooth.certificate import read_certificate, verify
-from psmooth.command_line import main as command_main
+from psmooth.command_line import main
 from psmooth.models import MedVLM, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
@@ -63,7 +63,7 @@ def run(capsys: pytest.CaptureFixture[str], model: str) -> Command:
     def run(*words: object, codes: tuple[int, ...] = (0,), model: str | None = model) -> Any:
         chosen = () if model is None else ("--model", model)
         with pytest.raises(SystemExit) as left:
-            command_main.main([str(word) for word in (*words, *chosen, "--device", "cpu", "--json")])
+            main([str(word) for word in (*words, *chosen, "--device", "cpu", "--json")])
         out, err = capsys.readouterr()
         assert left.value.code in codes, err
         return json.loads(out)
@@ -82,7 +82,7 @@ def bank(model: str, scans: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("bank") / "few_shot.safetensors"
     words = f"learn few-shot {scans} --out {path} --model {model} --task {TASK} --shots {EACH} --steps 3 --device cpu"
     with pytest.raises(SystemExit) as left:
-        command_main.main(words.split())
+        main(words.split())
     assert left.value.code == 0
     return path
 

@@ -512,7 +512,7 @@ def test_medclip_comes_as_a_zip_and_its_words_from_the_hub(server, hub, tmp_path
     sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
     commit = server.add("emilyalsentzer/Bio_ClinicalBERT", {"vocab.txt": (tmp_path / "m" / "vocab.txt").read_bytes()})
     words = f"hf-hub:emilyalsentzer/Bio_ClinicalBERT@{commit}"
-    fetched = hubs.fetch_zip
+    fetched = fetch_zip
     monkeypatch.setattr(
         hubs, "fetch_zip", lambda url, *rest, **more: fetched(f"{server.url}{url[len('https://x') :]}", *rest, **more)
     )

@@ -12,7 +12,7 @@ import torch
 
 from psmooth.errors import ModelError
 from psmooth.models import cache as shelf
-from psmooth.models.cache import ModelShelf, fits, free_memory
+from psmooth.models.cache import ModelCache, fits, free_memory
 
 
 @pytest.fixture
@@ -20,15 +20,15 @@ def loads() -> list[str]:
     return []
 
 
-def a_shelf(loads: list[str], room: int) -> ModelShelf:
+def a_shelf(loads: list[str], room: int) -> ModelCache:
     """A shelf for ``room`` models, whose models are their names."""
 
     def load(name: str, device: str | None, progress: object) -> Any:  # noqa: ARG001
         loads.append(name)
         return SimpleNamespace(name=name, device=torch.device("cpu"))
 
-    made: list[ModelShelf] = []
-    made.append(ModelShelf("cpu", fits=lambda *_: len(made[0].names) < room, load=load))
+    made: list[ModelCache] = []
+    made.append(ModelCache("cpu", fits=lambda *_: len(made[0].names) < room, load=load))
     return made[0]
 
 
@@ -107,7 +107,7 @@ def test_a_worker_forked_while_another_thread_holds_a_lock_does_not_wait_for_it(
     assert held.names == ("ready", "new"), "here the lock was let go of and works on"
 
 
-def _ask_for_two(held: ModelShelf) -> None:
+def _ask_for_two(held: ModelCache) -> None:
     held.get("ready")
     held.get("new")
     assert held.names == ("ready", "new")
@@ -121,7 +121,7 @@ def test_names_that_were_asked_for_once_leave_nothing_behind(loads):
 
 
 def test_a_model_that_cannot_be_loaded_is_not_held(tmp_path):
-    held = ModelShelf("cpu")
+    held = ModelCache("cpu")
     with pytest.raises(ModelError):
         held.get(f"local-dir:{tmp_path}")
     assert held.names == ()

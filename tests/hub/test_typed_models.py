@@ -20,7 +20,7 @@ from psmooth.interface import model_menu
 from psmooth.models import load as loading
 from psmooth.models import load_model
 from psmooth.models import typed as typed_models
-from psmooth.models.cache import ModelShelf
+from psmooth.models.cache import ModelCache
 from psmooth.models.typed import load_typed, visitors_hub
 from tests.hub.families import clip_of_open_clip, clip_of_transformers, siglip
 from tests.hub.server import FakeHub, serving
@@ -153,7 +153,7 @@ def test_a_visitors_model_pushes_out_another_one_and_never_one_of_the_menu():
     def load(name: str, *_: object) -> Any:
         return SimpleNamespace(name=name, device=torch.device("cpu"))
 
-    held = ModelShelf("cpu", fits=lambda *_: False, load=load, guest=lambda name: name.startswith("hf"))
+    held = ModelCache("cpu", fits=lambda *_: False, load=load, guest=lambda name: name.startswith("hf"))
     for name in ("plip", "hf-hub:a/b", "hf-hub:c/d"):
         held.get(name)
     assert held.names == ("plip", "hf-hub:c/d")

@@ -10,7 +10,7 @@ from psmooth.command_line import app, banks, certify, evaluate, learn, models, p
 from psmooth.command_line.cli import REFUSED, cli
 from psmooth.command_line.terminal import let_every_letter_be_printed, note
 from psmooth.errors import PsmoothError
-from psmooth.runtime import settle
+from psmooth.runtime import tune_allocator
 
 for command in (
     certify.certify, verify.verify, learn.learn, evaluate.evaluate, models.models, phantom.phantom, app.app
@@ -21,7 +21,7 @@ cli.add_typer(banks.banks, name="banks")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; an error of psmooth's is printed as its sentence."""
-    settle()  # before torch allocates anything
+    tune_allocator()  # before torch allocates anything
     let_every_letter_be_printed()
     try:
         cli(args=None if arguments is None else list(arguments), prog_name="psmooth")
