@@ -46,10 +46,16 @@ def templates_of(source: Path, argument: ast.expr) -> tuple[str, ...]:
         case ast.Attribute(value=ast.Name(id="spec"), attr="access"):
             return tuple(_of_model_table("access"))
         case ast.Attribute(value=ast.Name(id=module), attr=name):
-            return _literals(_constants(ROOT / "psmooth" / f"{module}.py")[name])
+            return _literals(_constant_of(module, name))
         case ast.Subscript(value=ast.Name(id=name)):
             return _literals(_constants(source)[name])
     raise LookupError(f"{source.name}:{argument.lineno}: {ast.unparse(argument)}")
+
+
+def _constant_of(module: str, name: str) -> ast.expr:
+    """A constant of a module, or of any file of a room."""
+    files = [ROOT / "psmooth" / f"{module}.py", *(ROOT / "psmooth" / module).glob("*.py")]
+    return next(found[name] for found in map(_constants, filter(Path.is_file, files)) if name in found)
 
 
 @cache
@@ -82,6 +88,6 @@ def _literals(value: ast.expr) -> tuple[str, ...]:
 
 def _of_model_table(column: str) -> Iterator[str]:
     """What the rows of the model table say there, where it is a literal."""
-    for node in ast.walk(_tree(ROOT / "psmooth" / "_model_table.py")):
+    for node in ast.walk(_tree(ROOT / "psmooth" / "models" / "table.py")):
         if isinstance(node, ast.keyword) and node.arg == column and isinstance(node.value, ast.Constant):
             yield str(node.value.value)

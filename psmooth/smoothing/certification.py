@@ -133,9 +133,9 @@ def certify(
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
-    order = Request(model, crop, found, contenders, noise_level, front, plan, read_seed(seed), origin, batch, gallery)
+    request = Request(model, crop, found, contenders, noise_level, front, plan, read_seed(seed), origin, batch, gallery)
     use_whole_float32(model.device)
-    return _until_it_fits(order)
+    return _until_it_fits(request)
 
 
 def stopped(progress: Progress) -> Results:
@@ -152,115 +152,115 @@ def ended_by_hand(result: Certificate | Abstention) -> Certificate | Abstention:
     return conclude(result.run, replace(result.votes, ended="stopped"))
 
 
-def _until_it_fits(order: Request) -> Generator[Progress, None, None]:
+def _until_it_fits(request: Request) -> Generator[Progress, None, None]:
     """The run; out of memory, it starts afresh with fresh noise and half the batch."""
     certified: set[str] = set()
     while True:
         try:
-            for progress in _run(order):
+            for progress in _run(request):
                 certified |= {key for key, one in progress.results.items() if isinstance(one, Certificate)}
                 yield progress
             return
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
-            order = _halved(order, frozenset(certified))
+            request = _halved(request, frozenset(certified))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _halved(order: Request, lost: frozenset[str]) -> Request:
-    if order.batch_size == 1:
+def _halved(request: Request, lost: frozenset[str]) -> Request:
+    if request.batch_size == 1:
         raise ModelError("Not even one noisy copy fits into memory. Close other programs or take a smaller model.")
-    batch = order.batch_size // 2
+    batch = request.batch_size // 2
     # A given seed is moved on by one: noise whose votes were seen is never drawn again.
-    seed = read_seed(None) if order.seed_origin == "fresh" else f"{(int(order.seed, 16) + 1) % 2**128:032x}"
-    first, before = order.first_seed or order.seed, order.attempts_before + 1
+    seed = read_seed(None) if request.seed_origin == "fresh" else f"{(int(request.seed, 16) + 1) % 2**128:032x}"
+    first, before = request.first_seed or request.seed, request.attempts_before + 1
     return replace(
-        order, batch_size=batch, seed=seed, restarted=batch, first_seed=first, attempts_before=before, lost=lost
+        request, batch_size=batch, seed=seed, restarted=batch, first_seed=first, attempts_before=before, lost=lost
     )
 
 
-def _run(order: Request) -> Iterator[Progress]:
+def _run(request: Request) -> Iterator[Progress]:
     """One run from the first selection vote to its end."""
-    clock, planned = _Clock(order.plan, order.restarted, order.lost), order.plan.max_votes
-    tallies = {key: _Tally(run, _no_votes(order.task)) for key, run in _runs(order).items()}
+    clock, planned = _Clock(request.plan, request.restarted, request.lost), request.plan.max_votes
+    tallies = {key: _Tally(run, _no_votes(request.task)) for key, run in _runs(request).items()}
     yield clock.progress("selection", 0, tallies, {})
-    order = tuned(order)
-    clean = _clean_answers(order)
-    select = _count(order, "select", order.plan.selection_votes or 0, tallies)
+    request = tuned(request)
+    clean = _clean_answers(request)
+    select = _count(request, "select", request.plan.selection_votes or 0, tallies)
     for cast in select:
         for tally in tallies.values():
             tally.votes = replace(tally.votes, selection=tuple(tally.fresh[:-1]), invalid_selection=tally.fresh[-1])
         yield clock.progress("selection", cast, tallies, clean)
     for tally in tallies.values():
         tally.fresh = []
-    for cast in _count(order, "estimate", planned, tallies):
+    for cast in _count(request, "estimate", planned, tallies):
         if cast < planned and not clock.look_is_due():
             continue
-        _look(tallies, order.plan, cast)
+        _look(tallies, request.plan, cast)
         ended = all(tally.votes.ended != "running" for tally in tallies.values())
         yield clock.progress("done" if ended else "estimation", cast, tallies, clean)
         if ended:
             return
 
 
-def _count(order: Request, phase: Phase, count: int, tallies: dict[str, _Tally]) -> Iterator[int]:
+def _count(request: Request, phase: Phase, count: int, tallies: dict[str, _Tally]) -> Iterator[int]:
     """Adds the votes of a phase to the tallies' fresh ones, a batch at a time; gives the votes cast so far."""
     cast = 0
-    for embeddings in _embeddings(order, phase, count):
+    for embeddings in _embeddings(request, phase, count):
         cast += len(embeddings)
         for key, tally in tallies.items():
-            answers = answers_of(embeddings, order.contenders[key].vectors, order.batch_size)
-            new = torch.bincount(answers, minlength=len(order.task.class_ids) + 1).tolist()
+            answers = answers_of(embeddings, request.contenders[key].vectors, request.batch_size)
+            new = torch.bincount(answers, minlength=len(request.task.class_ids) + 1).tolist()
             tally.fresh = [old + more for old, more in zip(tally.fresh or [0] * len(new), new, strict=True)]
         yield cast
 
 
-def drawn_votes(order: Request, key: str, phase: Phase, count: int) -> Tensor:
+def drawn_votes(request: Request, key: str, phase: Phase, count: int) -> Tensor:
     """The votes of a contender in a phase, in the order in which they are cast.
 
     Returns:
         ``(count,)`` numbers of classes; one more than the last class for a vote that is not a number.
     """
-    vectors, batch = order.contenders[key].vectors, order.batch_size
-    votes = [answers_of(embeddings, vectors, batch).cpu() for embeddings in _embeddings(order, phase, count)]
+    vectors, batch = request.contenders[key].vectors, request.batch_size
+    votes = [answers_of(embeddings, vectors, batch).cpu() for embeddings in _embeddings(request, phase, count)]
     return torch.cat([torch.zeros(0, dtype=torch.long), *votes])
 
 
-def _embeddings(order: Request, phase: Phase, count: int) -> Iterator[Tensor]:
+def _embeddings(request: Request, phase: Phase, count: int) -> Iterator[Tensor]:
     return noisy_embeddings(
-        order.model,
-        order.crop,
-        order.noise_level,
-        seed=order.seed,
+        request.model,
+        request.crop,
+        request.noise_level,
+        seed=request.seed,
         phase=phase,
         count=count,
-        batch_size=order.batch_size,
-        denoise=order.denoiser,
-        mirrored=order.denoiser.mirrored,
+        batch_size=request.batch_size,
+        denoise=request.denoiser,
+        mirrored=request.denoiser.mirrored,
     )
 
 
-def tuned(order: Request) -> Request:
+def tuned(request: Request) -> Request:
     """The order with the prompts of ``zero_shot`` and ``combined`` tuned on copies of their own, which never vote."""
-    if all(one.start is None for one in order.contenders.values()):
-        return order
-    copies = torch.cat(list(_embeddings(order, "tune", _TUNE_COPIES)))
+    if all(one.start is None for one in request.contenders.values()):
+        return request
+    copies = torch.cat(list(_embeddings(request, "tune", _TUNE_COPIES)))
     contenders = {
-        key: one if one.start is None else replace(one, vectors=_tune(order, one, one.start, copies))
-        for key, one in order.contenders.items()
+        key: one if one.start is None else replace(one, vectors=_tune(request, one, one.start, copies))
+        for key, one in request.contenders.items()
     }
-    return replace(order, contenders=contenders)
+    return replace(request, contenders=contenders)
 
 
-def _tune(order: Request, contender: Contender, start: Tensor, copies: Tensor) -> Tensor:
-    task = replace(order.task, templates=contender.templates)
-    context = tune(order.model, task, start, copies)
+def _tune(request: Request, contender: Contender, start: Tensor, copies: Tensor) -> Tensor:
+    task = replace(request.task, templates=contender.templates)
+    context = tune(request.model, task, start, copies)
     with torch.no_grad():
-        return order.model.embed_context(context, task.templates[0], task.class_names)
+        return request.model.embed_context(context, task.templates[0], task.class_names)
 
 
 def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
@@ -307,18 +307,18 @@ class _Clock:
         )
 
 
-def _clean_answers(order: Request) -> dict[str, str]:
+def _clean_answers(request: Request) -> dict[str, str]:
     """What the model says without noise, by contender; the crop fills a batch of the usual shape."""
-    size = order.crop.pixels.shape[-1]
-    silent = torch.zeros(order.batch_size, size, size, 3, dtype=torch.int16).numpy()
-    embedding = order.model.embed_images(noisy_copies(order.crop, silent))[:1]
-    names = (*order.task.class_ids, "")
-    vectors = {key: one.vectors if one.clean is None else one.clean for key, one in order.contenders.items()}
-    return {key: names[int(answers_of(embedding, each, order.batch_size)[0])] for key, each in vectors.items()}
+    size = request.crop.pixels.shape[-1]
+    silent = torch.zeros(request.batch_size, size, size, 3, dtype=torch.int16).numpy()
+    embedding = request.model.embed_images(noisy_copies(request.crop, silent))[:1]
+    names = (*request.task.class_ids, "")
+    vectors = {key: one.vectors if one.clean is None else one.clean for key, one in request.contenders.items()}
+    return {key: names[int(answers_of(embedding, each, request.batch_size)[0])] for key, each in vectors.items()}
 
 
-def _runs(order: Request) -> dict[str, Run]:
-    return {key: run_facts(order, one) for key, one in order.contenders.items()}
+def _runs(request: Request) -> dict[str, Run]:
+    return {key: run_facts(request, one) for key, one in request.contenders.items()}
 
 
 def _no_votes(task: Task) -> Votes:

@@ -20,29 +20,29 @@ from psmooth.smoothing.request import Request
 _PACKAGES = ("torch", "open_clip_torch", "timm", "numpy", "scipy")
 
 
-def run_facts(order: Request, contender: Contender) -> Run:
+def run_facts(request: Request, contender: Contender) -> Run:
     """What a certificate of this contender records of everything that is fixed before the first vote."""
-    model, denoiser, bank = order.model, order.denoiser, contender.bank or {}
-    learned_on_scan = order.crop.sha256 in denoiser.pool if denoiser.pool else None
+    model, denoiser, bank = request.model, request.denoiser, contender.bank or {}
+    learned_on_scan = request.crop.sha256 in denoiser.pool if denoiser.pool else None
     return Run(
         method=contender.method,
         guarantee=guarantee_of(contender.method, bank.get("learned_on_scan"), learned_on_scan),
         denoiser=denoiser.id,
         denoiser_sha256=denoiser.sha256,
         denoiser_learned_on_scan=learned_on_scan,
-        noise_level=order.noise_level,
-        plan=order.plan,
-        task=order.task.id,
-        class_ids=order.task.class_ids,
-        class_names=order.task.class_names,
+        noise_level=request.noise_level,
+        plan=request.plan,
+        task=request.task.id,
+        class_ids=request.task.class_ids,
+        class_names=request.task.class_names,
         templates=contender.templates,
-        seed=order.seed,
-        seed_origin=order.seed_origin,
-        first_seed=order.first_seed,
-        attempts_before=order.attempts_before,
-        crop_sha256=order.crop.sha256,
-        preprocessing=_rule_facts(order.crop.rule),
-        batch_size=order.batch_size,
+        seed=request.seed,
+        seed_origin=request.seed_origin,
+        first_seed=request.first_seed,
+        attempts_before=request.attempts_before,
+        crop_sha256=request.crop.sha256,
+        preprocessing=_rule_facts(request.crop.rule),
+        batch_size=request.batch_size,
         model={
             "id": model.spec.id,
             "weights": model.spec.weights,
@@ -50,7 +50,7 @@ def run_facts(order: Request, contender: Contender) -> Run:
             "licence": model.spec.licence,
         },
         bank=contender.bank,
-        gallery=order.gallery,
+        gallery=request.gallery,
         device=model.device.type,
         precision=_precision(model.device),
         versions=_versions(),

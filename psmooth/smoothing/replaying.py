@@ -75,11 +75,11 @@ def replay(
         CertificateError: the scan, its crop, the weights, the denoiser or the bank are not those of the record.
         PsmoothError: as ``load_model`` and ``certify`` do.
     """
-    order = _order_again(record.run, scan, device, banks, denoiser, download)
-    found = _votes_again(tuned(order), record)
-    confirmed = conclude(_as_learned(record.run, order), found)
+    request = _order_again(record.run, scan, device, banks, denoiser, download)
+    found = _votes_again(tuned(request), record)
+    confirmed = conclude(_as_learned(record.run, request), found)
     differing = _differing(record.votes, found)
-    problems = (*_tied_problems(order, record.run), *_vote_problems(record, confirmed, differing))
+    problems = (*_tied_problems(request, record.run), *_vote_problems(record, confirmed, differing))
     return Replay(confirmed, found.selected + found.total, differing, problems)
 
 
@@ -146,12 +146,12 @@ def _recorded_rule(run: Run) -> CropRule:
 # --- the votes, and the states that a radius rests on
 
 
-def _votes_again(order: Order, record: Certificate | Abstention) -> Votes:
+def _votes_again(request: Order, record: Certificate | Abstention) -> Votes:
     """The votes as they are drawn here, with the states at the very moments that the record names."""
     recorded, method, classes = record.votes, record.run.method, len(record.run.class_ids)
     announced = record.run.plan.selection_votes or 0
-    select = drawn_votes(order, method, "select", announced if recorded.total else recorded.selected).numpy()
-    cast = drawn_votes(order, method, "estimate", recorded.total).numpy()
+    select = drawn_votes(request, method, "select", announced if recorded.total else recorded.selected).numpy()
+    cast = drawn_votes(request, method, "estimate", recorded.total).numpy()
     chose = _counts(select, classes)
     counted = _counts(cast, classes)
     again = Votes(chose[:-1], counted[:-1], counted[-1], ended=recorded.ended, invalid_selection=chose[-1])
@@ -205,10 +205,10 @@ def _floored(radius: float) -> str:
 # --- what else is tied to the run
 
 
-def _tied_problems(order: Order, run: Run) -> Iterator[Problem]:
+def _tied_problems(request: Order, run: Run) -> Iterator[Problem]:
     """Where the record calls something by another name than that which was used for the replay."""
-    contender, spec = order.contenders[run.method], order.model.spec
-    here = run_facts(order, contender)
+    contender, spec = request.contenders[run.method], request.model.spec
+    here = run_facts(request, contender)
     if (run.model["id"], run.model["weights"]) != (spec.id, spec.weights):
         yield "model", f"The weights of the record are those of {spec.id}, from {spec.weights}."
     if run.guarantee != here.guarantee:
@@ -223,9 +223,9 @@ def _tied_problems(order: Order, run: Run) -> Iterator[Problem]:
         yield "templates", "The templates are not those that the prompts were made from."
 
 
-def _as_learned(run: Run, order: Order) -> Run:
+def _as_learned(run: Run, request: Order) -> Run:
     """The run with what the files here say of whether bank and denoiser were learned on this scan."""
-    here = run_facts(order, order.contenders[run.method])
+    here = run_facts(request, request.contenders[run.method])
     bank = None if run.bank is None else {**run.bank, "learned_on_scan": (here.bank or {}).get("learned_on_scan")}
     learned = here.denoiser_learned_on_scan
     return replace(run, guarantee=here.guarantee, bank=bank, denoiser_learned_on_scan=learned)

@@ -1,4 +1,7 @@
-"""__TODO__"""
+"""Says what is asked of a run: everything that is fixed before the first vote, resolved once.
+
+It knows nothing about how votes are cast.
+"""
 
 import secrets
 import string

@@ -147,7 +147,7 @@ def _refused(outcome: tuple[int, str, str], *words: str) -> None:
 
 def _modules_after(*arguments: str) -> set[str]:
     probe = (
-        "import sys, psmooth.__main__ as line\n"
+        "import sys, psmooth.command_line as line\n"
         "try: line.main(sys.argv[1:])\n"
         "except SystemExit as left: print(left.code, *sys.modules, file=sys.stderr)"
     )
@@ -327,11 +327,12 @@ NAMES = ("肺炎", "正常", "\N{MICROSCOPE} é")
 ON_A_CONSOLE = """
 import sys
 from pathlib import Path
+from psmooth.command_line import certify, main, terminal
 from tests.engine.test_command_line import conclude_in_names
 if sys.argv[1] == "conclude":
-    line._let_every_letter_be_printed()
-    sys.exit(line._conclude(conclude_in_names(), Path(sys.argv[2]), "--json" in sys.argv))
-line.main(sys.argv[1:])
+    terminal.let_every_letter_be_printed()
+    sys.exit(certify._conclude(conclude_in_names(), Path(sys.argv[2]), "--json" in sys.argv))
+main(sys.argv[1:])
 """
 
 

@@ -12,7 +12,7 @@ def test_every_public_name_is_there():
 
 def test_certify_can_be_called_after_its_module_was_imported():
     script = (
-        "import psmooth.certify, psmooth\n"
+        "import psmooth.smoothing.certification, psmooth\n"
         "for _ in range(2):\n"
         "    try: psmooth.certify(None, None, task='a', noise_level=0)\n"
         "    except psmooth.PsmoothError as error: print('noise_level' in str(error))"

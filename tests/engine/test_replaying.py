@@ -39,6 +39,7 @@ from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
 from psmooth.smoothing import Replay, replay, replaying
+from psmooth.smoothing.request import Request
 from psmooth.tasks import TASKS, Task, own_task
 
 engine = importlib.import_module(
@@ -334,7 +335,7 @@ def rerun(tiny_model: MedVLM, scan: Scan | Crop, task: Task, **changes: Any) -> 
     crop = scan if isinstance(scan, Crop) else crop_scan(scan, tiny_model.crop_rule)
     front = find_denoiser("none")
     contenders = engine.find_contenders(tiny_model, crop, task, ("template",), front, 0.5, ())
-    order = engine.Order(
+    order = Request(
         tiny_model, crop, task, contenders, 0.5, front, Plan(max_votes=200), f"{7:032x}", "given", 16, **changes
     )
     votes = replaying._votes_again(order, _nothing_yet(order))

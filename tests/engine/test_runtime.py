@@ -143,8 +143,8 @@ def test_as_many_files_may_be_open_as_the_system_allows():
 def test_settling_keeps_large_tensors_in_the_process():
     """Page faults of freeing and making a 60 MB tensor again, in a fresh process with and without."""
     script = (
-        "import resource, sys, torch; from psmooth.runtime import settle\n"
-        "assert sys.argv[1] == 'no' or settle()\n"
+        "import resource, sys, torch; from psmooth.runtime import tune_allocator\n"
+        "assert sys.argv[1] == 'no' or tune_allocator()\n"
         "def touch(): torch.ones(15_000_000)\n"
         "for _ in range(20): touch()\n"  # the heap finds its size
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"

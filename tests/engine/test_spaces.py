@@ -1,6 +1,5 @@
 """What makes a Space of the repository: its front matter, a lent card, a start with the variables that a Space sets."""
 
-import importlib
 import io
 import json
 import multiprocessing
@@ -42,6 +41,7 @@ from psmooth.models.formats import FORMATS
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
 from psmooth.scans import open_scan
 from psmooth.scans import read as scans
+from psmooth.smoothing import provenance
 from psmooth.tasks import TASKS
 from psmooth.views.model_table import model_table
 
@@ -97,8 +97,7 @@ def test_a_certificate_of_a_space_names_the_version_although_nothing_is_installe
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    engine = importlib.import_module("psmooth.smoothing.certification")
-    assert engine._versions.__wrapped__() == {"python": platform.python_version(), "psmooth": psmooth.__version__}
+    assert provenance._versions.__wrapped__() == {"python": platform.python_version(), "psmooth": psmooth.__version__}
 
 
 def test_the_front_matter_names_what_is_tested_here(front: dict[str, Any]) -> None:
@@ -198,7 +197,7 @@ import spaces.zero.torch as card
 card.init = card.move = lambda *_, **__: None  # all that is left out: touching the card, which is not here
 from psmooth.interface import zero_gpu as spaces
 from psmooth.certificate import Plan
-from psmooth.certify import certify
+from psmooth.smoothing import certify
 from psmooth.models import load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.scans import open_scan
@@ -207,7 +206,7 @@ models = {}
 options = {"task": "blood_cells", "seed": 5, "batch_size": 32}
 
 def votes(scan, count):
-    for step in certify(spaces.carried(models["it"]), scan, plan=Plan(max_votes=count), **options):
+    for step in certify(spaces.on_gpu(models["it"]), scan, plan=Plan(max_votes=count), **options):
         yield os.getpid(), step
 
 def seconds(scan, count):
