@@ -53,7 +53,7 @@ def _standing(row: dict[str, Any]) -> str:
 
 
 def short_table(rows: list[dict[str, Any]]) -> str:
-    """The figures as the project's README shows them."""
+    """The figures as docs/models.md shows them."""
     lines = [
         f"| {row['task']} | {row['chance']:.2f} | {row['pocket']:.3f} | {row['pocket-noisy']:.3f} |\n" for row in rows
     ]
@@ -68,11 +68,11 @@ def with_table(text: str, mark: str, made: str) -> str:
 
 
 def main() -> None:
-    """Bring the card and the README up to date."""
+    """Bring the card and docs/models.md up to date."""
     rows = json.loads((HERE / "figures.json").read_text(encoding="utf-8"))
     for file, mark, made in (
         (HERE / "README.md", "figures", table),
-        (HERE.parents[1] / "README.md", "pocket", short_table),
+        (HERE.parents[1] / "docs" / "models.md", "pocket", short_table),
     ):
         file.write_text(with_table(file.read_text(encoding="utf-8"), mark, made(rows)), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Makes the records behind README's table: ``python docs/evaluation/run.py FOLDER [VOTES] [SCANS]``.
+"""Makes the records behind the tables of results: ``python docs/evaluation/run.py FOLDER [VOTES] [SCANS]``.
 
 It knows nothing about how a scan is certified. FOLDER holds the data sets, each with ``test`` inside; 1,000 votes and
 50 scans a task are what the table shows; 10,000 votes and 0 scans certify every scan, in a folder of their own. What is

@@ -1,4 +1,4 @@
-"""Adds up the records in this folder: the table of the README between its marks, every row in README.md beside this.
+"""Adds up the records in this folder: every row in README.md beside this, the main ones in docs/results.md and README.
 
 It knows nothing about models. ``python docs/evaluation/tables.py``, after ``run.py``; folders that end in ``-noisy``
 hold the retrained model's records. ``tables.py FOLDER`` adds up what ``run.py`` made with other votes, in that folder.
@@ -20,7 +20,15 @@ from psmooth.smoothing.summary import RADII, summarise, with_interval
 
 HERE = Path(__file__).resolve().parent
 FOUR = ("blood_cells", "chest_xray", "lung_colon_histology", "brain_mri")
-LEVEL = 0.5  # of the short table
+LEVEL = 0.5  # of the short tables and the picture
+FRONT = {  # what the project's README shows, by method, denoiser and kind
+    ("template", "none", "unconditional"): "hand-written prompt",
+    ("label_free_probe", "none", "unconditional"): "label-free probe",
+    ("template", "learned", "unconditional"): "hand-written prompt, learned denoiser",
+    ("linear_probe", "learned-mirror", "unconditional"): "linear probe, learned denoiser, mirror images",
+    ("template", "none", "unconditional, retrained"): "hand-written prompt, model retrained with noise",
+}
+FRONT_RADII = (0, 0.25, 0.5, 1)
 KINDS = {"unconditional": "unconditional", "frozen_prompt": "**frozen prompt**"}
 SHARED = ("max_votes", "selection_votes", "failure_probability", "plan", "seed", "drawn")  # by all rows of a table
 
@@ -146,7 +154,8 @@ the one look at the announced end; a certificate may show a slightly larger one,
 In brackets stands the 95 % interval, over scans, of a mean whose classes weigh the same: that of Clopper and Pearson
 for as many scans as there are classes times scans of the scarcest class, and for a mean over tasks the like of tasks.
 It covers at least as often as it says for every difficulty of the classes that was tried, 0 and 1 included
-(`psmooth/smoothing/intervals.py`, `tests/engine/test_intervals.py`); it says nothing of other hospitals than those of the scans.
+(`psmooth/smoothing/intervals.py`, `tests/engine/test_intervals.py`); it says nothing of other hospitals than those of
+the scans.
 
 `run.py FOLDER` makes the records, `run.py FOLDER 10000 0` those of every scan with ten times the votes, in a folder of
 their own; `tables.py` makes this page. Every record names its run, and `runs.json` beside it states what that was made
@@ -170,20 +179,87 @@ def page(rows: Rows) -> str:
     return said + mean_tables(rows) + "\n" + task_tables(rows) + "\n"
 
 
-def with_table(readme: str, rows: Rows) -> str:
-    """The README with its table made anew."""
-    marked = f"<!-- evaluation -->\n{short_table(rows)}\n<!-- /evaluation -->"
-    return re.sub(r"<!-- evaluation -->.*<!-- /evaluation -->", lambda _: marked, readme, flags=re.S)
+def front(rows: Rows) -> dict[str, dict[float, tuple[float, float, float]]]:
+    """What the README shows: by its words, at each radius the mean of the four tasks and its interval."""
+    chosen = {}
+    for (method, denoiser, kind), words in FRONT.items():
+        tasks = [rows[LEVEL, kind, denoiser, method][task] for task in FOUR]
+        size = effective_size([row["effective_scans"] for row in tasks])
+        means = {radius: mean(row["certified"][f"{radius:g}"][0] for row in tasks) for radius in RADII}
+        chosen[words] = {radius: with_interval(share, size) for radius, share in means.items()}
+    return chosen
+
+
+def front_table(rows: Rows) -> str:
+    """The rows of the README."""
+    lines = ["| | " + " | ".join(f"r = {radius:g}" for radius in FRONT_RADII) + " |"]
+    lines.append("|---" * (1 + len(FRONT_RADII)) + "|")
+    for words, shares in front(rows).items():
+        lines.append(f"| {words} | " + " | ".join(cell(*shares[radius]) for radius in FRONT_RADII) + " |")
+    return "\n".join(lines)
+
+
+LEFT, TOP, WIDE, HIGH = 64, 16, 420, 240  # of the picture: where its curves stand
+_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 920 310" font-family="system-ui, sans-serif" '
+    'font-size="13" fill="#334155">\n<rect width="920" height="310" rx="8" fill="#ffffff"/>'
+)
+_STROKES = (("#64748b", "2 4"), ("#0f766e", "8 4"), ("#1d4ed8", "4 2"), ("#1d4ed8", "none"), ("#b45309", "none"))
+
+
+def picture(rows: Rows) -> str:
+    """The same rows as curves, as an SVG: certified accuracy against radius."""
+    lines = [_SVG, *_axes()]
+    for place, ((words, shares), stroke) in enumerate(zip(front(rows).items(), _STROKES, strict=True)):
+        lines += _curve(words, {radius: share for radius, (share, _, _) in shares.items()}, place, *stroke)
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _axes() -> list[str]:
+    lines = []
+    for step in (0, 0.25, 0.5, 0.75, 1):
+        across, down = LEFT + WIDE * step, TOP + HIGH * (1 - step)
+        lines.append(f'<path d="M{LEFT} {down:g}h{WIDE}" stroke="#e2e8f0"/>')
+        lines.append(f'<text x="{LEFT - 10}" y="{down + 4:g}" text-anchor="end">{step:g}</text>')
+        lines.append(f'<text x="{across:g}" y="{TOP + HIGH + 20}" text-anchor="middle">{step:g}</text>')
+    lines.append(f'<text x="{LEFT + WIDE // 2}" y="{TOP + HIGH + 42}" text-anchor="middle">radius (L2)</text>')
+    turned = f'transform="translate(16 {TOP + HIGH // 2}) rotate(-90)"'
+    return [*lines, f'<text {turned} text-anchor="middle">certified accuracy</text>']
+
+
+def _curve(words: str, shares: dict[float, float], place: int, colour: str, dashes: str) -> list[str]:
+    """A curve and its line of the legend."""
+    points = " ".join(f"{LEFT + WIDE * radius:.1f},{TOP + HIGH * (1 - share):.1f}" for radius, share in shares.items())
+    stroke = f'fill="none" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dashes}"'
+    across, down = LEFT + WIDE + 20, TOP + 14 + 24 * place
+    legend = f'<path d="M{across} {down}h28" {stroke}/><text x="{across + 36}" y="{down + 4}">{words}</text>'
+    return [f'<polyline points="{points}" {stroke}/>', legend]
+
+
+def with_table(text: str, mark: str, made: str) -> str:
+    """A document with the table between its two marks made anew."""
+    marked = f"<!-- {mark} -->\n{made}\n<!-- /{mark} -->"
+    return re.sub(f"<!-- {mark} -->.*<!-- /{mark} -->", lambda _: marked, text, flags=re.S)
+
+
+def documents(rows: Rows) -> dict[Path, str]:
+    """What each document that shows some of these rows is, with them made anew."""
+    readme, results = HERE.parent.parent / "README.md", HERE.parent / "results.md"
+    return {
+        HERE / "README.md": page(rows),
+        results: with_table(results.read_text("utf-8"), "evaluation", short_table(rows)),
+        readme: with_table(readme.read_text("utf-8"), "front", front_table(rows)),
+        HERE.parent / "certified.svg": picture(rows),
+    }
 
 
 def main() -> None:
-    """Write both tables; for a folder that is named, its page alone."""
+    """Write every document; for a folder that is named, its page alone."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     rows = collect(folder)
-    (folder / "README.md").write_text(page(rows), "utf-8")
-    if folder == HERE:
-        readme = HERE.parent.parent / "README.md"
-        readme.write_text(with_table(readme.read_text("utf-8"), rows), "utf-8")
+    made = documents(rows) if folder == HERE else {folder / "README.md": page(rows)}
+    for file, text in made.items():
+        file.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

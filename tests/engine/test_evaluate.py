@@ -564,9 +564,17 @@ def test_the_shipped_tables_are_made_from_the_shipped_records_and_nothing_else()
     tables = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tables)
     rows = tables.collect()
-    assert tables.page(rows) == (ROOT / "docs" / "evaluation" / "README.md").read_text("utf-8")
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert tables.with_table(readme, rows) == readme
+    made = tables.documents(rows)
+    assert {file.relative_to(ROOT).as_posix() for file in made} == {
+        "README.md",
+        "docs/certified.svg",
+        "docs/evaluation/README.md",
+        "docs/results.md",
+    }
+    for file, text in made.items():
+        assert text == file.read_text("utf-8"), file.name
+    assert tables.front_table(rows) in (ROOT / "README.md").read_text("utf-8")
+    assert tables.short_table(rows) in (ROOT / "docs" / "results.md").read_text("utf-8")
     cells = [value for tasks in rows.values() for row in tasks.values() for value in row["certified"].values()]
     assert all(low <= share <= high and low < high for share, low, high in cells)
 

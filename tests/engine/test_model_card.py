@@ -25,7 +25,7 @@ def test_the_table_is_made_from_the_figures(card):
     assert {row["task"] for row in rows} == set(MODELS["pocket"].task_ids) == set(card.GOALS)
     text = resource("assets", "pocket", "README.md").read_text(encoding="utf-8")
     assert card.with_table(text, "figures", card.table(rows)) == text
-    text = resource("README.md").read_text(encoding="utf-8")
+    text = resource("docs", "models.md").read_text(encoding="utf-8")
     assert card.with_table(text, "pocket", card.short_table(rows)) == text
 
 

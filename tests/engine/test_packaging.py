@@ -1,4 +1,4 @@
-"""Checks what a visitor installs: the wheel, the lists of dependencies, and the commands the README promises.
+"""Checks what a visitor installs: the wheel, the lists of dependencies, and the commands the documents promise.
 
 It knows nothing about what the commands compute.
 """
@@ -35,6 +35,7 @@ from psmooth.command_line.run import cli
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -191,22 +192,40 @@ def test_makefile_runs_python_files_that_exist() -> None:
     assert all(place.with_suffix(".py").exists() or (place / "__main__.py").exists() for place in places)
 
 
-def test_readme_shows_commands_that_exist() -> None:
-    block = "".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
-    lines = [shlex.split(line)[1:] for line in block.splitlines()]
+def blocks(language: str, text: str) -> list[str]:
+    """The fenced blocks of a document that are in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def shown(text: str) -> set[str]:
+    """The commands that a document shows; every option of theirs exists."""
+    lines = [shlex.split(line) for block in blocks("sh", text) for line in block.splitlines()]
+    indented = [shlex.split(line) for line in re.findall(r"^    (psmooth .*)", text, re.MULTILINE)]
     surface = commands()
-    assert set(surface) == {name for name, *_ in lines}
-    unknown = [(name, word) for name, *words in lines for word in words if word[0] == "-" and word not in surface[name]]
-    assert not unknown
+    for program, name, *words in [*lines, *indented]:
+        assert program == "psmooth"
+        if name != "banks":  # has commands of its own
+            assert [word for word in words if word[0] == "-" and word not in surface[name]] == [], name
+    return {name for _, name, *_ in lines}
 
 
-def test_readme_options_in_the_text_exist() -> None:
-    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
-    assert set(re.findall(r"--(?:class-names|template)\b", prose)) <= commands()["certify"]
+def test_documents_show_commands_that_exist() -> None:
+    assert shown(COMMANDS) == set(commands())
+    assert len(shown(README)) == 5
+    for file in (ROOT / "docs").glob("*.md"):
+        assert shown(file.read_text(encoding="utf-8")) <= set(commands())
 
 
-def test_readme_python_uses_public_names() -> None:
-    code = "".join(re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+def test_options_in_the_text_exist() -> None:
+    prose = re.sub(r"^```.*?^```", "", COMMANDS, flags=re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"--(?:class-names|template)\b", prose))
+    assert named
+    assert named <= commands()["certify"]
+
+
+@pytest.mark.parametrize("text", [README, COMMANDS], ids=["README", "commands"])
+def test_the_python_that_is_shown_uses_public_names(text: str) -> None:
+    code = "".join(blocks("python", text))
     ast.parse(code)
     used = set(re.findall(r"psmooth\.(\w+)\(", code))
     assert used

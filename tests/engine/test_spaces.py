@@ -117,8 +117,9 @@ def test_what_is_preloaded_stands_in_the_model_table_at_the_same_commit(front: d
         assert set(files.split(",")) & set(spec.weight_files)
 
 
-def test_the_table_of_models_in_the_readme_is_the_registry() -> None:
-    found = re.search(r"<!-- models -->\n(.*)\n<!-- /models -->", (ROOT / "README.md").read_text("utf-8"), re.S)
+def test_the_table_of_models_in_the_documents_is_the_registry() -> None:
+    text = (ROOT / "docs" / "models.md").read_text("utf-8")
+    found = re.search(r"<!-- models -->\n(.*)\n<!-- /models -->", text, re.S)
     assert found
     assert found[1] == model_table(list(MODELS.values()), list_banks(), FORMATS)
 
