@@ -22,7 +22,7 @@ from psmooth.interface.steps import paced
 from psmooth.interface.uploads import GONE, Upload, no_upload
 from psmooth.scans import open_scan
 from psmooth.smoothing import Progress
-from tests.engine.test_views import a_result
+from tests.records import a_result
 from tests.serving import in_a_loop
 
 
