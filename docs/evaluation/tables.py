@@ -146,7 +146,8 @@ the one look at the announced end; a certificate may show a slightly larger one,
 In brackets stands the 95 % interval, over scans, of a mean whose classes weigh the same: that of Clopper and Pearson
 for as many scans as there are classes times scans of the scarcest class, and for a mean over tasks the like of tasks.
 It covers at least as often as it says for every difficulty of the classes that was tried, 0 and 1 included
-(`psmooth/smoothing/intervals.py`, `tests/engine/test_intervals.py`); it says nothing of other hospitals than those of the scans.
+(`psmooth/smoothing/intervals.py`, `tests/engine/test_intervals.py`); it says nothing of other hospitals than those of
+the scans.
 
 `run.py FOLDER` makes the records, `run.py FOLDER 10000 0` those of every scan with ten times the votes, in a folder of
 their own; `tables.py` makes this page. Every record names its run, and `runs.json` beside it states what that was made
