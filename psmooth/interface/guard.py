@@ -207,8 +207,8 @@ class Guard:
         except ClientDisconnect:
             return
         except PsmoothError as error:
-            voice = read_locale({}, Headers(scope=scope).get("accept-language", ""))
-            with using_locale(voice):
+            locale = read_locale({}, Headers(scope=scope).get("accept-language", ""))
+            with using_locale(locale):
                 response = PlainTextResponse(translate_error(error), 413 if error.template == TOO_LARGE else 400)
         await response(scope, receive, send)
 

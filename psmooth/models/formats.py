@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from psmooth._open_clip import open_clip
 from psmooth.errors import ModelError
 from psmooth.models.files import Files, Parts, check_content, shown
 from psmooth.models.key_maps import State, map_hf_clip, map_medclip, map_siglip, map_unimed
+from psmooth.models.light_open_clip import open_clip
 from psmooth.models.open_clip_format import (
     OPENAI_MEAN,
     OPENAI_STD,

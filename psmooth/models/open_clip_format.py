@@ -10,10 +10,10 @@ from typing import Any
 
 from torch import nn
 
-from psmooth._open_clip import open_clip
 from psmooth.errors import ModelError
 from psmooth.models.files import Files, Parts, check_content, read_told, shown
 from psmooth.models.key_maps import State, without
+from psmooth.models.light_open_clip import open_clip
 from psmooth.models.table import ModelSpec
 from psmooth.models.text_towers import POOLS, WordPieces, bert_text
 from psmooth.models.weights import MOST_BLOCKS, DualEncoder, build, load_strictly, read_state

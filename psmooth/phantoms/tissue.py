@@ -1,7 +1,6 @@
 """Draws small fields of lung and colon tissue stained with haematoxylin and eosin.
 
 It knows nothing about seeds, file formats or models; it paints what the parameters say.
-Haematoxylin, eosin and blood are three maps of dye; light that passes all three gives the colour (Beer and Lambert).
 """
 
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from psmooth.phantoms.stain import Dyes, light_through
 from psmooth.phantoms.tools import (
     CANVAS,
     FINE,
@@ -26,37 +26,12 @@ from psmooth.phantoms.tools import (
     at,
     band,
     inside,
-    mix,
     outlines,
     rough_noise,
     scattered,
     smooth_noise,
     stamp,
 )
-
-
-@dataclass(frozen=True)
-class _Stain:
-    """Colours of one laboratory's slides, RGB: empty slide, tissue, nuclei, fibres, red blood."""
-
-    slide: tuple[int, int, int]
-    tissue: tuple[int, int, int]
-    nucleus: tuple[int, int, int]
-    fibre: tuple[int, int, int]  # pinker than the rest of the tissue
-    blood: tuple[int, int, int]
-    spread: float = 4.0  # how far slides differ, in grey levels
-
-
-# Measured as percentiles over such slides.
-_STAINS = {
-    "benign_colonic_tissue": _Stain((255, 252, 255), (214, 178, 237), (92, 62, 162), (230, 182, 234), (238, 125, 175)),
-    "colon_adenocarcinoma": _Stain((255, 250, 255), (200, 170, 236), (88, 66, 162), (230, 184, 232), (235, 110, 165)),
-    "benign_lung_tissue": _Stain((220, 205, 208), (196, 128, 196), (60, 26, 116), (220, 136, 184), (216, 44, 98), 7),
-    "lung_adenocarcinoma": _Stain((204, 203, 254), (160, 130, 234), (50, 24, 160), (180, 130, 230), (215, 60, 140), 9),
-    "lung_squamous_cell_carcinoma": _Stain(
-        (200, 182, 252), (156, 122, 230), (56, 32, 164), (174, 124, 228), (215, 70, 150), 11
-    ),
-}
 
 
 def _looks(magnification: Number, **own: Parameter) -> dict[str, Parameter]:
@@ -95,32 +70,10 @@ _PARAMETERS: dict[str, dict[str, Parameter]] = {
     ),
 }
 
-_LUNG_SLIDES = {"grey": (214, 210, 205), "pink": (226, 202, 214), "rose": (228, 212, 218), "yellow": (230, 206, 178)}
-
-
-class _Dyes:
-    """The three dyes on one field, where nuclei are, and how fibrous it is: each (CANVAS, CANVAS), 0 none, 1 full."""
-
-    def __init__(self) -> None:
-        self.eosin: Array = np.zeros((CANVAS, CANVAS), np.float32)
-        self.haematoxylin: Array = np.zeros((CANVAS, CANVAS), np.float32)
-        self.blood: Array = np.zeros((CANVAS, CANVAS), np.float32)
-        self.nuclei: Array = np.zeros((CANVAS, CANVAS), np.float32)
-        self.fibres: Array = np.zeros((CANVAS, CANVAS), np.float32)
-
-    def fill(self, eosin: Array | float, amount: Array) -> None:
-        """Let ``eosin`` take the place of what lies under ``amount`` in 0..1."""
-        self.eosin = self.eosin + (eosin - self.eosin) * amount
-
-    def empty(self, amount: Array) -> None:
-        """Wash all dye out under ``amount`` in 0..1."""
-        keep = 1 - amount
-        self.eosin, self.haematoxylin, self.nuclei = self.eosin * keep, self.haematoxylin * keep, self.nuclei * keep
-
 
 def paint(class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> Drawing:
     """A field of ``class_id``; masks: nuclei, slide (where no tissue lies)."""
-    dyes = _Dyes()
+    dyes = Dyes()
     scale = look["magnification"] * FINE
     painters = {
         "benign_colonic_tissue": _crypts,
@@ -131,33 +84,14 @@ def paint(class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> D
     }
     painters[class_id](dyes, look, scale, rng)
     masks = {"nuclei": dyes.nuclei > 0.5, "slide": dyes.eosin < 0.25}
-    return Drawing(_light(dyes, class_id, look, rng), masks, blur=look["blur"], grain=1.3)
+    return Drawing(light_through(dyes, class_id, look, rng), masks, blur=look["blur"], grain=1.3)
 
 
 PAINTER = PhantomPainter(paint, _PARAMETERS)
 
 
-def _light(dyes: _Dyes, class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> Array:
-    """The colours that pass the dyes, (CANVAS, CANVAS, 3)."""
-    stain = _STAINS[class_id]
-    shift = 0.8 * rng.normal(0, stain.spread, (3, 1)) + 0.35 * rng.normal(0, stain.spread, (3, 3))
-    slide = np.asarray(_LUNG_SLIDES[look["slide"]] if "slide" in look else stain.slide, float)
-    slide = np.clip(slide + 0.4 * shift[0], 1, 255)
-    pink, dark = np.clip(stain.tissue + shift[1], 1, slide - 4), np.clip(stain.nucleus + 0.8 * shift[2], 1, slide - 4)
-    strand = np.clip(np.asarray(stain.fibre) + shift[1], 1, slide - 4)
-    colours = (pink, dark, np.minimum(stain.blood, slide - 4), strand)
-    density = [np.log(slide / colour) for colour in colours]
-    eosin = dyes.eosin * np.float32(look["eosin"]) * (1 + 0.12 * smooth_noise(rng, 3.5))
-    exponent = (
-        eosin[..., None] * mix(density[0], density[3], np.clip(dyes.fibres, 0, 1))
-        + dyes.haematoxylin[..., None] * np.float32(look["haematoxylin"] * (density[1] - 0.6 * density[0]))
-        + dyes.blood[..., None] * np.float32(density[2])
-    )
-    return slide.astype(np.float32) * np.exp(-exponent)
-
-
 def _nuclei(
-    dyes: _Dyes,
+    dyes: Dyes,
     rng: np.random.Generator,
     points: Array,
     radius: Array | float,
@@ -187,7 +121,7 @@ def _nucleoli(shapes: Outlines, rng: np.random.Generator) -> Array:
     return band(along - where, 0.2) * band(aside, 0.2)
 
 
-def _chromatin(dyes: _Dyes, rng: np.random.Generator, amount: float) -> None:
+def _chromatin(dyes: Dyes, rng: np.random.Generator, amount: float) -> None:
     """Clump the dye of the nuclei."""
     texture = 0.6 * smooth_noise(rng, 3.2) + 0.5 * smooth_noise(rng, 7)
     dyes.haematoxylin = np.clip(dyes.haematoxylin * (1 + amount * texture * (dyes.nuclei > 0.2)), 0, 1.6)
@@ -203,7 +137,7 @@ def _fibres(rng: np.random.Generator, scale: float) -> Array:
     return 1.3 * ndimage.map_coordinates(pattern, np.stack([down, along]), order=1, mode="wrap")
 
 
-def _stroma(dyes: _Dyes, rng: np.random.Generator, where: Array, scale: float, lymphocytes: float) -> None:
+def _stroma(dyes: Dyes, rng: np.random.Generator, where: Array, scale: float, lymphocytes: float) -> None:
     """Loose pink strands with small dark round cells, some spindle cells and slits between."""
     fibres = _fibres(rng, scale)
     loose = np.clip(0.5 + 0.3 * fibres + 0.35 * smooth_noise(rng, 9), 0, 1.5)
@@ -221,7 +155,7 @@ def _stroma(dyes: _Dyes, rng: np.random.Generator, where: Array, scale: float, l
     _nuclei(dyes, rng, points, rng.uniform(1.7, 2.7, len(points)) * scale, stretch=stretch, depth=(0.5, 1.15))
 
 
-def _red_cells(dyes: _Dyes, rng: np.random.Generator, points: Array, scale: float) -> None:
+def _red_cells(dyes: Dyes, rng: np.random.Generator, points: Array, scale: float) -> None:
     """Red blood cells lying at ``points``."""
     if len(points):
         size = rng.uniform(2.6, 3.6, len(points)) * scale
@@ -266,7 +200,7 @@ def _pitched(rng: np.random.Generator, radius: float, spacing: float, stretch: t
     ]
 
 
-def _crypts(dyes: _Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
+def _crypts(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
     """Round crypts of goblet cells in a stroma full of lymphocytes."""
     radius = 33 * scale
     glands = _pitched(rng, radius, radius * rng.uniform(2.2, 2.6), (1.0, 1.6))
@@ -292,7 +226,7 @@ def _reach(glands: list[_Gland], rng: np.random.Generator) -> Array:
     return reach + 0.03 * smooth_noise(rng, 30)
 
 
-def _goblet_cells(dyes: _Dyes, gland: _Gland, share: float, scale: float, rng: np.random.Generator) -> None:
+def _goblet_cells(dyes: Dyes, gland: _Gland, share: float, scale: float, rng: np.random.Generator) -> None:
     """Pale drops of mucus pointing at a small lumen."""
     drops = []
     for ring, size in ((0.6, 5.6), (0.32, 4.2)):
@@ -310,7 +244,7 @@ def _goblet_cells(dyes: _Dyes, gland: _Gland, share: float, scale: float, rng: n
     dyes.fill(0.2 + 0.14 * smooth_noise(rng, 6), np.clip(pale, 0, 1))
 
 
-def _basal_nuclei(dyes: _Dyes, gland: _Gland, scale: float, rng: np.random.Generator) -> None:
+def _basal_nuclei(dyes: Dyes, gland: _Gland, scale: float, rng: np.random.Generator) -> None:
     """One neat ring of nuclei along the crypt's outer edge."""
     count = int(2 * np.pi * gland.radius * 0.88 / (4.4 * scale))
     angle = (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
@@ -319,7 +253,7 @@ def _basal_nuclei(dyes: _Dyes, gland: _Gland, scale: float, rng: np.random.Gener
     _nuclei(dyes, rng, points, size, stretch=rng.uniform(1.2, 2.2, count), turn=turn, depth=(0.3, 0.75))
 
 
-def _crowded_glands(dyes: _Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
+def _crowded_glands(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
     """Back-to-back glands with piled-up long nuclei, ragged lumens, debris and little stroma."""
     ground = rough_noise(rng, 90, 2)
     strands = inside(np.abs(ground) - look["stroma"] * 0.75, 0.15)
@@ -352,7 +286,7 @@ def _lumens(count: int, size: tuple[float, float], scale: float, rng: np.random.
     return nearest
 
 
-def _hollow(dyes: _Dyes, lumens: Array, scale: float, rng: np.random.Generator) -> None:
+def _hollow(dyes: Dyes, lumens: Array, scale: float, rng: np.random.Generator) -> None:
     """Empty the lumens but for strewn debris."""
     debris = scattered(rng, 9 * scale, jitter=0.45)
     debris = debris[(at(lumens, debris) < -3) & (rng.uniform(size=len(debris)) < 0.25)]
@@ -360,7 +294,7 @@ def _hollow(dyes: _Dyes, lumens: Array, scale: float, rng: np.random.Generator) 
     _nuclei(dyes, rng, debris, rng.uniform(1.2, 2.4, len(debris)) * scale, depth=(0.6, 1.2))
 
 
-def _borders(dyes: _Dyes, points: Array, strength: float, scale: float) -> None:
+def _borders(dyes: Dyes, points: Array, strength: float, scale: float) -> None:
     """Thin the pink dye midway between neighbouring cells at ``points``."""
     axis = np.arange(0, CANVAS, FINE) + FINE / 2
     where = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -370,7 +304,7 @@ def _borders(dyes: _Dyes, points: Array, strength: float, scale: float) -> None:
     dyes.eosin *= 1 - strength * line
 
 
-def _alveoli(dyes: _Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
+def _alveoli(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
     """Thin walls round wide empty air spaces, with red cells in them and beside them."""
     count = max(3, round(9 * (2 / scale) ** 2 * rng.uniform(0.6, 1.3)))
     walls = _walls(rng, count) - 5.0 * scale * look["wall"] * (1 + 0.45 * smooth_noise(rng, 50))
@@ -401,7 +335,7 @@ def _walls(rng: np.random.Generator, count: int) -> Array:
     return (nearest[1] - nearest[0]) / 2 + broken
 
 
-def _lung_glands(dyes: _Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
+def _lung_glands(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
     """Large dark uneven nuclei in glands and clusters, between blue-white lumens and gaps."""
     ground = rough_noise(rng, 70, 2)
     dyes.fill(np.clip(1.0 + 0.3 * rough_noise(rng, 12) + 0.16 * ground, 0, 2), np.ones_like(ground))
@@ -420,7 +354,7 @@ def _lung_glands(dyes: _Dyes, look: Mapping[str, Any], scale: float, rng: np.ran
 
 
 def _tumour_nuclei(
-    dyes: _Dyes,
+    dyes: Dyes,
     rng: np.random.Generator,
     lumens: Array,
     scale: float,
@@ -451,7 +385,7 @@ def _leanings(points: Array, lumens: Array, scale: float, rng: np.random.Generat
     return np.where(at(lumens, points) < 14 * scale, facing, drift)
 
 
-def _squamous_sheet(dyes: _Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
+def _squamous_sheet(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
     """A solid sheet of large polygonal cells with paler borders, and swirls of keratin."""
     ground = rough_noise(rng, 100, 2)
     dyes.fill(np.clip(0.98 + 0.26 * rough_noise(rng, 12) + 0.12 * ground, 0.2, 2), np.ones_like(ground))

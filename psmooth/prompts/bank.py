@@ -3,7 +3,7 @@
 It knows nothing about noise, votes or how anything was learned.
 
 A bank is a safetensors file with one tensor, ``context`` or ``class_vectors``, and its facts as JSON; beside it
-``pool_sha256`` lists the crops it was learned and chosen on (`psmooth.pools`). A folder of banks has a
+``pool_sha256`` lists the crops it was learned and chosen on (`psmooth.scans.pool`). A folder of banks has a
 ``manifest.json`` with the sha256 of each.
 """
 

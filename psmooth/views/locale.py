@@ -33,33 +33,33 @@ class Locale:
 
 
 IN_WORDS: Final = Locale()
-_voice: ContextVar[Locale] = ContextVar("voice", default=IN_WORDS)
+_locale: ContextVar[Locale] = ContextVar("locale", default=IN_WORDS)
 
 
 @contextmanager
-def using_locale(voice: Locale) -> Iterator[None]:
-    """Everything said inside is said in this voice; it must not span the steps of a generator."""
-    token = _voice.set(voice)
+def using_locale(locale: Locale) -> Iterator[None]:
+    """Everything said inside is said in this locale; it must not span the steps of a generator."""
+    token = _locale.set(locale)
     try:
         yield
     finally:
-        _voice.reset(token)
+        _locale.reset(token)
 
 
 def translate(template: str, /, **values: object) -> str:
-    """The sentence in the voice that is speaking.
+    """The sentence in the locale in use.
 
     A template without values is taken as it stands, braces included; one that has no translation is said in English.
     """
-    voice = _voice.get()
-    if voice.symbols:
+    locale = _locale.get()
+    if locale.symbols:
         template = symbols().get(template, template)
-    template = translations(voice.language).get(template, template)
+    template = translations(locale.language).get(template, template)
     return template.format(**values) if values else template
 
 
 def translate_error(error: PsmoothError) -> str:
-    """The sentence of an error, and those within it, in the voice that is speaking."""
+    """The sentence of an error, and those within it, in the locale in use."""
     values = {
         name: translate_error(one) if isinstance(one, PsmoothError) else one for name, one in error.values.items()
     }
@@ -68,7 +68,7 @@ def translate_error(error: PsmoothError) -> str:
 
 def thousands() -> str:
     """What stands between the thousands of a number: where a comma would be read as a decimal one, a narrow space."""
-    return "," if _voice.get().language in ("en", "zh") else "\u202f"
+    return "," if _locale.get().language in ("en", "zh") else "\u202f"
 
 
 @cache

@@ -22,7 +22,7 @@ from psmooth.interface.steps import paced
 from psmooth.interface.uploads import GONE, Upload, no_upload
 from psmooth.scans import open_scan
 from psmooth.smoothing import Progress
-from tests.engine.test_views import a_result
+from tests.records import a_result
 from tests.serving import in_a_loop
 
 
@@ -478,7 +478,7 @@ def test_three_events_are_public_and_whatever_takes_long_is_a_stream_that_waits_
 
 def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
     """All but those that show nothing of a scan: they have a `failure` of their own after them."""
-    quiet = {"restore", "menus_at_first", "change_voice", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
+    quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
     quiet |= {"clear", "lose", "list_runs", "fetch_banks", "certify_file", "compare_file", "learn_file"}
     heard = {one.trigger_after for one in demo.fns.values() if one.trigger_only_on_failure}
     unheard = {one.fn.__name__ for one in demo.fns.values() if one.fn and one._id not in heard}

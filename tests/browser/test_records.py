@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from psmooth import views
 from tests.browser.conftest import OVER
-from tests.engine.test_views import a_progress, a_result
+from tests.records import a_progress, a_result
 
 
 def certify_again(page: Page) -> None:

@@ -31,6 +31,7 @@ from psmooth.certificate import (
 )
 from psmooth.errors import CertificateError, PlanError
 from psmooth.files import resource
+from tests.records import a_run
 
 BANK = {"id": "bank", "revision": None, "sha256": "b" * 64, "licence": "Apache-2.0"}
 GALLERY = {"id": "people/slides", "revision": "d" * 40, "licence": "cc-by-4.0", "source": None}
@@ -45,36 +46,16 @@ def fixed_lower(votes: int, total: int, alpha: float) -> float:
 
 
 def make_run(classes: int = 2, plan: Plan | None = None, **changes: Any) -> Run:
+    window = {"center": 32767.5, "width": 65535.0}
     facts: dict[str, Any] = {
-        "method": "template",
-        "guarantee": "unconditional",
-        "denoiser": "none",
-        "denoiser_sha256": None,
-        "noise_level": 0.25,
-        "plan": plan or Plan(),
-        "task": "blood_cells",
-        "class_ids": tuple(f"class_{place}" for place in range(classes)),
-        "class_names": tuple(f"Class {place}" for place in range(classes)),
-        "templates": ("an image of {}.",),
-        "seed": "0123456789abcdef" * 2,
-        "seed_origin": "fresh",
-        "crop_sha256": "a" * 64,
+        "task": "blood_cells", "plan": plan or Plan(), "seed": "0123456789abcdef" * 2, "crop_sha256": "a" * 64,
         "preprocessing": {
-            "size": 128,
-            "fit": "crop",
-            "interpolation": "bicubic",
-            "box": (0, 0, 300, 200),
-            "window": {"center": 32767.5, "width": 65535.0},
+            "size": 128, "fit": "crop", "interpolation": "bicubic", "box": (0, 0, 300, 200), "window": window
         },
-        "batch_size": 32,
         "model": {"id": "pocket", "weights": "bundled:pocket", "revision": "c" * 64, "licence": "Apache-2.0"},
-        "bank": None,
-        "device": "cpu",
-        "precision": "float32",
-        "versions": {"psmooth": "0.1.0", "numpy": "2.0.0"},
-        "time": "2026-01-31T12:00:00Z",
-    }
-    return Run(**{**facts, **changes})
+        "versions": {"psmooth": "0.1.0", "numpy": "2.0.0"}, "time": "2026-01-31T12:00:00Z",
+    }  # fmt: skip
+    return a_run(tuple(f"Class {place}" for place in range(classes)), **(facts | changes))
 
 
 def start(classes: int, selection_votes: int = 64) -> Votes:

@@ -1,6 +1,5 @@
 """The run: phases, looks, endings, and radii held against a classifier whose true radius is known."""
 
-import importlib
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -13,15 +12,13 @@ from scipy.stats import binom, norm
 from psmooth.certificate import BEGAN_AGAIN, Abstention, Certificate, Plan, verify
 from psmooth.errors import ModelError, PlanError, TaskError
 from psmooth.scans import Crop, CropRule, crop_sha256
+from psmooth.smoothing import certification as engine
 from psmooth.smoothing import certify, stopped
 from psmooth.tasks import Task
 
 TWO = Task("two", "two", "none", ("inside", "outside"), ("inside", "outside"), ("{}",))
 THREE = Task("three", "three", "none", ("left", "middle", "right"), ("left", "middle", "right"), ("{}",))
 SIZE = 8
-engine = importlib.import_module(
-    "psmooth.smoothing.certification"
-)  # by name, for the package's own `certify` is the function
 
 
 @dataclass

@@ -4,7 +4,6 @@ Oracles: the certificate file read back by `psmooth.certificate`, the tables of 
 list of imported modules. The engine is replaced by prepared votes, except where a test says so.
 """
 
-import importlib
 import json
 import os
 import signal
@@ -28,10 +27,9 @@ from psmooth.models import MODELS
 from psmooth.phantoms import draw_phantom
 from psmooth.scans import CropRule, Window, crop_scan, open_scan
 from psmooth.smoothing import Replay
+from psmooth.smoothing import certification as engine
+from tests.records import a_run
 
-engine = importlib.import_module(
-    "psmooth.smoothing.certification"
-)  # by name, for the package's own `certify` is the function
 SEED = "0123456789abcdef0123456789abcdef"
 
 
@@ -43,29 +41,9 @@ def scan_path(tmp_path: Path) -> Path:
 
 
 def _run(plan: Plan) -> Run:
-    return Run(
-        method="template",
-        guarantee="unconditional",
-        denoiser="none",
-        denoiser_sha256=None,
-        noise_level=0.25,
-        plan=plan,
-        task="own",
-        class_ids=("cat", "dog", "cow"),
-        class_names=("cat", "dog", "cow"),
-        templates=("an image of {}.",),
-        seed=SEED,
-        seed_origin="given",
-        crop_sha256="0" * 64,
-        preprocessing={"size": 32, "fit": "crop", "interpolation": "bicubic", "box": [0, 0, 160, 160], "window": None},
-        batch_size=32,
-        model={"id": "tiny", "weights": "bundled:tiny", "revision": "0" * 64, "licence": "Apache-2.0"},
-        bank=None,
-        device="cpu",
-        precision="float32",
-        versions={"psmooth": "0.1.0"},
-        time="2026-01-01T00:00:00Z",
-    )
+    classes, model = ("cat", "dog", "cow"), {"id": "tiny", "weights": "bundled:tiny", "revision": "0" * 64}
+    facts: dict[str, Any] = {"seed": SEED, "seed_origin": "given", "versions": {"psmooth": "0.1.0"}}
+    return a_run(classes, class_ids=classes, plan=plan, model={**model, "licence": "Apache-2.0"}, **facts)
 
 
 def _progress(run: Run, votes: Votes, phase: str = "estimation", restarted: int | None = None) -> Any:
@@ -327,9 +305,10 @@ NAMES = ("肺炎", "正常", "\N{MICROSCOPE} é")
 ON_A_CONSOLE = """
 import sys
 from pathlib import Path
-from psmooth.command_line import certify, main, terminal
-from tests.engine.test_command_line import conclude_in_names
+from psmooth.command_line import main
 if sys.argv[1] == "conclude":
+    from psmooth.command_line import certify, terminal
+    from tests.engine.test_command_line import conclude_in_names
     terminal.let_every_letter_be_printed()
     sys.exit(certify._conclude(conclude_in_names(), Path(sys.argv[2]), "--json" in sys.argv))
 main(sys.argv[1:])

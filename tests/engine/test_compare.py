@@ -12,7 +12,8 @@ from psmooth.smoothing import certify, compare
 from psmooth.smoothing.comparison import SWEEP, available
 from psmooth.tasks import TASKS, own_task
 from psmooth.views import compare as views_compare
-from tests.engine.test_views import a_result, certified
+from tests.engine.test_views import certified
+from tests.records import a_result
 
 TASK = own_task("disc; ring; dot", "a picture of a {}.")
 

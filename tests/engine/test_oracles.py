@@ -5,7 +5,6 @@ solves the anytime bound's own equation in sixty digits; the third concludes ane
 the evaluation ships.
 """
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +19,10 @@ from scipy.stats import binom, norm
 from psmooth.bounds import anytime_lower, certified_radius, clopper_pearson_lower
 from psmooth.certificate import Certificate, Plan
 from psmooth.scans import Crop, CropRule, crop_sha256
+from psmooth.smoothing import certification as engine
 from psmooth.smoothing.records import whole_records
 from tests.engine.test_certify import TWO, Oracle
 
-engine = importlib.import_module(
-    "psmooth.smoothing.certification"
-)  # by name, for the package's own `certify` is the function
 EVALUATION = Path(__file__).resolve().parents[2] / "docs" / "evaluation"
 
 # --- a half-space at a known distance, through the whole run

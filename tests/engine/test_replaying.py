@@ -4,7 +4,6 @@ A forger is helped here: after each alteration bounds, radius, verdict and cavea
 record, so that arithmetic finds nothing wrong and the replay alone stands in the way.
 """
 
-import importlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,12 +38,10 @@ from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
 from psmooth.smoothing import Replay, replay, replaying
+from psmooth.smoothing import certification as engine
 from psmooth.smoothing.request import Request
 from psmooth.tasks import TASKS, Task, own_task
 
-engine = importlib.import_module(
-    "psmooth.smoothing.certification"
-)  # by name, for the package's own `certify` is the function
 Facts = dict[str, Any]
 Record = Certificate | Abstention
 TASK = TASKS["kather_colon"]

@@ -9,7 +9,7 @@ from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Run, verify
 from psmooth.views.locale import LANGUAGES, Locale, translate, using_locale
 from psmooth.views.records import checked, runs
-from tests.engine.test_views import a_result, a_run
+from tests.records import a_result, a_run
 
 
 def test_the_runs_on_a_scan_are_listed_with_their_joint_alpha() -> None:

@@ -514,7 +514,8 @@ def test_medclip_comes_as_a_zip_and_its_words_from_the_hub(server, hub, tmp_path
     words = f"hf-hub:emilyalsentzer/Bio_ClinicalBERT@{commit}"
     fetched = fetch_zip
     monkeypatch.setattr(
-        hubs, "fetch_zip", lambda url, *rest, **more: fetched(f"{server.url}{url[len('https://x') :]}", *rest, **more)
+        "psmooth.hub.fetch_zip",
+        lambda url, *rest, **more: fetched(f"{server.url}{url[len('https://x') :]}", *rest, **more),
     )
     sums = (("medclip.zip", sha256),)
     rehome(monkeypatch, "medclip", weights="https://x/medclip.zip", sha256=sums, tokenizer=words)
