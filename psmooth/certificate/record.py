@@ -28,8 +28,7 @@ from psmooth.certificate.caveats import (
 from psmooth.certificate.file import SCHEMA, Problem, field_names, format_problems, write_record
 from psmooth.certificate.plan import Plan
 from psmooth.errors import PlanError
-
-Guarantee = Literal["unconditional", "frozen_prompt"]
+from psmooth.methods import GUARANTEES, METHODS, Guarantee
 
 Ending = Literal["running", "complete", "target_radius", "stopped"]
 
@@ -38,16 +37,6 @@ Bound = Literal["anytime", "clopper_pearson"]
 Reason = Literal["too_few_votes", "no_clear_winner", "paper_plan_unfinished"]
 
 State = tuple[int, int]  # (votes of one class, votes cast), at one moment of the run
-
-GUARANTEES: dict[str, Guarantee] = {
-    "template": "unconditional",
-    "few_shot": "unconditional",
-    "label_free": "unconditional",
-    "linear_probe": "unconditional",
-    "label_free_probe": "unconditional",
-    "zero_shot": "frozen_prompt",
-    "combined": "frozen_prompt",
-}
 
 
 @dataclass(frozen=True)
@@ -101,7 +90,7 @@ class Run:
     @property
     def caveats(self) -> tuple[str, ...]:
         """The sentences that go with every certificate of this run."""
-        bank, tuned = self.bank or {}, GUARANTEES[self.method] == "frozen_prompt"
+        bank, tuned = self.bank or {}, METHODS[self.method].tunes
         told = (
             (FRESH_SEED if self.seed_origin == "fresh" else GIVEN_SEED, True),
             (BEGAN_AGAIN, self.first_seed is not None),

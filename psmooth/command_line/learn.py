@@ -12,6 +12,7 @@ import typer
 from psmooth.command_line.options import Device, Json, check_folder, read_question
 from psmooth.command_line.terminal import json_text, load_with_bar, note, show, show_json
 from psmooth.errors import ScanError
+from psmooth.methods import SUPERVISED_METHODS
 
 if TYPE_CHECKING:
     from psmooth.learning import Step
@@ -98,7 +99,7 @@ def _lesson_scans(model: "MedVLM", method: str, folders: list[Path], task: "Task
 
     from psmooth.smoothing.labelled import labelled_files, read_crops
 
-    if method in ("label_free", "label_free_probe"):
+    if method not in SUPERVISED_METHODS:
         return read_crops(model, _scans_in(folders)), None
     found = [pair for folder in folders for pair in labelled_files(folder, task)]
     labels = torch.tensor([task.class_ids.index(class_id) for _, class_id in found])

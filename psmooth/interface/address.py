@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from psmooth.views import DENOISERS_OFFERED, METHOD_NAMES, PRECISIONS
 from psmooth.views.locale import Locale, preferred
 
-KEYS = ("model", "task", "classes", "sentence", "noise", "votes", "target", "prompts", "denoiser")
 _LONGEST = 2_000
 
 

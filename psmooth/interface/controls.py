@@ -11,7 +11,8 @@ from psmooth import views
 from psmooth.interface.assets import part
 from psmooth.interface.handlers import shown_gallery, task_choices
 from psmooth.interface.model_menu import model_choices
-from psmooth.interface.requests import OWN_TASK, gallery
+from psmooth.interface.requests import gallery
+from psmooth.interface.settings import OWN_TASK
 from psmooth.views import learn as views_learn
 
 
@@ -37,8 +38,8 @@ def scan_card() -> dict[str, Any]:
         "uploader": uploader,
         "clear": cleared,
         "window": window,
-        "center": center,
-        "width": width,
+        "window_center": center,
+        "window_width": width,
     }
 
 
@@ -74,8 +75,8 @@ def question_card() -> dict[str, Any]:
         start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
         learning = course_controls()
     return {
-        "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise": noise,
-        "votes": votes, "target": target, "method": method, "denoiser": denoiser, "start": start,
+        "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise_level": noise,
+        "votes": votes, "target_radius": target, "method": method, "denoiser": denoiser, "start": start,
         "start_compare": start_compare, "bank_repo": repo, "bank_fetch": fetch, "bank_said": fetched, **learning,
     }  # fmt: skip
 

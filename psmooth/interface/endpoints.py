@@ -13,8 +13,9 @@ from psmooth import views
 from psmooth.errors import ScanError
 from psmooth.interface.model_menu import Download
 from psmooth.interface.places import Queued
-from psmooth.interface.requests import Order, TrainingRequest, unread
+from psmooth.interface.requests import RunRequest, TrainingRequest, unread
 from psmooth.interface.runs import known
+from psmooth.interface.settings import Settings
 from psmooth.interface.steps import Scene, comparisons, lessons, scenes
 from psmooth.interface.uploads import Upload
 from psmooth.interface.visitors import caller
@@ -47,22 +48,20 @@ def certify_file(
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
     votes; a window_width of 0 takes a 16-bit scan's full range.
     """
-    center, width = (window_center, window_width) if window_width else (None, None)
-
-    def ordered() -> Generator[Scene | Download | Queued, None, None]:
-        numbers = (noise_level, votes, target_radius, center, width)
-        order = Order(unread(scan), model, task, class_names, template, *numbers, method, denoiser)
-        return scenes(order, caller())
-
-    yield from answered(ordered, answer)
+    settings = Settings(
+        model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
+        target_radius=target_radius, window_center=window_center, window_width=window_width, method=method,
+        denoiser=denoiser,
+    )  # fmt: skip
+    yield from answered(lambda: scenes(RunRequest(unread(scan), settings), caller()), answer)
 
 
 def answered(
-    ordered: Callable[[], Generator[Any, None, None]], answer: Callable[[Any], dict[str, Any]]
+    asked: Callable[[], Generator[Any, None, None]], answer: Callable[[Any], dict[str, Any]]
 ) -> Generator[dict[str, Any], None, None]:
     """What an endpoint streams: an answer for each step, what it waits for before that, and errors as sentences."""
     try:
-        with closing(ordered()) as steps:
+        with closing(asked()) as steps:
             for step in steps:
                 yield waiting(step) if isinstance(step, Download | Queued) else answer(step)
     except Exception as error:
@@ -79,7 +78,7 @@ def waiting(step: Download | Queued) -> dict[str, Any]:
 def answer(scene: Scene) -> dict[str, Any]:
     """What the endpoint sends of one step."""
     stage, progress = scene.stage(), scene.progress
-    record = None if progress.phase == "selection" else progress.results[scene.order.contender()[0]].to_dict()
+    record = None if progress.phase == "selection" else progress.results[scene.run.method].to_dict()
     said = picked_from(stage, ("state", "line", "sentence"))
     counted = {"votes": progress.votes, "planned": progress.planned}
     found = {name: record and record[name] for name in ("radius", "guarantee")}
@@ -101,14 +100,16 @@ def compare_file(
     Each step is {state, line, sentence, groups, curve, certificates}: groups hold the methods by kind of guarantee,
     curve the radii by noise level; certificates come with the last step, one a method.
     """
+    settings = Settings(
+        model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
+        denoiser=denoiser,
+    )  # fmt: skip
 
-    def ordered() -> Generator[Comparison | Download | Queued, None, None]:
-        numbers = (noise_level, votes, None, None, None)
-        order = Order(unread(scan), model, task, class_names, template, *numbers, denoiser=denoiser)
-        return comparisons(order, caller())
+    def asked() -> Generator[Comparison | Download | Queued, None, None]:
+        return comparisons(RunRequest(unread(scan), settings, every_method=True), caller())
 
     told = ("state", "line", "sentence", "groups", "curve", "certificates")
-    yield from answered(ordered, lambda step: picked_from(views_compare.comparison(step), told))
+    yield from answered(asked, lambda step: picked_from(views_compare.comparison(step), told))
 
 
 def learn_file(
@@ -125,16 +126,26 @@ def learn_file(
 
     Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
     """
+    settings = Settings(
+        model=model, task=task, class_names=class_names, template=template, way=way, denoiser=denoiser, shots=shots
+    )  # fmt: skip
 
-    def ordered() -> Generator[TrainingProgress | Download | Queued, None, None]:
+    def asked() -> Generator[TrainingProgress | Download | Queued, None, None]:
         if scans is None:
             raise ScanError(views.NO_FILE)
-        return lessons(TrainingRequest(scans, model, task, class_names, template, way, denoiser, int(shots)), caller())
+        return lessons(TrainingRequest(scans, settings), caller())
 
     told = ("state", "line", "losses", "bank")
-    yield from answered(ordered, lambda step: picked_from(views_learn.lessons(step), told))
+    yield from answered(asked, lambda step: picked_from(views_learn.lessons(step), told))
 
 
 def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """The parts of what a view shows that a program is told."""
     return {name: shown[name] for name in names}
+
+
+ENDPOINTS: dict[str, Callable[..., Generator[dict[str, Any], None, None]]] = {
+    "certify": certify_file,
+    "compare": compare_file,
+    "learn": learn_file,
+}

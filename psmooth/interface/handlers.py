@@ -13,11 +13,12 @@ import gradio as gr
 from psmooth import views
 from psmooth.certificate import verify
 from psmooth.errors import PsmoothError, ScanError
-from psmooth.interface.address import KEYS, read_link, read_locale
+from psmooth.interface.address import read_link, read_locale
 from psmooth.interface.model_menu import Download, model_choices
-from psmooth.interface.requests import OWN_TASK, ChosenScan, Order, TrainingRequest, example_scan, gallery, unread
+from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest, example_scan, gallery, unread
 from psmooth.interface.runs import known, model_name, prompt_choices, prompt_menu
 from psmooth.interface.session import Session
+from psmooth.interface.settings import KEYS, OWN_TASK, settings_from
 from psmooth.interface.steps import hub_banks
 from psmooth.interface.uploads import Upload, no_upload
 from psmooth.interface.visitors import caller, drop
@@ -50,12 +51,13 @@ def _shown_examples() -> list[dict[str, Any]]:
     return items
 
 
-def begin(session: Session, *settings: Any, unasked: bool = False) -> Any:
+def begin(session: Session, *values: Any, unasked: bool = False) -> Any:
     """Ask for a run and say so at once; without a scan nothing is asked."""
     if session.chosen is None:
         return gr.skip() if "certify" in session.shown or unasked else session.show("certify", views.forgotten)
-    session.want(Order(session.chosen, *settings, banks=session.banks, box=session.box, unasked=unasked))
-    return session.show("certify", views.loading, model_name(settings[0]))
+    settings = settings_from(values)
+    session.want(RunRequest(session.chosen, settings, session.banks, session.box, unasked=unasked))
+    return session.show("certify", views.loading, model_name(settings.model))
 
 
 def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
@@ -99,28 +101,30 @@ def menus(session: Session) -> tuple[Any, ...]:
     )
 
 
-def begin_first(session: Session, *settings: Any) -> Any:
+def begin_first(session: Session, *values: Any) -> Any:
     """The run that the page opens with, unless the visitor was faster."""
-    return gr.skip() if session.wanted else begin(session, *settings, unasked=True)
+    return gr.skip() if session.wanted else begin(session, *values, unasked=True)
 
 
-def begin_compare(session: Session, *settings: Any) -> Any:
+def begin_compare(session: Session, *values: Any) -> Any:
     """Ask for a comparison; without a scan nothing is asked."""
     if session.chosen is None:
         return session.show("compare", views_compare.failed, ScanError(views.NO_SCAN))
-    session.want(Order(session.chosen, *settings, banks=session.banks, box=session.box), "compare")
-    return session.show("compare", views_compare.loading, model_name(settings[0]))
+    settings = settings_from(values)
+    session.want(RunRequest(session.chosen, settings, session.banks, session.box, every_method=True), "compare")
+    return session.show("compare", views_compare.loading, model_name(settings.model))
 
 
-def begin_learn(session: Session, archive: Upload | None, *settings: Any) -> Any:
+def begin_learn(session: Session, archive: Upload | None, *values: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    session.want(TrainingRequest(archive, *settings), "learn")
-    return session.show("learn", views_learn.loading, model_name(settings[0]))
+    settings = settings_from(values)
+    session.want(TrainingRequest(archive, settings), "learn")
+    return session.show("learn", views_learn.loading, model_name(settings.model))
 
 
-def begin_drawn(session: Session, *settings: Any) -> Any:
+def begin_drawn(session: Session, *values: Any) -> Any:
     """Ask for a bank learned from phantoms."""
-    return begin_learn(session, None, *settings)
+    return begin_learn(session, None, *values)
 
 
 def halt(session: Session) -> Any:

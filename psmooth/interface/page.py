@@ -5,15 +5,15 @@ It knows nothing about statistics, and holds no words or colours: those are in `
 
 import json
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import gradio as gr
 
 from psmooth import views
-from psmooth.interface.address import KEYS
 from psmooth.interface.assets import languages, part
 from psmooth.interface.controls import bare, question_card, scan_card
-from psmooth.interface.endpoints import certify_file, compare_file, learn_file
+from psmooth.interface.endpoints import ENDPOINTS
 from psmooth.interface.handlers import (
     begin,
     begin_compare,
@@ -40,6 +40,7 @@ from psmooth.interface.intake import Intake, own_folder
 from psmooth.interface.requests import ChosenScan, example_scan, gallery
 from psmooth.interface.runs import list_runs, run, run_compare, run_learn
 from psmooth.interface.session import Session
+from psmooth.interface.settings import CONTROLS, KEYS
 from psmooth.interface.steps import places
 from psmooth.interface.uploads import Uploads
 from psmooth.interface.visitors import aside, in_threads
@@ -74,12 +75,12 @@ class Page:
     own: gr.Column
     class_names: gr.Textbox
     template: gr.Textbox
-    noise: gr.Slider
+    noise_level: gr.Slider
     votes: gr.Radio
-    target: gr.Number
+    target_radius: gr.Number
     window: gr.Row
-    center: gr.Number
-    width: gr.Number
+    window_center: gr.Number
+    window_width: gr.Number
     method: gr.Dropdown
     denoiser: gr.Dropdown
     start: gr.Button
@@ -96,24 +97,13 @@ class Page:
 
     @property
     def settings(self) -> list[Any]:
-        """What an `Order` is made from, in its order, after the specimen."""
-        return [
-            self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.center,
-            self.width, self.method, self.denoiser,
-        ]  # fmt: skip
+        """The control of each field of `Settings`."""
+        return [getattr(self, name) for name in CONTROLS]
 
     @property
     def linked(self) -> list[Any]:
-        """The controls whose state stands in the address, in the order of `psmooth.links.KEYS`."""
-        return [
-            self.model, self.task, self.class_names, self.template, self.noise, self.votes, self.target, self.method,
-            self.denoiser,
-        ]  # fmt: skip
-
-    @property
-    def course(self) -> list[Any]:
-        """What an `TrainingRequest` is made from, in its order, after the archive."""
-        return [self.model, self.task, self.class_names, self.template, self.way, self.denoiser, self.shots]
+        """Those whose state stands in the address, one for each of its `KEYS`."""
+        return [getattr(self, name) for name in KEYS.values()]
 
 
 def opening() -> tuple[ChosenScan, dict[str, Any], dict[str, Any]]:
@@ -175,7 +165,7 @@ def lay_out() -> Page:
 
 def wire(demo: gr.Blocks, page: Page) -> None:
     """Every event of the page; those that use the device wait for their turn outside of Gradio's queue."""
-    fields = [page.picker, page.window, page.center, page.width]
+    fields = [page.picker, page.window, page.window_center, page.window_width]
     at_once: dict[str, Any] = {"queue": False, **PRIVATE}
     cleared = [page.stage, page.strip, *fields, page.comparison]
     picked = page.picker.pick(pick, page.session, [page.task, *fields, page.comparison], **at_once)
@@ -203,7 +193,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
-    remember = f"(...values) => psmooth.remember({json.dumps(KEYS)}, values)"
+    remember = f"(...values) => psmooth.remember({json.dumps(list(KEYS))}, values)"
     gr.on([one.change for one in page.linked], None, page.linked, None, js=remember, **at_once)
     demo.unload(forgetting(demo))
 
@@ -228,8 +218,8 @@ def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
 def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
     """Learn from a zip or from phantoms, and Stop."""
     shown = [page.learning, page.method]
-    uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.course], page.learning, **at_once)
-    drawn = page.drawn.click(begin_drawn, [page.session, *page.course], page.learning, **at_once)
+    uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.settings], page.learning, **at_once)
+    drawn = page.drawn.click(begin_drawn, [page.session, *page.settings], page.learning, **at_once)
     for begun in (uploaded, drawn):
         ran = begun.success(in_threads(run_learn), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
         on_loss("learn", begun, ran)
@@ -240,19 +230,16 @@ def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
 
 def wire_api(page: Page) -> None:
     """The endpoints, for gradio_client and HTTP: a file is needed, everything else has a default."""
+    given: dict[str, Any] = dict(zip(CONTROLS, page.settings, strict=True))
     with gr.Column(visible=False):
-        scan, names = gr.File(label="scan"), gr.Textbox("", label="class_names")
-        votes, target, center, width = (gr.Number(value) for value in (1_000, 0, 0, 0))
+        given |= {"scan": gr.File(label="scan"), "class_names": gr.Textbox("", label="class_names")}
+        given["votes"] = gr.Number(1_000)
+        given |= {name: gr.Number(0) for name in ("target_radius", "window_center", "window_width")}
         output, go = gr.JSON(label="certificate"), gr.Button()
-    inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, target, center, width]
-    inputs += [page.method, page.denoiser]
-    streaming: dict[str, Any] = {"show_progress": "hidden", **STREAM}
-    go.click(in_threads(certify_file), inputs, output, api_name="certify", **streaming)
-    inputs = [scan, page.model, page.task, names, page.template, page.noise, votes, page.denoiser]
-    go.click(in_threads(compare_file), inputs, output, api_name="compare", **streaming)
-    scans = gr.File(label="scans", visible=False)
-    inputs = [scans, page.model, page.task, names, page.template, page.way, page.denoiser, page.shots]
-    go.click(in_threads(learn_file), inputs, output, api_name="learn", **streaming)
+    given["scans"] = gr.File(label="scans", visible=False)
+    for name, answer in ENDPOINTS.items():
+        inputs = [given[parameter] for parameter in signature(answer).parameters]
+        go.click(in_threads(answer), inputs, output, api_name=name, show_progress="hidden", **STREAM)
 
 
 def build() -> Intake:

@@ -1,4 +1,4 @@
-"""What a visitor or a program asks for, as the controls have it: a run, or something to be learned.
+"""What a visitor or a program asks for, a run or something to be learned, and what a run then is, resolved once.
 
 It knows nothing about Gradio, or about how a run is shown.
 """
@@ -8,24 +8,22 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 from psmooth import views
 from psmooth.certificate import Plan
 from psmooth.denoise import without_mirror
-from psmooth.errors import PlanError, PsmoothError, ScanError
+from psmooth.errors import BankError, PsmoothError, ScanError
 from psmooth.interface.gallery import PHANTOMS, Gallery, read_gallery
+from psmooth.interface.settings import OWN_TASK, Settings
 from psmooth.interface.uploads import Upload
 from psmooth.learning.from_folders import Gathered
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
-from psmooth.scans import CropRule, Scan, Window, open_scan
-from psmooth.tasks import TASKS, Task, own_task
-
-OWN_TASK = "own"
+from psmooth.scans import Crop, CropRule, Landmark, Scan, Window, crop_scan, landmarks, open_scan
+from psmooth.tasks import Task, own_task
 
 OWN_BANK = "bank:"
-
-MOST_VOTES = max(views.PRECISIONS.values())
 
 log = logging.getLogger("psmooth.session")
 
@@ -87,69 +85,96 @@ def example_scan(index: int) -> ChosenScan:
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
-    """What a visitor or a program asks for, as the controls have it."""
+class ResolvedRun:
+    """Everything about a run on a scan that is fixed before its first vote: for the engine, and to show its steps.
+
+    ``known`` are changes of this very crop to hold a radius against.
+    """
 
     chosen: ChosenScan
-    model: str | None
-    task: str
-    class_names: str
-    template: str
+    crop: Crop
+    known: tuple[Landmark, ...]
+    task: Task
+    plan: Plan
     noise_level: float
-    votes: float
-    target: float | None
-    center: float | None
-    width: float | None
-    method: str = "template"
-    denoiser: str = "none"
+    method: str
+    denoiser: str
+    banks: tuple[PromptBank, ...]
+
+    def options(self) -> dict[str, Any]:
+        """What the engine takes beside model and crop, whether for one method or for all of them."""
+        names = ("task", "plan", "noise_level", "denoiser", "banks")
+        return {**{name: getattr(self, name) for name in names}, "gallery": self.chosen.gallery}
+
+
+@dataclass(frozen=True, eq=False)
+class RunRequest:
+    """What a visitor or a program asks for: settings, a scan, the part of it, and the visitor's own banks.
+
+    ``every_method`` asks for a comparison; ``unasked`` is the run that the page opens with.
+    """
+
+    chosen: ChosenScan
+    settings: Settings
     banks: tuple[PromptBank, ...] = ()
     box: tuple[int, int, int, int] | None = None
-    unasked: bool = False  # the run that the page opens with
+    every_method: bool = False
+    unasked: bool = False
 
-    def bank(self) -> PromptBank | None:
-        """The visitor's own bank, if the menu of prompts names one."""
-        return next((bank for bank in self.banks if OWN_BANK + bank.sha256 == self.method), None)
-
-    def contender(self) -> tuple[str, str, tuple[PromptBank, ...]]:
-        """Method, denoiser and banks of the run; an own bank brings the denoiser that it was learned behind."""
-        bank = self.bank()
-        if bank is None:
-            return self.method, self.denoiser, ()
-        learned_behind = bank.facts.denoiser
-        fits = without_mirror(self.denoiser) == learned_behind
-        return bank.facts.method, self.denoiser if fits else learned_behind, (bank,)
-
-    def read_task(self) -> Task:
-        """The task of the menu, or the visitor's own."""
-        bank = self.bank()
-        if self.task != OWN_TASK:
-            return TASKS[self.task]
-        if bank is not None and not self.class_names.strip():
-            facts = bank.facts
-            return Task(OWN_TASK, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))
-        return own_task(self.class_names, self.template)
-
-    def rule(self, model: MedVLM) -> CropRule:
-        """The model's crop rule, with the box that was chosen and the window of a 16-bit scan."""
-        rule = replace(model.crop_rule, box=self.box)
-        if self.chosen.scan.values.ndim == 3 or self.center is None or self.width is None:
-            return rule
-        return replace(rule, window=Window(self.center, self.width))
-
-    def plan(self) -> Plan:
-        """The live plan with the precision that was chosen.
+    def resolve(self, model: MedVLM) -> ResolvedRun:
+        """The run, once its model and its turn have come; nothing after it asks the settings again.
 
         Raises:
-            PlanError: more votes than one run may draw here, or a number out of range.
+            PsmoothError: no scan, or a box, window, task, number of votes that cannot be.
         """
-        if not self.votes <= MOST_VOTES:  # nor is it a number then
-            raise PlanError(
-                "max_votes is {votes:,.0f}; one run here draws at most {most:,}. Ask for fewer, or run psmooth on a "
-                "computer of your own.",
-                votes=self.votes,
-                most=MOST_VOTES,
-            )
-        return Plan(max_votes=int(self.votes), target_radius=self.target or None)
+        settings, bank = self.settings, self._bank()
+        crop = crop_scan(self.chosen.scan, self._rule(model))
+        known = tuple(landmarks(crop.pixels, settings.noise_level))
+        task, plan = self._task(bank), settings.plan()
+        method, denoiser, banks = settings.method, settings.denoiser, ()
+        if self.every_method:
+            plan, banks = replace(plan, target_radius=None), _fitting(self.banks, model, task, denoiser)
+        elif bank is not None:
+            method, denoiser, banks = bank.facts.method, _denoiser_before(bank, denoiser), (bank,)
+        return ResolvedRun(self.chosen, crop, known, task, plan, settings.noise_level, method, denoiser, banks)
+
+    def _bank(self) -> PromptBank | None:
+        """The visitor's own bank, if the menu of prompts names one."""
+        return next((bank for bank in self.banks if OWN_BANK + bank.sha256 == self.settings.method), None)
+
+    def _task(self, bank: PromptBank | None) -> Task:
+        """The one that was chosen; with an own bank the class names may be left to it."""
+        if (task := self.settings.read_task()) is not None:
+            return task
+        if bank is None:
+            return own_task(self.settings.class_names, self.settings.template)
+        facts = bank.facts
+        return Task(OWN_TASK, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))
+
+    def _rule(self, model: MedVLM) -> CropRule:
+        """The model's crop rule, with the box that was chosen and the window of a 16-bit scan."""
+        rule, settings = replace(model.crop_rule, box=self.box), self.settings
+        if self.chosen.scan.values.ndim == 3 or settings.window_center is None or not settings.window_width:
+            return rule
+        return replace(rule, window=Window(settings.window_center, settings.window_width))
+
+
+def _denoiser_before(bank: PromptBank, chosen: str) -> str:
+    """A bank brings the denoiser that it was learned behind; its mirrored form may be chosen."""
+    learned_behind = bank.facts.denoiser
+    return chosen if without_mirror(chosen) == learned_behind else learned_behind
+
+
+def _fitting(banks: tuple[PromptBank, ...], model: MedVLM, task: Task, denoiser: str) -> tuple[PromptBank, ...]:
+    return tuple(bank for bank in banks if _fits(bank, model, task, denoiser))
+
+
+def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
+    try:
+        bank.check(model, task, denoiser)
+    except BankError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -157,19 +182,7 @@ class TrainingRequest:
     """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
 
     archive: Upload | Gathered | None
-    model: str | None
-    task: str
-    class_names: str
-    template: str
-    method: str
-    denoiser: str
-    shots: int
-
-    def read_task(self) -> Task | None:
-        """The task; None takes the folder names as class names."""
-        if self.task != OWN_TASK:
-            return TASKS[self.task]
-        return own_task(self.class_names, self.template) if self.class_names.strip() else None
+    settings: Settings
 
 
 def unread(file: Upload | None) -> ChosenScan:

@@ -16,7 +16,7 @@ from psmooth import views
 from psmooth.errors import PsmoothError
 from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.places import Queued
-from psmooth.interface.requests import OWN_BANK, Order, TrainingRequest
+from psmooth.interface.requests import OWN_BANK, RunRequest, TrainingRequest
 from psmooth.interface.session import Session
 from psmooth.interface.steps import Scene, comparisons, lessons, scenes
 from psmooth.interface.visitors import caller
@@ -30,12 +30,12 @@ log = logging.getLogger("psmooth.app")
 
 def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
     """The wanted run of a session, as (stage, strip); errors become sentences."""
-    order, number = session.order, session.begin()
-    if number is None or not isinstance(order, Order):
+    request, number = session.request, session.begin()
+    if number is None or not isinstance(request, RunRequest):
         return
     strip = None
     try:
-        with closing(scenes(order, caller())) as steps:
+        with closing(scenes(request, caller())) as steps:
             for scene in steps:
                 if session.wanted != number:
                     yield from _overtaken(session, scene)
@@ -44,12 +44,12 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
                     if session.stopping:
                         yield session.show("certify", views.stopped_early), gr.skip()
                         return
-                    yield session.told(*before(views, order, scene)), gr.skip()
+                    yield session.told(*before(views, request, scene)), gr.skip()
                     continue
                 strip = gr.skip() if strip else scene.strip()
                 ending = session.stopping and scene.progress.phase != "done"
                 if ending or scene.progress.phase == "done":
-                    session.keep(scene, order.chosen)
+                    session.keep(scene, request.chosen)
                 yield session.show("certify", scene.stopped if ending else scene.stage), strip
                 if ending:
                     return
@@ -57,11 +57,11 @@ def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
         yield session.show("certify", views.failed, known(error)), gr.skip()
 
 
-def before(view: Any, order: Order | TrainingRequest, step: Download | Queued) -> tuple[Any, ...]:
+def before(view: Any, request: RunRequest | TrainingRequest, step: Download | Queued) -> tuple[Any, ...]:
     """What a view shows before the first step of a run, as a function of its words and what that is given."""
     if isinstance(step, Queued):
         return view.queued, step.place, step.size
-    return (view.downloading, model_name(order.model), step.done, step.total)
+    return (view.downloading, model_name(request.settings.model), step.done, step.total)
 
 
 def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[tuple[Any, Any]]:
@@ -71,11 +71,11 @@ def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[t
     Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
     """
     if not isinstance(scene, Download | Queued):
-        session.keep(scene, scene.order.chosen)
+        session.keep(scene, scene.run.chosen)
         if session.view != "certify":
-            is_here = session.has(scene.order.chosen)
+            is_here = session.has(scene.run.chosen)
             yield session.show("certify", scene.stopped) if is_here else list_runs(session), gr.skip()
-    if session.order is None and (told := session.resaid("certify")):
+    if session.request is None and (told := session.resaid("certify")):
         yield told, gr.skip()
 
 
@@ -93,18 +93,18 @@ def known(error: Exception) -> PsmoothError | None:
 
 def run_compare(session: Session) -> Generator[Any, None, None]:
     """The wanted comparison of a session, whose runs join those on its scan; errors become sentences."""
-    order, number, shown = session.order, session.begin("compare"), None
-    if number is None or not isinstance(order, Order):
+    request, number, shown = session.request, session.begin("compare"), None
+    if number is None or not isinstance(request, RunRequest):
         yield gr.skip() if session.view == "compare" else session.show("compare", views_compare.ended, None)
         return
     try:
-        with closing(comparisons(order, caller())) as steps:
+        with closing(comparisons(request, caller())) as steps:
             for step in steps:
                 if session.wanted != number or (session.stopping and not (isinstance(step, Comparison) and step.done)):
-                    yield _compared_so_far(session, order, shown)
+                    yield _compared_so_far(session, request, shown)
                     return
                 if isinstance(step, Download | Queued):
-                    yield session.told(*before(views_compare, order, step))
+                    yield session.told(*before(views_compare, request, step))
                     continue
                 shown = step
                 yield session.show("compare", views_compare.comparison, step)
@@ -112,12 +112,12 @@ def run_compare(session: Session) -> Generator[Any, None, None]:
         yield session.show("compare", views_compare.failed, known(error))
     finally:
         if shown is not None:
-            session.keep(shown, order.chosen)
+            session.keep(shown, request.chosen)
 
 
-def _compared_so_far(session: Session, order: Order, shown: Comparison | None) -> Any:
+def _compared_so_far(session: Session, request: RunRequest, shown: Comparison | None) -> Any:
     """A comparison that was ended; of a scan that the visitor has left nothing is shown."""
-    is_here = session.has(order.chosen)
+    is_here = session.has(request.chosen)
     return (
         session.show("compare", views_compare.ended, shown) if is_here else session.show("compare", views_compare.idle)
     )
@@ -130,7 +130,7 @@ def list_runs(session: Session) -> Any:
 
 def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
     """The wanted course of a session, as (view, menu of prompts); a bank that was learned joins the session."""
-    request, number = session.order, session.begin("learn")
+    request, number = session.request, session.begin("learn")
     if number is None or not isinstance(request, TrainingRequest):
         yield gr.skip() if session.view == "learn" else session.show("learn", views_learn.stopped), gr.skip()
         return

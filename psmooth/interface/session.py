@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from psmooth.certificate import Abstention, Certificate
-from psmooth.interface.requests import ChosenScan, Order, TrainingRequest
+from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
 from psmooth.interface.steps import MOST_BANKS, Scene
 from psmooth.prompts import PromptBank
 from psmooth.smoothing import Comparison
@@ -29,7 +29,7 @@ class Session:
     """
 
     chosen: ChosenScan | None = None
-    order: Order | TrainingRequest | None = None
+    request: RunRequest | TrainingRequest | None = None
     wanted: int = 0
     begun: int = 0
     stopping: bool = False
@@ -107,16 +107,16 @@ class Session:
             outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
             self.lists[chosen.identity] += [one for one in outcomes if one.votes.total]
 
-    def want(self, order: Order | TrainingRequest | None, view: str = "certify") -> None:
-        """Ask for a run that a view shows; without an order, end the one that is on."""
-        self.order, self.stopping, self.view = order, False, view
+    def want(self, request: RunRequest | TrainingRequest | None, view: str = "certify") -> None:
+        """Ask for a run that a view shows; without a request, end the one that is on."""
+        self.request, self.stopping, self.view = request, False, view
         self.wanted += 1
-        if order is None:
+        if request is None:
             self.begun = self.wanted
 
     def begin(self, view: str = "certify") -> int | None:
         """The number of the wanted run, once; None if it has begun, is another view's, or nothing is wanted."""
-        if self.order is None or self.begun == self.wanted or self.view != view:
+        if self.request is None or self.begun == self.wanted or self.view != view:
             return None
         self.begun = self.wanted
         return self.wanted

@@ -15,19 +15,20 @@ from psmooth.certificate import Abstention, Certificate
 from psmooth.errors import BankError
 from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, shelf
 from psmooth.interface.places import Client, Places, Queued, Visit
-from psmooth.interface.requests import OWN_TASK, Order, TrainingRequest
+from psmooth.interface.requests import ResolvedRun, RunRequest, TrainingRequest
+from psmooth.interface.settings import OWN_TASK
 from psmooth.interface.uploads import Upload
 from psmooth.interface.zero_gpu import on_card, seconds_for
 from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
-from psmooth.models import MedVLM, find_spec
+from psmooth.models import find_spec
 from psmooth.models.typed import visitors_hub
 from psmooth.prompts import PromptBank
 from psmooth.prompts.hub import pull
-from psmooth.scans import Crop, Landmark, crop_scan, landmarks, scan_picture
+from psmooth.scans import scan_picture
 from psmooth.scans.archive import read_archive
 from psmooth.smoothing import Comparison, Progress, certify, compare, stopped
 from psmooth.smoothing.comparison import SWEEP, SWEEP_VOTES
-from psmooth.tasks import TASKS, Task
+from psmooth.tasks import TASKS
 
 Step = TypeVar("Step")
 
@@ -47,23 +48,21 @@ class Scene:
     """One step of a run, with everything that it takes to show it."""
 
     progress: Progress
-    order: Order
-    crop: Crop
-    known: list[Landmark]
+    run: ResolvedRun
 
     def stage(self) -> dict[str, Any]:
         """The right side of the page."""
-        method, _, _ = self.order.contender()
-        return views.stage(self.progress, method, self.crop.rule.size, self.known, self.order.chosen.truth)
+        run = self.run
+        return views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
 
     def strip(self) -> dict[str, Any]:
         """Scan and crop."""
-        scan = self.order.chosen.scan
-        return views.strip(scan_picture(scan, self.crop.rule.window), scan.kind, self.crop)
+        scan, crop = self.run.chosen.scan, self.run.crop
+        return views.strip(scan_picture(scan, crop.rule.window), scan.kind, crop)
 
     def outcome(self) -> Certificate | Abstention:
         """What the run leaves if it ends here, by itself or by hand."""
-        return stopped(self.progress)[self.order.contender()[0]]
+        return stopped(self.progress)[self.run.method]
 
     def stopped(self) -> dict[str, Any]:
         """The right side of the page if the run is stopped here: its certificate stays valid."""
@@ -72,52 +71,48 @@ class Scene:
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
 
 
-def scenes(order: Order, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
-    """The run that was ordered, at the pace of the page, after its model and its turn have come; raises PsmoothError.
+def scenes(request: RunRequest, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
+    """The run that was asked for, at the pace of the page, after its model and turn have come; raises PsmoothError.
 
     What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
     """
-    yield from _ordered(order, client, _scenes if order.unasked else _on_card(_scenes))
+    yield from _in_turn(request, client, _scenes if request.unasked else _on_card(_scenes))
 
 
-def _ordered(
-    order: Order, client: Client, run: Callable[[Any], Generator[Step, None, None]]
+def _in_turn(
+    request: RunRequest, client: Client, run: Callable[[Any], Generator[Step, None, None]]
 ) -> Generator[Step | Download | Queued, None, None]:
     """A run on a scan, which is read when its turn has come: what waits holds a file, and files are bounded."""
 
     def begun() -> Generator[Step, None, None]:
-        return run(replace(order, chosen=replace(order.chosen, source=order.chosen.scan)))
+        return run(replace(request, chosen=replace(request.chosen, source=request.chosen.scan)))
 
     try:
-        order.plan()  # what cannot be run waits for nothing
-        with places.admitted(client, order.chosen.weight) as visit:
-            yield from fetch_model(order.model)  # meanwhile the device is anybody's
+        request.settings.plan()  # what cannot be run waits for nothing
+        with places.admitted(client, request.chosen.weight) as visit:
+            yield from fetch_model(request.settings.model)  # meanwhile the device is anybody's
             yield from visit.turn(begun)
     finally:
-        order.chosen.let_go()
+        request.chosen.let_go()
 
 
-def _scenes(order: Order) -> Generator[Scene, None, None]:
-    model, noise_level = model_of(order.model), order.noise_level
-    crop = crop_scan(order.chosen.scan, order.rule(model))
-    known = landmarks(crop.pixels, noise_level)
-    task, plan = order.read_task(), order.plan()
-    method, denoiser, banks = order.contender()
-    options: dict[str, Any] = {"methods": (method,), "denoiser": denoiser, "banks": banks}
-    options |= {"gallery": order.chosen.gallery}
-    with closing(certify(model, crop, task=task, noise_level=noise_level, plan=plan, **options)) as steps:
+def _scenes(request: RunRequest) -> Generator[Scene, None, None]:
+    model = model_of(request.settings.model)
+    run = request.resolve(model)
+    with closing(certify(model, run.crop, methods=(run.method,), **run.options())) as steps:
         for step in paced(steps):
-            yield Scene(step, order, crop, known)
+            yield Scene(step, run)
 
 
 def _on_card(function: Callable[[Any], Generator[Any, None, None]]) -> Callable[[Any], Generator[Any, None, None]]:
     return on_card(function, _seconds)
 
 
-def _seconds(order: "Order | TrainingRequest") -> int:
+def _seconds(request: RunRequest | TrainingRequest) -> int:
     """How long a run may take on a card that is lent; a comparison draws its votes at four noise levels."""
-    votes = int(order.votes) + len(SWEEP) * SWEEP_VOTES if isinstance(order, Order) else 20_000
-    return seconds_for(votes, find_spec(order.model or "").megabytes)
+    settings = request.settings
+    votes = int(settings.votes) + len(SWEEP) * SWEEP_VOTES if isinstance(request, RunRequest) else 20_000
+    return seconds_for(votes, find_spec(settings.model or "").megabytes)
 
 
 def paced(
@@ -134,28 +129,16 @@ def paced(
         yield held
 
 
-def comparisons(order: Order, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
-    """Every method on the scan of an order, at the pace of the page; raises PsmoothError."""
-    yield from _ordered(order, client, _on_card(_comparisons))
+def comparisons(request: RunRequest, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
+    """Every method on the scan of a request, at the pace of the page; raises PsmoothError."""
+    yield from _in_turn(request, client, _on_card(_comparisons))
 
 
-def _comparisons(order: Order) -> Generator[Comparison, None, None]:
-    model = model_of(order.model)
-    crop = crop_scan(order.chosen.scan, order.rule(model))
-    task, plan = order.read_task(), replace(order.plan(), target_radius=None)
-    options: dict[str, Any] = {"noise_level": order.noise_level, "plan": plan, "denoiser": order.denoiser}
-    options |= {"gallery": order.chosen.gallery}
-    fitting = tuple(bank for bank in order.banks if _fits(bank, model, task, order.denoiser))
-    with closing(compare(model, crop, task, banks=fitting, **options)) as steps:
+def _comparisons(request: RunRequest) -> Generator[Comparison, None, None]:
+    model = model_of(request.settings.model)
+    run = request.resolve(model)
+    with closing(compare(model, run.crop, **run.options())) as steps:
         yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
-
-
-def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
-    try:
-        bank.check(model, task, denoiser)
-    except BankError:
-        return False
-    return True
 
 
 def hub_banks(
@@ -190,7 +173,7 @@ def lessons(
     """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
     try:
         with places.admitted(client) as visit, desks.admitted(client) as seat:
-            yield from fetch_model(request.model)
+            yield from fetch_model(request.settings.model)
             yield from seat.turn(lambda: _read_and_learn(request, visit))
     finally:
         if isinstance(request.archive, Upload):
@@ -199,9 +182,9 @@ def lessons(
 
 def _read_and_learn(request: TrainingRequest, visit: Visit) -> Generator[TrainingProgress | Queued, None, None]:
     """Reading takes up to minutes and keeps nobody from the device; what was read waits for its turn there."""
-    file = request.archive
-    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(request.task)
-    for step in paced(gather(shelf.get(check_choice(request.model)), scans)):
+    file, settings = request.archive, request.settings
+    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(settings.task)
+    for step in paced(gather(shelf.get(check_choice(settings.model)), scans)):
         if isinstance(step, TrainingProgress):
             yield step
         else:
@@ -210,6 +193,7 @@ def _read_and_learn(request: TrainingRequest, visit: Visit) -> Generator[Trainin
 
 
 def _learn(request: TrainingRequest) -> Generator[TrainingProgress, None, None]:
-    task, method, gathered = request.read_task(), request.method, request.archive
+    gathered, settings = request.archive, request.settings
     assert isinstance(gathered, Gathered)
-    yield from paced(learn_from_scans(model_of(request.model), gathered, task, method, request.denoiser, request.shots))
+    task, model = settings.read_task(), model_of(settings.model)
+    yield from paced(learn_from_scans(model, gathered, task, settings.way, settings.denoiser, int(settings.shots)))

@@ -15,8 +15,9 @@ from psmooth.learning.config import Step, TrainingConfig
 from psmooth.learning.descent import learn_class_vectors, learn_context
 from psmooth.learning.discriminant import fit_discriminants
 from psmooth.learning.examples import TrainingSet, noisy_training_set, teacher_targets
+from psmooth.methods import CONTEXT_METHODS, PROBE_METHODS
 from psmooth.models import MedVLM
-from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, BankFacts, PromptBank
+from psmooth.prompts import BankFacts, PromptBank
 from psmooth.tasks import Task
 
 

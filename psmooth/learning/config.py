@@ -6,6 +6,7 @@ It knows nothing about how anything is learned.
 from dataclasses import dataclass
 
 from psmooth.denoise import Denoiser
+from psmooth.methods import SUPERVISED_METHODS
 
 MIXED_NOISE = (0.1, 0.25, 0.5, 0.75, 1.0)
 
@@ -44,4 +45,4 @@ class TrainingConfig:
     @property
     def supervised(self) -> bool:
         """Whether labels are needed."""
-        return self.method in ("few_shot", "linear_probe")
+        return self.method in SUPERVISED_METHODS

@@ -28,15 +28,12 @@ from torch.nn.functional import normalize
 from psmooth.denoise import without_mirror
 from psmooth.errors import BankError, TaskError
 from psmooth.files import write_whole
+from psmooth.methods import CONTEXT_METHODS, PROBE_METHODS
 from psmooth.models import MedVLM
 from psmooth.scans.pool import POOL, pool_tensors, read_pool
 from psmooth.tasks import Task
 
 SCHEMA = 1
-
-CONTEXT_METHODS = ("few_shot", "label_free")
-
-PROBE_METHODS = ("linear_probe", "label_free_probe")
 
 _LARGEST_FILE = 16 * 2**20
 

@@ -7,10 +7,11 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from psmooth.certificate import GUARANTEES, Abstention, Certificate, Plan
+from psmooth.certificate import Abstention, Certificate, Plan
 from psmooth.errors import BankError
+from psmooth.methods import CONTEXT_METHODS, METHODS, PROBE_METHODS
 from psmooth.models import MedVLM
-from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, shipped_bank
+from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop
 from psmooth.smoothing.certification import Progress, Results, certify, ended_by_hand
 from psmooth.tasks import Task
@@ -65,16 +66,14 @@ def available(
     model: MedVLM, task: Task, denoiser: str, banks: tuple[PromptBank, ...] = ()
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Method ids that can be compared, and those that have no bank, in the order of the field."""
-    own = {bank.facts.method for bank in banks}
-    without = set()
-    for method in (*CONTEXT_METHODS, *PROBE_METHODS):
+    own, without = {bank.facts.method for bank in banks}, set()
+    for source in (*CONTEXT_METHODS, *PROBE_METHODS):
         try:
-            if method not in own:
-                shipped_bank(model, task, method, denoiser)
+            if source not in own:
+                shipped_bank(model, task, source, denoiser)
         except BankError:
-            without |= {method, "combined"} if method == "few_shot" else {method}
-    methods = tuple(method for method in GUARANTEES if method not in without)
-    return methods, tuple(method for method in GUARANTEES if method in without)
+            without |= {method.id for method in METHODS.values() if method.bank == source}
+    return tuple(method for method in METHODS if method not in without), tuple(one for one in METHODS if one in without)
 
 
 def compare(

@@ -10,9 +10,9 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import pad
 
-from psmooth.certificate import GUARANTEES
 from psmooth.denoise import Denoiser
 from psmooth.errors import BankError, PlanError
+from psmooth.methods import METHODS
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop
@@ -59,9 +59,9 @@ def find_contenders(
     if not methods:
         raise PlanError("No method was given; name at least one, such as 'template'.")
     for method in methods:
-        if method not in GUARANTEES:
+        if method not in METHODS:
             raise PlanError(
-                "There is no method '{method}'; it must be one of {known}.", method=method, known=", ".join(GUARANTEES)
+                "There is no method '{method}'; it must be one of {known}.", method=method, known=", ".join(METHODS)
             )
     return {method: _contender(model, crop, task, method, denoiser, noise_level, banks) for method in methods}
 
@@ -75,15 +75,15 @@ def _contender(
     noise_level: float,
     banks: Sequence[PromptBank],
 ) -> Contender:
-    if method == "template":
-        return Contender(method, model.embed_prompts(task.templates, task.class_names), task.templates)
-    if method == "zero_shot":
-        start, first = model.context_of(task.templates[0]), task.templates[:1]
-        return Contender(method, model.embed_prompts(first, task.class_names), first, start=start)
-    bank = _find_bank(model, task, "few_shot" if method == "combined" else method, denoiser, banks)
+    source, tunes = METHODS[method].bank, METHODS[method].tunes
+    if source is None:
+        templates = task.templates[:1] if tunes else task.templates
+        start = model.context_of(templates[0]) if tunes else None
+        return Contender(method, model.embed_prompts(templates, task.class_names), templates, start=start)
+    bank = _find_bank(model, task, source, denoiser, banks)
     origin = {**bank.origin, "learned_on_scan": bank.learned_on(crop.sha256)}
     vectors = bank.class_vectors(model, noise_level)
-    start = bank.vectors.to(model.device) if method == "combined" else None
+    start = bank.vectors.to(model.device) if tunes else None
     clean = bank.class_vectors(model, 0) if bank.vectors.ndim == 3 else None
     return Contender(method, vectors, (bank.facts.template,), origin, start, clean)
 

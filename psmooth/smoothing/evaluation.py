@@ -23,6 +23,7 @@ import numpy as np
 from psmooth.certificate import Plan, Run
 from psmooth.errors import CertificateError, ModelError, PlanError, ScanError
 from psmooth.files import make_folder
+from psmooth.methods import METHODS
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop, crop_scan, open_scan
@@ -140,9 +141,8 @@ def _facts(run: Run, bank: Facts, study: EvaluationPlan) -> Facts:
 def _bank_of(model: MedVLM, run: Run, task: Task, banks: Sequence[PromptBank]) -> PromptBank | None:
     if run.bank is None:
         return None
-    source = "few_shot" if run.method == "combined" else run.method
     given = next((bank for bank in banks if bank.sha256 == run.bank["sha256"]), None)
-    return given or shipped_bank(model, task, source, run.denoiser)
+    return given or shipped_bank(model, task, METHODS[run.method].bank or run.method, run.denoiser)
 
 
 def bank_facts(bank: PromptBank | None) -> Facts:

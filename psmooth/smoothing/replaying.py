@@ -14,6 +14,7 @@ from psmooth.certificate import TOLERANCE, Abstention, Certificate, Run, State, 
 from psmooth.certificate.file import Problem
 from psmooth.denoise import MIRROR, find_denoiser
 from psmooth.errors import CertificateError
+from psmooth.methods import METHODS
 from psmooth.models import folder_of, load_model
 from psmooth.prompts import PromptBank
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
@@ -240,7 +241,7 @@ def _right_templates(run: Run, contender: Contender) -> tuple[str, ...]:
     """Those of the bank, or of the task; a caller's own task may have any."""
     if run.bank is not None or run.task not in TASKS:
         return contender.templates
-    return TASKS[run.task].templates[: len(contender.templates) if run.method == "zero_shot" else None]
+    return TASKS[run.task].templates[: len(contender.templates) if METHODS[run.method].tunes else None]
 
 
 def _right_classes(run: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:

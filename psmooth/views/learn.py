@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from psmooth import views
+from psmooth.methods import METHODS
 from psmooth.views.locale import translate
 
 if TYPE_CHECKING:
@@ -28,11 +29,10 @@ LEARN_WORDS: Final[dict[str, str]] = {
     "learn_upload": "Upload a zip of scans",
     "learn_drawn": "Try it with drawn scans",
 }
-WAY_CHOICES: Final = (
-    ("few-shot prompts", "few_shot"),
-    ("label-free prompts", "label_free"),
-    ("linear probe", "linear_probe"),
-    ("label-free probe", "label_free_probe"),
+WAY_CHOICES: Final = tuple(
+    (f"{method.name} prompts" if method.learned == "context" else method.name, method.id)
+    for method in METHODS.values()
+    if method.learned
 )
 _IDLE: Final = (
     "Few-shot and linear probe need a zip with one folder a class; the label-free ways take any scans of the modality: "

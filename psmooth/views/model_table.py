@@ -6,8 +6,8 @@ It knows nothing about how a model is loaded.
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from psmooth.methods import METHODS
 from psmooth.views.numbers import count_text
-from psmooth.views.words import METHOD_NAMES
 
 if TYPE_CHECKING:
     from psmooth.models import ModelSpec
@@ -38,16 +38,15 @@ def model_table(specs: Sequence["ModelSpec"], banks: Sequence[Mapping[str, Any]]
 def _methods_of(spec: "ModelSpec", banks: Sequence[Mapping[str, Any]]) -> str:
     """The methods that run at once, with the banks that ship for all its tasks, and those that need a bank learned."""
     shipped = {(bank["method"], bank["task"]) for bank in banks if bank["model"] == spec.id}
-    source = {"template": None, "zero_shot": None, "combined": "few_shot"}
     ready = {
         method
-        for method in METHOD_NAMES
-        if (needed := source.get(method, method)) is None or {(needed, task) for task in spec.task_ids} <= shipped
+        for method, facts in METHODS.items()
+        if facts.bank is None or {(facts.bank, task) for task in spec.task_ids} <= shipped
     }
-    if len(ready) == len(METHOD_NAMES):
-        return f"all {len(METHOD_NAMES)}"
-    at_once = [method for method in METHOD_NAMES if method in ready]
-    return f"{_as_code(at_once)}; with a bank the other {len(METHOD_NAMES) - len(at_once)}"
+    if len(ready) == len(METHODS):
+        return f"all {len(METHODS)}"
+    at_once = [method for method in METHODS if method in ready]
+    return f"{_as_code(at_once)}; with a bank the other {len(METHODS) - len(at_once)}"
 
 
 def _as_code(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ It knows nothing about results.
 
 from typing import TYPE_CHECKING, Final
 
+from psmooth.methods import METHODS
 from psmooth.views.locale import translate
 from psmooth.views.numbers import count_text
 
@@ -178,15 +179,7 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "compare": "Compare",
 }
 
-METHOD_NAMES: Final[dict[str, str]] = {
-    "template": "hand-written",
-    "few_shot": "few-shot",
-    "label_free": "label-free",
-    "linear_probe": "linear probe",
-    "label_free_probe": "label-free probe",
-    "zero_shot": "zero-shot (frozen prompt)",
-    "combined": "combined (frozen prompt)",
-}
+METHOD_NAMES: Final[dict[str, str]] = {method.id: method.name for method in METHODS.values()}
 
 DENOISER_NAMES: Final[dict[str, str]] = {
     "none": "none",

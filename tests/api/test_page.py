@@ -5,6 +5,7 @@ import inspect
 import io
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import astuple, fields
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +16,11 @@ import pytest
 from psmooth import views
 from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, runs, visitors
 from psmooth.interface import steps as run_steps
+from psmooth.interface.endpoints import ENDPOINTS
 from psmooth.interface.first_picture import FirstPicture
-from psmooth.interface.requests import ChosenScan, Order
+from psmooth.interface.requests import ChosenScan, RunRequest
 from psmooth.interface.session import Session
+from psmooth.interface.settings import CONTROLS, KEYS, Settings
 from psmooth.interface.steps import paced
 from psmooth.interface.uploads import GONE, Upload, no_upload
 from psmooth.scans import open_scan
@@ -32,16 +35,16 @@ def demo() -> Any:
 
 
 @pytest.fixture
-def order() -> Order:
+def order() -> RunRequest:
     chosen = ChosenScan(open_scan(np.full((40, 40, 3), 90, np.uint8)))
-    return Order(chosen, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    return RunRequest(chosen, Settings("m", "blood_cells"))
 
 
 class FakeScene:
     """A step that shows its number, and whether it was stopped."""
 
-    def __init__(self, order: Order, number: int, last: bool) -> None:
-        self.order, self.number = order, number
+    def __init__(self, order: RunRequest, number: int, last: bool) -> None:
+        self.run, self.number = order, number
         self.progress = SimpleNamespace(phase="done" if last else "estimation")
 
     def stage(self) -> str:
@@ -62,7 +65,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(order: Order, _: object) -> Iterator[FakeScene]:
+    def scenes(order: RunRequest, _: object) -> Iterator[FakeScene]:
         try:
             for number in range(4):
                 yield FakeScene(order, number, number == 3)
@@ -131,7 +134,7 @@ def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
     assert session.results == []
 
 
-def test_a_wanted_run_is_run_once(order: Order, ended: list[str]) -> None:
+def test_a_wanted_run_is_run_once(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
     assert [stage for stage, _ in runs.run(session)] == ["step 0", "step 1", "step 2", "step 3"]
@@ -139,7 +142,7 @@ def test_a_wanted_run_is_run_once(order: Order, ended: list[str]) -> None:
     assert ended == ["closed"]
 
 
-def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: Order, ended: list[str]) -> None:
+def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
     first = runs.run(session)
@@ -152,7 +155,7 @@ def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order:
     assert list(runs.run(session)) == []
 
 
-def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: Order, ended: list[str]) -> None:
+def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
     steps = runs.run(session)
@@ -162,7 +165,7 @@ def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: Orde
     assert ended == ["closed"]
 
 
-def test_stop_ends_a_run_with_its_certificate(order: Order, ended: list[str]) -> None:
+def test_stop_ends_a_run_with_its_certificate(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
     steps = runs.run(session)
@@ -172,7 +175,7 @@ def test_stop_ends_a_run_with_its_certificate(order: Order, ended: list[str]) ->
     assert ended == ["closed"]
 
 
-def test_stop_takes_a_waiting_run_out_of_the_queue(order: Order, ended: list[str]) -> None:
+def test_stop_takes_a_waiting_run_out_of_the_queue(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
     assert handlers.halt(session) == views.stopped_early()
@@ -180,7 +183,7 @@ def test_stop_takes_a_waiting_run_out_of_the_queue(order: Order, ended: list[str
     assert ended == []
 
 
-def test_a_closed_tab_closes_the_run(order: Order, ended: list[str]) -> None:
+def test_a_closed_tab_closes_the_run(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
     steps = runs.run(session)
@@ -190,7 +193,7 @@ def test_a_closed_tab_closes_the_run(order: Order, ended: list[str]) -> None:
 
 
 def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_log(
-    order: Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    order: RunRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def scenes(*_: object) -> Iterator[FakeScene]:
         raise ZeroDivisionError("secret")
@@ -208,17 +211,17 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_lo
 
 
 def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
-    order: Order, monkeypatch: pytest.MonkeyPatch
+    order: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr("psmooth.interface.steps.fetch_model", lambda _: iter(()))
     monkeypatch.setattr("psmooth.interface.steps._scenes", lambda _: iter([ran.append("here")]))
     monkeypatch.setattr("psmooth.interface.steps._on_card", lambda _: lambda _: iter([ran.append("card")]))
-    visitor, settings = Session(order.chosen), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    visitor, settings = Session(order.chosen), astuple(Settings("m", "blood_cells"))
     handlers.begin_first(visitor, *settings)
-    list(run_steps.scenes(visitor.order))  # type: ignore[arg-type]
+    list(run_steps.scenes(visitor.request))  # type: ignore[arg-type]
     handlers.begin(visitor, *settings)
-    list(run_steps.scenes(visitor.order))  # type: ignore[arg-type]
+    list(run_steps.scenes(visitor.request))  # type: ignore[arg-type]
     assert ran == ["here", "card"]
 
 
@@ -234,7 +237,7 @@ def test_another_voice_says_what_is_shown_again() -> None:
 
 
 @pytest.mark.usefixtures("ended")
-def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: Order) -> None:
+def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: RunRequest) -> None:
     visitor = Session(order.chosen)
     visitor.want(order)
     list(runs.run(visitor))
@@ -245,7 +248,7 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
 
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize(("view", "shown"), [("compare", ["stopped at 1"]), ("certify", [])])
-def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: Order, view: str, shown: list) -> None:
+def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: RunRequest, view: str, shown: list) -> None:
     visitor = Session(order.chosen)
     visitor.want(order)
     steps = runs.run(visitor)
@@ -266,12 +269,12 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: Order
 
 def bring_another(visitor: Session) -> None:
     visitor.bring(a_specimen(1))
-    handlers.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    handlers.begin(visitor, *astuple(Settings("m", "blood_cells")))
 
 
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize("leave", [handlers.clear, bring_another])
-def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: Order, leave: Any) -> None:
+def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: RunRequest, leave: Any) -> None:
     visitor = Session(order.chosen)
     visitor.want(order)
     steps = runs.run(visitor)
@@ -293,7 +296,7 @@ def test_a_certificate_is_checked_and_its_file_is_gone() -> None:
     assert handlers.check(visitor, good)["sentence"] == GONE
 
 
-def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: Order) -> None:
+def test_an_upload_that_is_gone_is_told_and_takes_what_stood_before_with_it(order: RunRequest) -> None:
     visitor = Session(order.chosen)
     stage, strip, *_ = handlers.upload(visitor, no_upload())
     assert stage["state"] == "failed"
@@ -307,7 +310,7 @@ def brought(text: str) -> Upload:
 
 
 def test_nothing_starts_without_a_scan() -> None:
-    session, settings = Session(), ("m", "blood_cells", "", "", 0.25, 1_000, None, None, None)
+    session, settings = Session(), astuple(Settings("m", "blood_cells"))
     assert handlers.begin_first(session, *settings) == gr.skip()
     assert handlers.begin(session, *settings) == views.forgotten(), (
         "the page shows a scan that this session does not have"
@@ -316,7 +319,7 @@ def test_nothing_starts_without_a_scan() -> None:
     assert list(runs.run(session)) == []
 
 
-def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: Order, ended: list[str]) -> None:
+def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: RunRequest, ended: list[str]) -> None:
     visitor = Session(order.chosen)
     assert visitor.weight == order.chosen.scan.values.nbytes
     visitor.want(order)
@@ -324,8 +327,8 @@ def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: Order,
     next(steps)
     visitor.forget()
     assert list(steps) == []
-    assert (visitor.weight, visitor.order, visitor.results, ended) == (0, None, [], ["closed"])
-    assert handlers.begin(visitor, "m", "blood_cells", "", "", 0.25, 1_000, None, None, None) == views.forgotten()
+    assert (visitor.weight, visitor.request, visitor.results, ended) == (0, None, [], ["closed"])
+    assert handlers.begin(visitor, *astuple(Settings("m", "blood_cells"))) == views.forgotten()
 
 
 def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> Session:
@@ -474,6 +477,15 @@ def test_three_events_are_public_and_whatever_takes_long_is_a_stream_that_waits_
     assert not any(inspect.isgeneratorfunction(one.fn) for one in events), "Gradio would close it in its event loop"
     assert {one.concurrency_limit for one in streams} == {None}
     assert not demo.api_open, "no way around the queue"
+
+
+def test_what_a_program_passes_and_a_link_sets_are_the_controls_of_the_page_by_name() -> None:
+    for answer in ENDPOINTS.values():
+        file, *others = inspect.signature(answer).parameters
+        assert file in ("scan", "scans")
+        assert set(others) <= set(CONTROLS)
+    assert set(CONTROLS) <= {one.name for one in fields(page.Page)}
+    assert set(KEYS.values()) <= set(CONTROLS)
 
 
 def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from psmooth.interface import assets, endpoints, handlers, intake, places, serve
 from psmooth.interface import steps as run_steps
 from psmooth.interface.intake import Intake
 from psmooth.interface.session import Session
+from psmooth.interface.settings import Settings
 from psmooth.interface.uploads import GONE, Upload
 from psmooth.scans import crop_scan, open_scan, scan_picture
 from tests.serving import ROOT, _free_port
@@ -196,9 +197,8 @@ def test_a_course_that_fails_leaves_no_archive(home: Home, wrong: dict[str, Any]
 def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
     visitor = Session()
     for _ in range(2):
-        handlers.begin_learn(
-            visitor, home.page.claim(home.uploaded(bytes(100))), "m", "own", "", "", "few_shot", "none", 1
-        )
+        settings = astuple(Settings("m", "own", shots=1))
+        handlers.begin_learn(visitor, home.page.claim(home.uploaded(bytes(100))), *settings)
         assert len(home.page.uploads) == 1
     visitor.want(None)
     assert len(home.page.uploads) == 0

@@ -16,7 +16,8 @@ from psmooth.hub import Hub
 from psmooth.interface import requests
 from psmooth.interface import steps as run_steps
 from psmooth.interface.gallery import MOST, PHANTOMS, read_gallery
-from psmooth.interface.requests import ChosenScan, Order
+from psmooth.interface.requests import ChosenScan, RunRequest
+from psmooth.interface.settings import Settings
 from psmooth.interface.steps import Scene
 from psmooth.scans import MAX_FILE_BYTES, Scan
 from psmooth.smoothing import Comparison
@@ -171,7 +172,7 @@ def certified(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Itera
         requests.gallery.cache_clear()
         requests.example_scan.cache_clear()
         chosen = chosen or requests.example_scan(0)
-        *_, last = run_steps.scenes(Order(chosen, weights, "dermoscopy", "", "", 0.25, 100, None, None, None))
+        *_, last = run_steps.scenes(RunRequest(chosen, Settings(weights, "dermoscopy", votes=100)))
         assert isinstance(last, Scene)
         return last.stage()
 
@@ -219,8 +220,8 @@ def test_a_comparison_carries_the_gallery_too(
 ) -> None:
     certified()
     chosen, weights = requests.example_scan(1), f"local-dir:{tiny_model_folder}"
-    order = Order(chosen, weights, "blood_cells", "", "", 0.25, 64, None, None, None)
-    *_, last = run_steps.comparisons(order)
+    request = RunRequest(chosen, Settings(weights, "blood_cells", votes=64), every_method=True)
+    *_, last = run_steps.comparisons(request)
     assert isinstance(last, Comparison)
     named = [result.run.gallery for results in last.sweep.values() for result in results.values()]
     assert named

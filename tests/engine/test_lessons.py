@@ -14,7 +14,8 @@ from psmooth.errors import PsmoothError, ScanError, TaskError
 from psmooth.interface import requests
 from psmooth.interface import steps as run_steps
 from psmooth.interface.places import Client, Queued
-from psmooth.interface.requests import Order, TrainingRequest
+from psmooth.interface.requests import RunRequest, TrainingRequest
+from psmooth.interface.settings import Settings
 from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
 from psmooth.models import MedVLM
 from psmooth.prompts import load_bank
@@ -125,11 +126,11 @@ def test_folders_that_are_not_the_classes_are_refused(
 def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
-    asked = TrainingRequest(None, weights, "chest_xray", "", "", "linear_probe", "none", 1)
+    asked = TrainingRequest(None, Settings(weights, "chest_xray", way="linear_probe", shots=1))
     reading = run_steps.lessons(asked, Client("10.0.0.1", "one"))
     assert next(step for step in reading if isinstance(step, TrainingProgress)).phase == "reading"
-    order = Order(requests.example_scan(0), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
-    steps = list(run_steps.scenes(order, Client("10.0.0.2", "two")))
+    request = RunRequest(requests.example_scan(0), Settings(weights, "blood_cells", votes=100))
+    steps = list(run_steps.scenes(request, Client("10.0.0.2", "two")))
     assert not any(isinstance(step, Queued) for step in steps)
     phases = [step.phase for step in reading if isinstance(step, TrainingProgress)]
     assert phases[-1] == "done", "what was read is learned from in its turn"

@@ -16,6 +16,7 @@ import tomllib
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from itertools import product
@@ -33,7 +34,8 @@ import psmooth
 from psmooth.certificate import GUARANTEES
 from psmooth.interface import model_menu
 from psmooth.interface import steps as run_steps
-from psmooth.interface.requests import ChosenScan, Order, TrainingRequest
+from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
+from psmooth.interface.settings import Settings
 from psmooth.interface.steps import Scene
 from psmooth.interface.zero_gpu import LONGEST, home_device, on_card, on_gpu, seconds_for
 from psmooth.models import MODELS, MedVLM
@@ -296,14 +298,14 @@ def test_the_container_copies_what_is_here_and_does_not_run_as_root() -> None:
 def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_folder: Path, monkeypatch: Any) -> None:
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
-    order = Order(ChosenScan(scan), weights, "blood_cells", "", "", 0.25, 100, None, None, None)
-    copied = pickle.loads(pickle.dumps(order))
+    request = RunRequest(ChosenScan(scan), Settings(weights, "blood_cells", votes=100))
+    copied = pickle.loads(pickle.dumps(request))
     list(model_menu.fetch_model(weights))
     steps = list(run_steps.scenes(copied))
     assert all(isinstance(pickle.loads(pickle.dumps(step)), Scene) for step in steps)
-    compared = list(run_steps.comparisons(copied))
+    compared = list(run_steps.comparisons(replace(copied, every_method=True)))
     assert pickle.loads(pickle.dumps(compared[-1])).done  # type: ignore[union-attr]
-    pickle.dumps(TrainingRequest(None, weights, "blood_cells", "", "", "few_shot", "none", 16))
+    pickle.dumps(TrainingRequest(None, Settings(weights, "blood_cells")))
 
 
 def test_the_app_starts_with_the_variables_of_a_space_and_answers(tmp_path: Path) -> None:
