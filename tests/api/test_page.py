@@ -490,7 +490,7 @@ def test_what_a_program_passes_and_a_link_sets_are_the_controls_of_the_page_by_n
 
 def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
     """All but those that show nothing of a scan: they have a `failure` of their own after them."""
-    quiet = {"restore", "menus_at_first", "change_voice", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
+    quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
     quiet |= {"clear", "lose", "list_runs", "fetch_banks", "certify_file", "compare_file", "learn_file"}
     heard = {one.trigger_after for one in demo.fns.values() if one.trigger_only_on_failure}
     unheard = {one.fn.__name__ for one in demo.fns.values() if one.fn and one._id not in heard}
