@@ -101,6 +101,8 @@ class Hosts:
     def knows(self, host: str) -> bool:
         """Whether the server may be asked for by that name."""
         name = host.lower()
+        if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[\w.-]*)(:\d+)?", name, re.ASCII):
+            return False
         bare = name if name.endswith("]") else name.rsplit(":", 1)[0]
         return not self.local or bare in LOOPBACK or bare in self.named or name in self.named
 
@@ -114,7 +116,11 @@ class Hosts:
         if origin is None:
             return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
         asked = {headers.get("host", ""), headers.get("x-forwarded-host", "").split(",")[0].strip()} - {""}
-        return urlsplit(origin).netloc.lower() in {host.lower() for host in asked} | self.named
+        try:
+            place = urlsplit(origin).netloc.lower()
+        except ValueError:  # no address at all
+            return False
+        return place in {host.lower() for host in asked} | self.named
 
 
 @dataclass(frozen=True)

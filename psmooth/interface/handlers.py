@@ -164,10 +164,11 @@ def halt_learn(session: Session) -> Any:
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
     index = min(max(int(event._data["index"]), 0), len(gallery().items) - 1)
-    chosen = example_scan(index)
+    chosen, left = example_scan(index), nothing_compared(session)
+    session.want(None)
     session.bring(chosen)
     task = gallery().items[index].task or gr.skip()
-    return task, shown_gallery(index), *window_fields(chosen.scan), nothing_compared(session)
+    return task, shown_gallery(index), *window_fields(chosen.scan), left
 
 
 def nothing_compared(session: Session) -> Any:
@@ -178,8 +179,8 @@ def nothing_compared(session: Session) -> Any:
 def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
     session.want(None)
-    session.bring(None)
     left = nothing_compared(session)
+    session.bring(None)
     try:
         session.bring(ChosenScan(unread(file).scan, address=file.address if file else ""))
     except Exception as error:
@@ -202,10 +203,12 @@ def check(session: Session, file: Upload | None) -> dict[str, Any]:
         return session.show("certify", views.failed, error)
 
 
-def choose_box(session: Session, event: gr.EventData) -> None:
+def choose_box(session: Session, event: gr.EventData) -> Any:
     """The part of the scan that the model shall see, in pixels of the scan."""
     left, top, right, bottom = (int(side) for side in event._data["box"])
+    session.want(None)
     session.box = (left, top, right, bottom)
+    return nothing_compared(session)
 
 
 def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:

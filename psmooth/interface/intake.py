@@ -105,11 +105,14 @@ class Intake(gr.Blocks):
         """Let the queue hold the uploads of its events: with an event, however it ends, its files are gone."""
         queue: Any = self._queue
         queue.push = self._holding(queue.push)
+        queue.send_message = _to_listeners(queue)
         return self
 
     def _holding(self, push: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def hold(body: Any, *rest: Any, **options: Any) -> Any:
             event = self.fns.get(body.fn_index)
+            if event is not None and any(name == "unload" for _, name in event.targets):  # a page that closes tells it
+                return False, "This event is not for asking.", "error"
             if event is not None and event.queue is False:  # its line of one, once it is long, is a full queue to all
                 return False, "This event does not wait.", "error"
             if event is not None:
@@ -117,6 +120,17 @@ class Intake(gr.Blocks):
             return await push(body, *rest, **options)
 
         return hold
+
+
+def _to_listeners(queue: Any) -> Callable[[Any, Any], None]:
+    """Messages of a session that was dropped meanwhile go nowhere; Gradio would print a trace, with its name in it."""
+    send = queue.send_message
+
+    def send_message(event: Any, message: Any) -> None:
+        if event.session_hash in queue.pending_messages_per_session:
+            send(event, message)
+
+    return send_message
 
 
 @contextmanager
@@ -163,6 +177,14 @@ def take_tool_files(uploads: Uploads) -> None:
             return {name: _word(uploads, one) if name in files else one for name, one in value.items()}
 
     gradio.mcp.GradioMCPServer = Tools
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # of a call that cannot be read it logs traces and arguments,
+    logging.getLogger().addFilter(_without_values)  # and some under no name
+
+
+def _without_values(record: logging.LogRecord) -> bool:
+    """Keeps a line that was logged under no name, but not what it says: that may be a visitor's words."""
+    record.msg, record.args, record.exc_info = "A call of a tool could not be read.", (), None
+    return True
 
 
 def _word(uploads: Uploads, given: Any) -> Any:

@@ -173,7 +173,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     uploaded = page.uploader.upload(aside(upload), given, cleared, **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
-    boxed = page.viewer.box(choose_box, page.session, None, **at_once)
+    boxed = page.viewer.box(choose_box, page.session, page.comparison, **at_once)
     again = (page.start.click, picked.success, uploaded.success, boxed.success)
     starts = ((restored.success, begin_first), *((starting, begin) for starting in again))
     for starting, beginning in starts:

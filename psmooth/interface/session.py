@@ -68,7 +68,15 @@ class Session:
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()
 
     def bring(self, chosen: ChosenScan | None) -> None:
-        """Another scan, or none; the box of the one before goes, the list of its runs stays under its identity."""
+        """Another scan, or none; the box of the one before goes, and whatever else holds that scan.
+
+        The list of its runs stays under its identity.
+        """
+        if self.chosen is not chosen:
+            for view in ("certify", "compare"):
+                self.shown.pop(view, None)
+            if not isinstance(self.request, TrainingRequest):
+                self.request = None
         self.chosen, self.box = chosen, None
         if chosen is not None:
             self.lists[chosen.identity] = self.lists.pop(chosen.identity, [])
