@@ -101,7 +101,7 @@ class Hosts:
     def knows(self, host: str) -> bool:
         """Whether the server may be asked for by that name."""
         name = host.lower()
-        if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[\w.-]*)(:\d+)?", name, re.ASCII):
+        if self.local and not re.fullmatch(r"(\[[0-9a-f:.]+\]|[\w.-]*)(:\d+)?", name, re.ASCII):
             return False
         bare = name if name.endswith("]") else name.rsplit(":", 1)[0]
         return not self.local or bare in LOOPBACK or bare in self.named or name in self.named

@@ -72,21 +72,21 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     if link.example is not None:
         settings.setdefault("task", gallery().items[link.example].task)
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
-    session.voice = read_locale(request.query_params, request.headers.get("accept-language", ""))
+    session.locale = read_locale(request.query_params, request.headers.get("accept-language", ""))
     stage = session.show("certify", views.link_without_scan) if link.own_scan else gr.skip()
     return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
 
 
 def change_locale(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """Another language, or symbols instead of words: what the views show is said again."""
-    session.voice = read_locale({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
+    session.locale = read_locale({key: str(event._data.get(key, "")) for key in ("lang", "words")}, "")
     said = [session.resaid(view) or gr.skip() for view in RESAID]
     return *said, *menus(session)
 
 
 def menus_at_first(session: Session) -> tuple[Any, ...]:
     """The same menus after the page has come: they are made in English."""
-    return (gr.skip(),) * 5 if session.voice == IN_WORDS else menus(session)
+    return (gr.skip(),) * 5 if session.locale == IN_WORDS else menus(session)
 
 
 def menus(session: Session) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ from psmooth.tasks import Task, own_task
 
 OWN_BANK = "bank:"
 
-log = logging.getLogger("psmooth.session")
+log = logging.getLogger("psmooth.interface")
 
 
 @dataclass(frozen=True, eq=False)

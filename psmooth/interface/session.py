@@ -1,4 +1,4 @@
-"""What one tab has on the server: a scan, banks, its voice, what its views show, and which run is the wanted one.
+"""What one tab has on the server: a scan, banks, its language, what its views show, and which run is the wanted one.
 
 It knows nothing about Gradio, or how a run is made.
 """
@@ -36,7 +36,7 @@ class Session:
     banks: tuple[PromptBank, ...] = ()
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
-    voice: Locale = IN_WORDS
+    locale: Locale = IN_WORDS
     shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
@@ -49,17 +49,17 @@ class Session:
         return self.lists[self.chosen.identity] if self.chosen else []
 
     def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
-        """What a function of the views says, in the visitor's voice."""
-        with using_locale(self.voice):
+        """What a function of the views says, in the visitor's language."""
+        with using_locale(self.locale):
             return words(*values)
 
     def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
-        """The same, kept as what a view shows now: if the visitor changes the voice, it is said again."""
+        """The same, kept as what a view shows now: if the visitor changes the language, it is said again."""
         self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
         return self.told(self._shown, view, self.shown[view])
 
     def resaid(self, view: str) -> dict[str, Any] | None:
-        """What a view shows, said again as voice and list of runs are now; None where it shows nothing."""
+        """What a view shows, said again as language and list of runs are now; None where it shows nothing."""
         return self.told(self._shown, view, self.shown[view]) if view in self.shown else None
 
     def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:

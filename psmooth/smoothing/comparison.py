@@ -93,7 +93,7 @@ def compare(
     ``psmooth.certify`` with the method that was chosen draws fresh ones. ``gallery`` is as there.
 
     Raises:
-        PsmoothError: as `psmooth.certify.certify` does.
+        PsmoothError: as `psmooth.certify` does.
     """
     methods, missing = available(model, task, denoiser, banks)
     levels = (noise_level, *(level for level in SWEEP if level != noise_level))

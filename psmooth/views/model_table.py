@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def model_table(specs: Sequence["ModelSpec"], banks: Sequence[Mapping[str, Any]], formats: Collection[str]) -> str:
-    """The table of models for the README, as Markdown, from the rows of the app.
+    """The table of models for the documents, as Markdown, from the rows of the app.
 
     ``banks`` are the rows of the manifest that ships; a model whose family is none of ``formats`` is not loaded.
     """

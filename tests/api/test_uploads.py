@@ -19,7 +19,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from psmooth import views
-from psmooth.interface import assets, endpoints, handlers, intake, places, serve
+from psmooth.interface import assets, endpoints, handlers, intake, places, serve, visitors
 from psmooth.interface import steps as run_steps
 from psmooth.interface.intake import Intake
 from psmooth.interface.session import Session
@@ -241,6 +241,34 @@ def test_a_scan_that_was_shown_and_cleared_is_held_by_nothing(home: Home, scan_f
         assert picture in json.dumps([*visitor.listen()])
         assert visitor.at_once("clear").is_success
         assert not holds(picture)
+
+
+def test_a_scan_that_was_left_for_an_example_is_held_by_nothing(home: Home, scan_file: Path) -> None:
+    """Asked for or shown: what a session has of it would be counted nowhere."""
+    content = scan_file.read_bytes()
+    scan = open_scan(content)
+    picture = views.strip(scan_picture(scan), scan.kind, crop_scan(scan))["scan"]
+    with Visitor(home.url) as visitor, visitor.page_open():
+        assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
+        assert visitor.at_once("begin").is_success
+        assert visitor.join("run").is_success
+        assert picture in json.dumps([*visitor.listen()])
+        assert visitor.at_once("begin").is_success
+        assert visitor.at_once("pick", event={"index": 1}).is_success
+        (session,) = [held for one, held in visitors.holdings(home.page) if one == visitor.session]
+        assert (session.request, [*session.shown]) == (None, [])  # type: ignore[attr-defined]
+        assert not session.chosen.weight  # type: ignore[attr-defined]
+
+
+def test_the_farewell_of_a_page_is_not_for_asking(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    with Visitor(home.url) as visitor:
+        visitor.session = "a visitor's own words"
+        answer = visitor.join("forget")
+    assert not answer.is_success
+    assert "not for asking" in answer.text
+    written = "".join(capfd.readouterr())
+    assert "Traceback" not in written
+    assert "own words" not in written
 
 
 def test_the_sweep_runs_by_itself() -> None:

@@ -57,6 +57,7 @@ def asked(guard: Guard, method: str, path: str, **options: Any) -> httpx.Respons
         ({"origin": "http://here:7860.evil.example"}, False),
         ({"origin": "null"}, False),
         ({"origin": "https://me-psmooth.hf.space", "x-forwarded-host": "me-psmooth.hf.space"}, True),
+        ({"origin": "http://["}, False),
         ({"sec-fetch-site": "cross-site"}, False),
         ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "same-origin"}, True),
@@ -94,6 +95,7 @@ def test_the_page_itself_opens_from_a_link_and_in_a_frame_of_the_hub(guard: Guar
     [
         ("localhost:7860", True), ("127.0.0.1:1", True), ("[::1]:7860", True), ("LOCALHOST", True),
         ("evil.example:7860", False), ("localhost.evil.example", False), ("", False), ("scans.hospital.example", True),
+        ("localhost:1@evil.example", False), ("localhost:1/evil.example", False), ("[::1]evil", False),
     ],
 )  # fmt: skip
 def test_a_server_for_this_computer_alone_goes_by_its_own_names(host: str, known: bool) -> None:
