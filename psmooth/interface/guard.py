@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
@@ -199,9 +199,11 @@ class Guard:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The server's answer to a request that is not too large; a tool may bring a file in base64."""
-        most = 2 * self.most_bytes if path_of(scope).startswith(MCP) else MOST_BYTES
+        tool, asked = path_of(scope).startswith(MCP), bytearray()
+        see = _nothing if tool else asked.extend  # a tool brings its file itself
         try:
-            await self.app(scope, _counted(receive, most), send)
+            counted = _counted(receive, 2 * self.most_bytes if tool else MOST_BYTES, see)
+            await self.app(scope, counted, _when_refused(send, lambda: self.uploads.let_go(bytes(asked))))
         except _TooLargeError:
             await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
 
@@ -299,7 +301,22 @@ class _TooLargeError(Exception):
     """More bytes have come than a request may have, whatever its header says."""
 
 
-def _counted(receive: Receive, most: int) -> Receive:
+def _nothing(_: bytes) -> None:
+    """Nothing is kept."""
+
+
+def _when_refused(send: Send, let_go: Callable[[], None]) -> Send:
+    """What is sent, and what is done once where it is a refusal."""
+
+    async def watch(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            let_go()
+        await send(message)
+
+    return watch
+
+
+def _counted(receive: Receive, most: int, see: Callable[[bytes], None] = _nothing) -> Receive:
     came = 0
 
     async def count() -> Message:
@@ -308,6 +325,7 @@ def _counted(receive: Receive, most: int) -> Receive:
         came += len(message.get("body", b""))
         if came > most:
             raise _TooLargeError
+        see(message.get("body", b""))
         return message
 
     return count

@@ -8,6 +8,7 @@ random word to ask for it by.
 """
 
 import io
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,7 @@ MOST_BYTES: Final = 2**30
 SECONDS_UNASKED: Final = 5 * 60
 SECONDS_HELD: Final = 60 * 60
 SECONDS_BETWEEN_SWEEPS: Final = 30
+_WORDS: Final = re.compile(rb"(?<![\w-])[\w-]{32}(?![\w-])")  # as `secrets` writes 24 bytes
 GONE: Final = "The uploaded file is not here any more: it was read before, or it waited too long. Upload it again."
 
 
@@ -91,6 +93,12 @@ class Uploads:
                 return no_upload()
             self._held.add(upload)
             return upload
+
+    def let_go(self, request: bytes) -> None:
+        """Drop what a request asked for that was refused."""
+        with self._lock:
+            for word in {found.decode() for found in _WORDS.findall(request)} & self._waiting.keys():
+                self._waiting.pop(word).drop()
 
     def sweep(self, unasked: float = SECONDS_UNASKED, held: float = SECONDS_HELD) -> None:
         """Drop what nobody has asked for after so many seconds, and what is still not read."""

@@ -260,6 +260,18 @@ def test_a_scan_that_was_left_for_an_example_is_held_by_nothing(home: Home, scan
         assert not session.chosen.weight  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("way", ["/queue/join", "/run/predict", "/call/nothing"])
+def test_an_upload_that_a_refused_request_asked_for_is_gone(home: Home, way: str) -> None:
+    with Visitor(home.url) as visitor:
+        other, mine = visitor.upload(b"another's"), visitor.upload(b"mine")
+        before = len(home.page.uploads)
+        name = "run" if way == "/run/predict" else "upload"  # each the other's way
+        answer = visitor.web.post(way, json=visitor.asked(name, [None, mine]))
+        assert answer.is_error
+        assert len(home.page.uploads) == before - 1
+        assert home.page.claim(other).read() == b"another's"
+
+
 def test_the_farewell_of_a_page_is_not_for_asking(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
     with Visitor(home.url) as visitor:
         visitor.session = "a visitor's own words"

@@ -46,7 +46,7 @@ def _run(plan: Plan) -> Run:
     return a_run(classes, class_ids=classes, plan=plan, model={**model, "licence": "Apache-2.0"}, **facts)
 
 
-def _progress(run: Run, votes: Votes, phase: str = "estimation", restarted: int | None = None) -> Any:
+def _progress(run: Run, votes: Votes, phase: Any = "estimation", restarted: int | None = None) -> Any:
     return engine.Progress(
         phase=phase,
         votes=votes.total,
