@@ -20,7 +20,6 @@ from psmooth.interface.steps import Scene, comparisons, lessons, scenes
 from psmooth.interface.uploads import Upload
 from psmooth.interface.visitors import caller
 from psmooth.learning.from_folders import TrainingProgress
-from psmooth.smoothing import Comparison
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 
@@ -104,12 +103,11 @@ def compare_file(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
         denoiser=denoiser,
     )  # fmt: skip
-
-    def asked() -> Generator[Comparison | Download | Queued, None, None]:
-        return comparisons(RunRequest(unread(scan), settings, every_method=True), caller())
-
     told = ("state", "line", "sentence", "groups", "curve", "certificates")
-    yield from answered(asked, lambda step: picked_from(views_compare.comparison(step), told))
+    yield from answered(
+        lambda: comparisons(RunRequest(unread(scan), settings, every_method=True), caller()),
+        lambda step: picked_from(views_compare.comparison(step), told),
+    )
 
 
 def learn_file(

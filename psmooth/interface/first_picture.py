@@ -51,7 +51,7 @@ class FirstPicture:
 
 def first_picture() -> str:
     """The page with the first example, as HTML of its own, drawn by the same script."""
-    _, stage, strip = opening()
+    stage, strip = opening()
     values = json.dumps({"stage": stage, "strip": strip, "picker": shown_gallery(0), "words": views.PAGE_WORDS})
     css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
     parts = {"header": part("header", languages=languages()), "picker": part("picker")}

@@ -37,7 +37,7 @@ from psmooth.interface.handlers import (
     upload,
 )
 from psmooth.interface.intake import Intake, own_folder
-from psmooth.interface.requests import ChosenScan, example_scan, gallery
+from psmooth.interface.requests import example_scan, gallery
 from psmooth.interface.runs import list_runs, run, run_compare, run_learn
 from psmooth.interface.session import Session
 from psmooth.interface.settings import CONTROLS, KEYS
@@ -106,17 +106,17 @@ class Page:
         return [getattr(self, name) for name in KEYS.values()]
 
 
-def opening() -> tuple[ChosenScan, dict[str, Any], dict[str, Any]]:
-    """The first example with its stage and its strip: on the page before anything is asked of the server."""
+def opening() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Stage and strip of the first example: on the page before anything is asked of the server."""
     first = example_scan(0)
     crop = crop_scan(first.scan)
     stage = views.opening(TASKS[gallery().items[0].task or next(iter(TASKS))], landmarks(crop.pixels, 0.25))
-    return first, stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
+    return stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
 
 
 def lay_out() -> Page:
     """The whole page."""
-    _, stage_value, strip_value = opening()
+    stage_value, strip_value = opening()
     session = gr.State(Session())  # the page brings its scan: a session that was forgotten has none
     header = bare(
         part("header", languages=languages()), "psmooth.header(element); psmooth.voice(element, trigger, 'voice')"

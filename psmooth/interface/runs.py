@@ -3,7 +3,6 @@
 It knows nothing about components.
 """
 
-import logging
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -16,7 +15,7 @@ from psmooth import views
 from psmooth.errors import PsmoothError
 from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.places import Queued
-from psmooth.interface.requests import OWN_BANK, RunRequest, TrainingRequest
+from psmooth.interface.requests import OWN_BANK, RunRequest, TrainingRequest, log
 from psmooth.interface.session import Session
 from psmooth.interface.steps import Scene, comparisons, lessons, scenes
 from psmooth.interface.visitors import caller
@@ -24,8 +23,6 @@ from psmooth.learning.from_folders import TrainingProgress
 from psmooth.smoothing import Comparison
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
-
-log = logging.getLogger("psmooth.app")
 
 
 def run(session: Session) -> Generator[tuple[Any, Any], None, None]:

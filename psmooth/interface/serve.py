@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -23,7 +23,7 @@ from psmooth.interface.guard import Guard, Hosts, without_trace
 from psmooth.interface.intake import take_tool_files
 from psmooth.interface.model_menu import model_choices, model_of
 from psmooth.interface.page import build
-from psmooth.interface.runs import log
+from psmooth.interface.requests import log
 from psmooth.interface.uploads import Uploads
 from psmooth.interface.visitors import MOST_STREAMS, Presence
 from psmooth.scans import MAX_FILE_BYTES
@@ -72,8 +72,3 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
             "middleware": [Middleware(FirstPicture, picture=first_picture()), Middleware(Presence)], **guard
         }, **options,
     )  # fmt: skip
-
-
-if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):  # also while the page is being built
-        launch()

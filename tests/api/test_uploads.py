@@ -229,30 +229,29 @@ def holds(text: str) -> bool:
     return any(type(value) is str and value == text for one in found for value in tuple(one.values()))
 
 
-def test_a_scan_that_was_shown_and_cleared_is_held_by_nothing(home: Home, scan_file: Path) -> None:
-    """Gradio would keep its picture under the number of a component that is made anew with each step."""
-    content = scan_file.read_bytes()
+def shown(visitor: Visitor, content: bytes) -> str:
+    """The picture of a visitor's own scan, after a run on it has shown it."""
     scan = open_scan(content)
     picture = views.strip(scan_picture(scan), scan.kind, crop_scan(scan))["scan"]
+    assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
+    assert visitor.at_once("begin").is_success
+    assert visitor.join("run").is_success
+    assert picture in json.dumps([*visitor.listen()])
+    return picture
+
+
+def test_a_scan_that_was_shown_and_cleared_is_held_by_nothing(home: Home, scan_file: Path) -> None:
+    """Gradio would keep its picture under the number of a component that is made anew with each step."""
     with Visitor(home.url) as visitor, visitor.page_open():
-        assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
-        assert visitor.at_once("begin").is_success
-        assert visitor.join("run").is_success
-        assert picture in json.dumps([*visitor.listen()])
+        picture = shown(visitor, scan_file.read_bytes())
         assert visitor.at_once("clear").is_success
         assert not holds(picture)
 
 
 def test_a_scan_that_was_left_for_an_example_is_held_by_nothing(home: Home, scan_file: Path) -> None:
     """Asked for or shown: what a session has of it would be counted nowhere."""
-    content = scan_file.read_bytes()
-    scan = open_scan(content)
-    picture = views.strip(scan_picture(scan), scan.kind, crop_scan(scan))["scan"]
     with Visitor(home.url) as visitor, visitor.page_open():
-        assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
-        assert visitor.at_once("begin").is_success
-        assert visitor.join("run").is_success
-        assert picture in json.dumps([*visitor.listen()])
+        shown(visitor, scan_file.read_bytes())
         assert visitor.at_once("begin").is_success
         assert visitor.at_once("pick", event={"index": 1}).is_success
         (session,) = [held for one, held in visitors.holdings(home.page) if one == visitor.session]
