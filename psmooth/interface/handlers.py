@@ -16,7 +16,7 @@ from psmooth.errors import PsmoothError, ScanError
 from psmooth.interface.address import read_link, read_locale
 from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest, example_scan, gallery, unread
-from psmooth.interface.runs import known, model_name, prompt_choices, prompt_menu
+from psmooth.interface.runs import Certify, Compare, Learn, known, model_name, prompt_choices, prompt_menu
 from psmooth.interface.session import Session
 from psmooth.interface.settings import KEYS, OWN_TASK, settings_from
 from psmooth.interface.steps import hub_banks
@@ -29,7 +29,7 @@ from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
 from psmooth.views.locale import IN_WORDS, translate
 
-RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
+RESAID = tuple(run.view for run in (Certify, Compare, Learn))  # the views with sentences of the server
 
 
 def shown_gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
@@ -56,8 +56,7 @@ def begin(session: Session, *values: Any, unasked: bool = False) -> Any:
     if session.chosen is None:
         return gr.skip() if "certify" in session.shown or unasked else session.show("certify", views.forgotten)
     settings = settings_from(values)
-    session.want(RunRequest(session.chosen, settings, session.banks, session.box, unasked=unasked))
-    return session.show("certify", views.loading, model_name(settings.model))
+    return Certify.start(session, RunRequest(session.chosen, settings, session.banks, session.box, unasked=unasked))
 
 
 def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
@@ -111,29 +110,17 @@ def begin_compare(session: Session, *values: Any) -> Any:
     if session.chosen is None:
         return session.show("compare", views_compare.failed, ScanError(views.NO_SCAN))
     settings = settings_from(values)
-    session.want(RunRequest(session.chosen, settings, session.banks, session.box, every_method=True), "compare")
-    return session.show("compare", views_compare.loading, model_name(settings.model))
+    return Compare.start(session, RunRequest(session.chosen, settings, session.banks, session.box, every_method=True))
 
 
 def begin_learn(session: Session, archive: Upload | None, *values: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    settings = settings_from(values)
-    session.want(TrainingRequest(archive, settings), "learn")
-    return session.show("learn", views_learn.loading, model_name(settings.model))
+    return Learn.start(session, TrainingRequest(archive, settings_from(values)))
 
 
 def begin_drawn(session: Session, *values: Any) -> Any:
     """Ask for a bank learned from phantoms."""
     return begin_learn(session, None, *values)
-
-
-def halt(session: Session) -> Any:
-    """Stop: a run that is on ends itself with its certificate; one that still waits in the queue is taken out."""
-    session.stopping = True
-    if session.begun == session.wanted:
-        return gr.skip()
-    session.want(None)
-    return session.show("certify", views.stopped_early)
 
 
 def fetch_banks(session: Session, place: str, model: str, task: str) -> Generator[tuple[Any, Any], None, None]:
@@ -149,16 +136,6 @@ def fetch_banks(session: Session, place: str, model: str, task: str) -> Generato
                 yield prompt_menu(session), session.told(views_learn.fetched, step)
     except Exception as error:
         yield gr.skip(), session.told(views.error_words, known(error))
-
-
-def halt_compare(session: Session) -> Any:
-    """Stop a comparison; one that still waits is taken out of the queue."""
-    return gr.skip() if halt(session) == gr.skip() else session.show("compare", views_compare.ended, None)
-
-
-def halt_learn(session: Session) -> Any:
-    """Stop a course; one that still waits is taken out of the queue."""
-    return gr.skip() if halt(session) == gr.skip() else session.show("learn", views_learn.stopped)
 
 
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from psmooth.certificate import Abstention, Certificate
 from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
-from psmooth.interface.steps import MOST_BANKS, Scene
+from psmooth.interface.steps import MOST_BANKS, RunStep
 from psmooth.prompts import PromptBank
 from psmooth.smoothing import Comparison
 from psmooth.views import records as views_records
@@ -37,7 +37,7 @@ class Session:
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
     locale: Locale = IN_WORDS
-    shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    shown: dict[str, partial[dict[str, Any]]] = field(default_factory=dict)
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,6 +57,10 @@ class Session:
         """The same, kept as what a view shows now: if the visitor changes the language, it is said again."""
         self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
         return self.told(self._shown, view, self.shown[view])
+
+    def shows(self, view: str, words: Callable[..., dict[str, Any]]) -> bool:
+        """Whether that is what a view shows now."""
+        return view in self.shown and self.shown[view].func is words
 
     def resaid(self, view: str) -> dict[str, Any] | None:
         """What a view shows, said again as language and list of runs are now; None where it shows nothing."""
@@ -109,7 +113,7 @@ class Session:
         self.want(None)
         self.shown.clear()
 
-    def keep(self, ended: Scene | Comparison, chosen: ChosenScan) -> None:
+    def keep(self, ended: RunStep | Comparison, chosen: ChosenScan) -> None:
         """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
         if chosen.identity in self.lists:
             outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)

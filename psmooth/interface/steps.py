@@ -44,7 +44,7 @@ desks = Places(places=2)  # where archives are read; whoever has learned from on
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class RunStep:
     """One step of a run, with everything that it takes to show it."""
 
     progress: Progress
@@ -71,12 +71,12 @@ class Scene:
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
 
 
-def scenes(request: RunRequest, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
+def certify_steps(request: RunRequest, client: Client = HERE) -> Generator[RunStep | Download | Queued, None, None]:
     """The run that was asked for, at the pace of the page, after its model and turn have come; raises PsmoothError.
 
     What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
     """
-    yield from _in_turn(request, client, _scenes if request.unasked else _on_card(_scenes))
+    yield from _in_turn(request, client, _certify_steps if request.unasked else _on_card(_certify_steps))
 
 
 def _in_turn(
@@ -96,12 +96,12 @@ def _in_turn(
         request.chosen.let_go()
 
 
-def _scenes(request: RunRequest) -> Generator[Scene, None, None]:
+def _certify_steps(request: RunRequest) -> Generator[RunStep, None, None]:
     model = model_of(request.settings.model)
     run = request.resolve(model)
     with closing(certify(model, run.crop, methods=(run.method,), **run.options())) as steps:
         for step in paced(steps):
-            yield Scene(step, run)
+            yield RunStep(step, run)
 
 
 def _on_card(function: Callable[[Any], Generator[Any, None, None]]) -> Callable[[Any], Generator[Any, None, None]]:
@@ -129,12 +129,12 @@ def paced(
         yield held
 
 
-def comparisons(request: RunRequest, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
+def compare_steps(request: RunRequest, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
     """Every method on the scan of a request, at the pace of the page; raises PsmoothError."""
-    yield from _in_turn(request, client, _on_card(_comparisons))
+    yield from _in_turn(request, client, _on_card(_compare_steps))
 
 
-def _comparisons(request: RunRequest) -> Generator[Comparison, None, None]:
+def _compare_steps(request: RunRequest) -> Generator[Comparison, None, None]:
     model = model_of(request.settings.model)
     run = request.resolve(model)
     with closing(compare(model, run.crop, **run.options())) as steps:
@@ -167,7 +167,7 @@ def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download |
     yield tuple(banks)
 
 
-def lessons(
+def training_steps(
     request: TrainingRequest, client: Client = HERE
 ) -> Generator[TrainingProgress | Download | Queued, None, None]:
     """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""

@@ -80,6 +80,11 @@ def ended(step: "Comparison | None") -> dict[str, Any]:
     }
 
 
+def stopped_early() -> dict[str, Any]:
+    """Stopped by hand before the first vote."""
+    return ended(None)
+
+
 def comparison(step: "Comparison") -> dict[str, Any]:
     """Everything that the view shows at this step."""
     results = step.progress.results

@@ -79,7 +79,7 @@ def failed(error: "PsmoothError | None") -> dict[str, Any]:
     return {**idle(), "state": "failed", "line": translate("Failed"), "sentence": views.error_words(error)}
 
 
-def stopped() -> dict[str, Any]:
+def stopped_early() -> dict[str, Any]:
     """Stopped before the last step: there is no bank."""
     sentence = translate("Stopped before the end: no bank was kept.")
     return {**idle(), "state": "stopped", "line": translate("Stopped"), "sentence": sentence}
@@ -107,7 +107,7 @@ def fetched(banks: "Sequence[PromptBank]") -> str:
     )
 
 
-def lessons(step: "TrainingProgress") -> dict[str, Any]:
+def learning(step: "TrainingProgress") -> dict[str, Any]:
     """Everything that the view shows at this step."""
     if step.phase == "done" and step.bank is not None:
         return _learned(step, step.bank)

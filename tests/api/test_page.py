@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from psmooth import views
-from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, runs, visitors
+from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, visitors
 from psmooth.interface import steps as run_steps
 from psmooth.interface.endpoints import ENDPOINTS
 from psmooth.interface.first_picture import FirstPicture
 from psmooth.interface.requests import ChosenScan, RunRequest
+from psmooth.interface.runs import Certify, Compare, Learn, Run
 from psmooth.interface.session import Session
 from psmooth.interface.settings import CONTROLS, KEYS, Settings
 from psmooth.interface.steps import paced
@@ -40,7 +41,7 @@ def order() -> RunRequest:
     return RunRequest(chosen, Settings("m", "blood_cells"))
 
 
-class FakeScene:
+class FakeStep:
     """A step that shows its number, and whether it was stopped."""
 
     def __init__(self, order: RunRequest, number: int, last: bool) -> None:
@@ -65,14 +66,14 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(order: RunRequest, _: object) -> Iterator[FakeScene]:
+    def certify_steps(order: RunRequest, _: object) -> Iterator[FakeStep]:
         try:
             for number in range(4):
-                yield FakeScene(order, number, number == 3)
+                yield FakeStep(order, number, number == 3)
         finally:
             ended.append("closed")
 
-    monkeypatch.setattr("psmooth.interface.runs.scenes", scenes)
+    monkeypatch.setattr("psmooth.interface.runs.certify_steps", certify_steps)
     return ended
 
 
@@ -137,28 +138,28 @@ def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
 def test_a_wanted_run_is_run_once(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
-    assert [stage for stage, _ in runs.run(session)] == ["step 0", "step 1", "step 2", "step 3"]
-    assert list(runs.run(session)) == []
+    assert [stage for stage, _ in Certify.follow(session)] == ["step 0", "step 1", "step 2", "step 3"]
+    assert list(Certify.follow(session)) == []
     assert ended == ["closed"]
 
 
 def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
-    first = runs.run(session)
+    first = Certify.follow(session)
     next(first)
     session.want(order)
     session.want(order)
     assert list(first) == []
     assert ended == ["closed"]
-    assert len(list(runs.run(session))) == 4
-    assert list(runs.run(session)) == []
+    assert len(list(Certify.follow(session))) == 4
+    assert list(Certify.follow(session)) == []
 
 
 def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
-    steps = runs.run(session)
+    steps = Certify.follow(session)
     next(steps)
     cleared, *_ = handlers.clear(session)
     assert [stage for stage, _ in steps] == [cleared]
@@ -168,9 +169,9 @@ def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunR
 def test_stop_ends_a_run_with_its_certificate(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
-    steps = runs.run(session)
+    steps = Certify.follow(session)
     next(steps)
-    assert handlers.halt(session) == gr.skip()
+    assert Certify.stop(session) == gr.skip()
     assert [stage for stage, _ in steps] == ["stopped at 1"]
     assert ended == ["closed"]
 
@@ -178,15 +179,43 @@ def test_stop_ends_a_run_with_its_certificate(order: RunRequest, ended: list[str
 def test_stop_takes_a_waiting_run_out_of_the_queue(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
-    assert handlers.halt(session) == views.stopped_early()
-    assert list(runs.run(session)) == []
+    assert Certify.stop(session) == views.stopped_early()
+    assert list(Certify.follow(session)) == []
     assert ended == []
+
+
+def test_stop_takes_a_waiting_run_of_any_view_out_and_leaves_the_others_as_they_are(order: RunRequest) -> None:
+    for run in (Compare, Learn):
+        session = Session(order.chosen)
+        certified = session.show("certify", views.idle)
+        run.start(session, order)
+        assert run.stop(session) == run.words.stopped_early()
+        assert list(run.follow(session)) == []
+        assert session.resaid("certify") == certified
+
+
+def test_a_run_that_waits_behind_another_view_says_that_it_does_not_come(order: RunRequest) -> None:
+    kinds: list[type[Run[Any]]] = [Certify, Compare, Learn]
+    for run in kinds:
+        for other in (one for one in kinds if one is not run):
+            session = Session(order.chosen)
+            run.start(session, order)
+            other.start(session, order)
+            assert list(run.follow(session)) == [run.alone(run.words.stopped_early())]
+
+
+def test_what_is_refused_before_it_waits_stays_refused() -> None:
+    session = Session()
+    refused = handlers.begin_compare(session, *astuple(Settings("m", "blood_cells")))
+    assert refused["state"] == "failed"
+    assert list(Compare.follow(session)) == []
+    assert session.resaid("compare") == refused
 
 
 def test_a_closed_tab_closes_the_run(order: RunRequest, ended: list[str]) -> None:
     session = Session()
     session.want(order)
-    steps = runs.run(session)
+    steps = Certify.follow(session)
     next(steps)
     steps.close()
     assert ended == ["closed"]
@@ -195,14 +224,14 @@ def test_a_closed_tab_closes_the_run(order: RunRequest, ended: list[str]) -> Non
 def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_log(
     order: RunRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def scenes(*_: object) -> Iterator[FakeScene]:
+    def certify_steps(*_: object) -> Iterator[FakeStep]:
         raise ZeroDivisionError("secret")
         yield
 
-    monkeypatch.setattr("psmooth.interface.runs.scenes", scenes)
+    monkeypatch.setattr("psmooth.interface.runs.certify_steps", certify_steps)
     session = Session()
     session.want(order)
-    ((stage, _),) = runs.run(session)
+    ((stage, _),) = Certify.follow(session)
     assert stage == views.failed(None)
     assert stage["sentence"] == views.UNEXPECTED
     assert "ZeroDivisionError in test_page.py" in caplog.text
@@ -215,13 +244,13 @@ def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr("psmooth.interface.steps.fetch_model", lambda _: iter(()))
-    monkeypatch.setattr("psmooth.interface.steps._scenes", lambda _: iter([ran.append("here")]))
+    monkeypatch.setattr("psmooth.interface.steps._certify_steps", lambda _: iter([ran.append("here")]))
     monkeypatch.setattr("psmooth.interface.steps._on_card", lambda _: lambda _: iter([ran.append("card")]))
     visitor, settings = Session(order.chosen), astuple(Settings("m", "blood_cells"))
     handlers.begin_first(visitor, *settings)
-    list(run_steps.scenes(visitor.request))  # type: ignore[arg-type]
+    list(run_steps.certify_steps(visitor.request))  # type: ignore[arg-type]
     handlers.begin(visitor, *settings)
-    list(run_steps.scenes(visitor.request))  # type: ignore[arg-type]
+    list(run_steps.certify_steps(visitor.request))  # type: ignore[arg-type]
     assert ran == ["here", "card"]
 
 
@@ -240,7 +269,7 @@ def test_another_voice_says_what_is_shown_again() -> None:
 def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: RunRequest) -> None:
     visitor = Session(order.chosen)
     visitor.want(order)
-    list(runs.run(visitor))
+    list(Certify.follow(visitor))
     assert [one.votes.total for one in visitor.results] == [93]
     visitor.bring(a_specimen(1))
     assert visitor.results == []
@@ -251,13 +280,13 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
 def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: RunRequest, view: str, shown: list) -> None:
     visitor = Session(order.chosen)
     visitor.want(order)
-    steps = runs.run(visitor)
+    steps = Certify.follow(visitor)
     next(steps)
     visitor.want(order, view)
     assert [stage for stage, _ in steps] == shown
     assert [one.votes.total for one in visitor.results] == [91]
     visitor.want(order)
-    steps = runs.run(visitor)
+    steps = Certify.follow(visitor)
     next(steps)
     visitor.bring(a_specimen(1))
     visitor.want(order)
@@ -277,7 +306,7 @@ def bring_another(visitor: Session) -> None:
 def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: RunRequest, leave: Any) -> None:
     visitor = Session(order.chosen)
     visitor.want(order)
-    steps = runs.run(visitor)
+    steps = Certify.follow(visitor)
     next(steps)
     leave(visitor)
     shown = visitor.resaid("certify")
@@ -316,14 +345,14 @@ def test_nothing_starts_without_a_scan() -> None:
         "the page shows a scan that this session does not have"
     )
     assert handlers.begin(session, *settings) == gr.skip()
-    assert list(runs.run(session)) == []
+    assert list(Certify.follow(session)) == []
 
 
 def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: RunRequest, ended: list[str]) -> None:
     visitor = Session(order.chosen)
     assert visitor.weight == order.chosen.scan.values.nbytes
     visitor.want(order)
-    steps = runs.run(visitor)
+    steps = Certify.follow(visitor)
     next(steps)
     visitor.forget()
     assert list(steps) == []
@@ -471,7 +500,7 @@ def test_three_events_are_public_and_whatever_takes_long_is_a_stream_that_waits_
     public = [one.api_name for one in events if one.api_visibility == "public"]
     assert public == ["certify", "compare", "learn"]
     streams = [one for one in events if one.concurrency_id == "streams"]
-    on_the_page, by_programs = {"run", "run_compare", "run_learn"}, {"certify_file", "compare_file", "learn_file"}
+    on_the_page, by_programs = {"follow"}, {"certify_file", "compare_file", "learn_file"}
     assert {one.fn.__name__ for one in streams} == on_the_page | by_programs | {"fetch_banks"}
     assert all(inspect.isasyncgenfunction(one.fn) for one in streams)
     assert not any(inspect.isgeneratorfunction(one.fn) for one in events), "Gradio would close it in its event loop"
@@ -490,7 +519,7 @@ def test_what_a_program_passes_and_a_link_sets_are_the_controls_of_the_page_by_n
 
 def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
     """All but those that show nothing of a scan: they have a `failure` of their own after them."""
-    quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
+    quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "stop"}
     quiet |= {"clear", "lose", "list_runs", "fetch_banks", "certify_file", "compare_file", "learn_file"}
     heard = {one.trigger_after for one in demo.fns.values() if one.trigger_only_on_failure}
     unheard = {one.fn.__name__ for one in demo.fns.values() if one.fn and one._id not in heard}

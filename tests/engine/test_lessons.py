@@ -102,7 +102,7 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
         "licence": "see its folder",
         "learned_on_scan": False,
     }
-    shown = views_learn.lessons(steps[-1])
+    shown = views_learn.learning(steps[-1])
     assert shown["bank"]["name"].endswith(".safetensors")
 
 
@@ -127,10 +127,10 @@ def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, mo
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
     asked = TrainingRequest(None, Settings(weights, "chest_xray", way="linear_probe", shots=1))
-    reading = run_steps.lessons(asked, Client("10.0.0.1", "one"))
+    reading = run_steps.training_steps(asked, Client("10.0.0.1", "one"))
     assert next(step for step in reading if isinstance(step, TrainingProgress)).phase == "reading"
     request = RunRequest(requests.example_scan(0), Settings(weights, "blood_cells", votes=100))
-    steps = list(run_steps.scenes(request, Client("10.0.0.2", "two")))
+    steps = list(run_steps.certify_steps(request, Client("10.0.0.2", "two")))
     assert not any(isinstance(step, Queued) for step in steps)
     phases = [step.phase for step in reading if isinstance(step, TrainingProgress)]
     assert phases[-1] == "done", "what was read is learned from in its turn"

@@ -36,7 +36,7 @@ from psmooth.interface import model_menu
 from psmooth.interface import steps as run_steps
 from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
 from psmooth.interface.settings import Settings
-from psmooth.interface.steps import Scene
+from psmooth.interface.steps import RunStep
 from psmooth.interface.zero_gpu import LONGEST, home_device, on_card, on_gpu, seconds_for
 from psmooth.models import MODELS, MedVLM
 from psmooth.models.formats import FORMATS
@@ -301,9 +301,9 @@ def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_fold
     request = RunRequest(ChosenScan(scan), Settings(weights, "blood_cells", votes=100))
     copied = pickle.loads(pickle.dumps(request))
     list(model_menu.fetch_model(weights))
-    steps = list(run_steps.scenes(copied))
-    assert all(isinstance(pickle.loads(pickle.dumps(step)), Scene) for step in steps)
-    compared = list(run_steps.comparisons(replace(copied, every_method=True)))
+    steps = list(run_steps.certify_steps(copied))
+    assert all(isinstance(pickle.loads(pickle.dumps(step)), RunStep) for step in steps)
+    compared = list(run_steps.compare_steps(replace(copied, every_method=True)))
     assert pickle.loads(pickle.dumps(compared[-1])).done  # type: ignore[union-attr]
     pickle.dumps(TrainingRequest(None, Settings(weights, "blood_cells")))
 
