@@ -239,19 +239,19 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_lo
     assert "Traceback" not in caplog.text
 
 
-def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
+def test_the_run_that_the_page_opens_with_never_takes_a_lent_gpu(
     order: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr("psmooth.interface.steps.fetch_model", lambda _: iter(()))
     monkeypatch.setattr("psmooth.interface.steps._certify_steps", lambda _: iter([ran.append("here")]))
-    monkeypatch.setattr("psmooth.interface.steps._on_card", lambda _: lambda _: iter([ran.append("card")]))
+    monkeypatch.setattr("psmooth.interface.steps.on_gpu", lambda *_: lambda _: iter([ran.append("lent")]))
     visitor, settings = Session(order.chosen), astuple(Settings("m", "blood_cells"))
     handlers.begin_first(visitor, *settings)
     list(run_steps.certify_steps(visitor.request))  # type: ignore[arg-type]
     handlers.begin(visitor, *settings)
     list(run_steps.certify_steps(visitor.request))  # type: ignore[arg-type]
-    assert ran == ["here", "card"]
+    assert ran == ["here", "lent"]
 
 
 def test_another_voice_says_what_is_shown_again() -> None:
