@@ -61,8 +61,8 @@ def begin(session: Session, *values: Any, unasked: bool = False) -> Any:
 
 def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     """The state that a link carries: example and settings; a visitor's own scan is never part of one."""
-    models, tasks = [choice for _, choice in model_choices()], [*TASKS, OWN_TASK]
-    link = read_link(dict(request.query_params), models, tasks, len(gallery().items))
+    models = [choice for _, choice in model_choices()]
+    link = read_link(dict(request.query_params), models, len(gallery().items))
     settings = dict(link.settings)
     if link.own_scan:
         session.bring(None)

@@ -517,6 +517,22 @@ def test_what_a_program_passes_and_a_link_sets_are_the_controls_of_the_page_by_n
     assert set(KEYS.values()) <= set(CONTROLS)
 
 
+def test_a_control_offers_what_its_setting_may_be_set_to_and_opens_with_its_default() -> None:
+    with gr.Blocks():
+        laid_out = page.lay_out()
+    offered = {one.name: one.metadata for one in fields(Settings) if one.metadata}
+    chosen = [name for name, about in offered.items() if about["choices"]]
+    slid = [name for name, about in offered.items() if isinstance(getattr(laid_out, name), gr.Slider)]
+    assert {*chosen, *slid} == {"task", "votes", "method", "denoiser", "way", "noise_level", "shots"}
+    for name in chosen:
+        assert sorted(value for _, value in getattr(laid_out, name).choices) == sorted(offered[name]["choices"])
+    for name in slid:
+        assert (getattr(laid_out, name).minimum, getattr(laid_out, name).maximum) == offered[name]["limits"]
+    usual = Settings(None, "")
+    for name in ("votes", "method", "denoiser", "way", "noise_level", "shots"):
+        assert getattr(laid_out, name).value == getattr(usual, name)
+
+
 def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
     """All but those that show nothing of a scan: they have a `failure` of their own after them."""
     quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "stop"}
