@@ -65,9 +65,9 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     link = read_link(dict(request.query_params), models, len(gallery().items))
     settings = dict(link.settings)
     if link.own_scan:
-        session.bring(None)
+        session.set_scan(None)
     else:
-        session.bring(example_scan(link.example or 0))
+        session.set_scan(example_scan(link.example or 0))
     if link.example is not None:
         settings.setdefault("task", gallery().items[link.example].task)
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
@@ -142,8 +142,8 @@ def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
     index = min(max(int(event._data["index"]), 0), len(gallery().items) - 1)
     chosen, left = example_scan(index), nothing_compared(session)
-    session.want(None)
-    session.bring(chosen)
+    session.request_run(None)
+    session.set_scan(chosen)
     task = gallery().items[index].task or gr.skip()
     return task, shown_gallery(index), *window_fields(chosen.scan), left
 
@@ -155,11 +155,11 @@ def nothing_compared(session: Session) -> Any:
 
 def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
-    session.want(None)
+    session.request_run(None)
     left = nothing_compared(session)
-    session.bring(None)
+    session.set_scan(None)
     try:
-        session.bring(ChosenScan(unread(file).scan, address=file.address if file else ""))
+        session.set_scan(ChosenScan(unread(file).scan, address=file.address if file else ""))
     except Exception as error:
         return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None), left
     return (
@@ -173,7 +173,7 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
 
 def check(session: Session, file: Upload | None) -> dict[str, Any]:
     """A certificate file was brought: it is recomputed, and kept nowhere."""
-    session.want(None)
+    session.request_run(None)
     try:
         return session.show("certify", views_records.checked, verify((file or no_upload()).read()))
     except PsmoothError as error:
@@ -183,7 +183,7 @@ def check(session: Session, file: Upload | None) -> dict[str, Any]:
 def choose_box(session: Session, event: gr.EventData) -> Any:
     """The part of the scan that the model shall see, in pixels of the scan."""
     left, top, right, bottom = (int(side) for side in event._data["box"])
-    session.want(None)
+    session.request_run(None)
     session.box = (left, top, right, bottom)
     return nothing_compared(session)
 
@@ -198,7 +198,7 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
 
 def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
-    session.want(None)
+    session.request_run(None)
     left = nothing_compared(session)
     session.forget()
     return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None), left

@@ -51,7 +51,7 @@ class Run(ABC, Generic[Step]):
     @classmethod
     def start(cls, session: Session, request: RunRequest | TrainingRequest) -> Any:
         """Ask for a run, and say so at once."""
-        session.want(request, cls.view)
+        session.request_run(request, cls.view)
         return session.show(cls.view, cls.words.loading, model_name(request.settings.model))
 
     @classmethod
@@ -69,7 +69,7 @@ class Run(ABC, Generic[Step]):
         session.stopping = True
         if session.begun == session.wanted:
             return gr.skip()
-        session.want(None)
+        session.request_run(None)
         return session.show(cls.view, cls.words.stopped_early)
 
     @classmethod
@@ -167,7 +167,7 @@ class Certify(Run[RunStep]):
             yield self.alone(said)
 
     def _list(self, step: RunStep) -> None:
-        self.session.keep(step, self.request.chosen)
+        self.session.add_result(step, self.request.chosen)
 
     def _strip(self, step: RunStep) -> Any:
         return gr.skip() if self.latest else step.strip()
@@ -189,7 +189,7 @@ class Compare(Run[Comparison]):
             yield from super().followed(number)
         finally:
             if self.latest is not None:
-                self.session.keep(self.latest, self.request.chosen)
+                self.session.add_result(self.latest, self.request.chosen)
 
     def steps(self) -> Generator[Comparison | Download | Queued, None, None]:
         """At the pace of the page."""

@@ -41,7 +41,7 @@ class Session:
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.bring(self.chosen)
+        self.set_scan(self.chosen)
 
     @property
     def results(self) -> list[Certificate | Abstention]:
@@ -71,7 +71,7 @@ class Session:
         listed = view == "certify" and len(self.results) > 1
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()
 
-    def bring(self, chosen: ChosenScan | None) -> None:
+    def set_scan(self, chosen: ChosenScan | None) -> None:
         """Another scan, or none; the box of the one before goes, and whatever else holds that scan.
 
         The list of its runs stays under its identity.
@@ -108,18 +108,18 @@ class Session:
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
-        self.bring(None)
+        self.set_scan(None)
         self.lists.clear()
-        self.want(None)
+        self.request_run(None)
         self.shown.clear()
 
-    def keep(self, ended: RunStep | Comparison, chosen: ChosenScan) -> None:
+    def add_result(self, ended: RunStep | Comparison, chosen: ChosenScan) -> None:
         """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
         if chosen.identity in self.lists:
             outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
             self.lists[chosen.identity] += [one for one in outcomes if one.votes.total]
 
-    def want(self, request: RunRequest | TrainingRequest | None, view: str = "certify") -> None:
+    def request_run(self, request: RunRequest | TrainingRequest | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without a request, end the one that is on."""
         self.request, self.stopping, self.view = request, False, view
         self.wanted += 1

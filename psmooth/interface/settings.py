@@ -18,7 +18,6 @@ OWN_TASK = "own"
 
 MOST_VOTES = max(views.PRECISIONS.values())
 
-
 LONGEST_TEXT = 2_000  # characters of a text in a link
 
 

@@ -56,7 +56,7 @@ def stage(
         "headline": [translate("Choosing a class …"), "", ""] if selecting else list(headline(result)),
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
         "aside": translate(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
-        "ghosts": ghosts_of(run),
+        "ghosts": placeholders_of(run),
         "badge": badge_of(result),
         "radius": radius_words(result, crop_size),
         "facts": facts(result, progress, contender, truth),
@@ -75,7 +75,7 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
     """What the printed page adds to what is on screen: all that lets the certificate be checked."""
     run, votes = result.run, result.votes
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
-    front = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
+    denoiser = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
     kind = [[translate("Guarantee"), " – ".join(guarantee_words_of(result))]] if isinstance(result, Certificate) else []
     rows = [
         *kind,
@@ -86,7 +86,7 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
             translate("Noise level σ, failure probability α"),
             f"{run.noise_level:g}, {alpha_text(run.plan.failure_probability)}",
         ],
-        [translate("Prompts, denoiser"), f"{marked_method(result)}, {front}"],
+        [translate("Prompts, denoiser"), f"{marked_method(result)}, {denoiser}"],
         [translate("Model"), whole_origin(run.model)],
         [translate("Prompt bank"), whole_origin(run.bank)],
         [translate("Gallery"), whole_origin(run.gallery)],
@@ -112,20 +112,20 @@ def _selecting_sentence(run: Run) -> str:
 _LONG_RADIUS: Final = "8.888"
 
 
-def ghosts(class_names: Sequence[str]) -> dict[str, Any]:
+def placeholders(class_names: Sequence[str]) -> dict[str, Any]:
     """The longest words of the opening run; the page keeps their height free, so nothing jumps."""
     longest, badge = max(class_names, key=len), guarantee_words("unconditional")
     values = {"name": longest, "radius": _LONG_RADIUS, "confidence": confidence_text(0.001), "alpha": alpha_text(0.001)}
-    return _ghosts("unconditional", badge, longest, translate(STATEMENTS["nothing", False], **values))
+    return _placeholders("unconditional", badge, longest, translate(STATEMENTS["nothing", False], **values))
 
 
-def ghosts_of(run: Run) -> dict[str, Any]:
+def placeholders_of(run: Run) -> dict[str, Any]:
     """The longest words that a run can come to."""
     longest = max(run.class_names, key=len)
-    return _ghosts(run.guarantee, guarantee_words(reason_of(run)), longest, statement(run, longest, _LONG_RADIUS))
+    return _placeholders(run.guarantee, guarantee_words(reason_of(run)), longest, statement(run, longest, _LONG_RADIUS))
 
 
-def _ghosts(guarantee: str, badge: tuple[str, str], longest: str, statement: str) -> dict[str, Any]:
+def _placeholders(guarantee: str, badge: tuple[str, str], longest: str, statement: str) -> dict[str, Any]:
     return {
         "headline": verdict(guarantee, longest, _LONG_RADIUS),
         "sentence": f"{statement} {translate(NOT_PROMISED)}",
@@ -237,7 +237,7 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
 
 def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:
     """The first picture of the page: the classes and the ruler stand, no vote is drawn yet."""
-    standing = {"chart": empty_chart(task), "ruler": ruler(known, None), "ghosts": ghosts(task.class_names)}
+    standing = {"chart": empty_chart(task), "ruler": ruler(known, None), "ghosts": placeholders(task.class_names)}
     return {**message("loading", translate("Getting ready …"), "", translate("Starting")), **standing}
 
 

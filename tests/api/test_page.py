@@ -85,7 +85,7 @@ def kept(session: Session, count: int) -> None:
     assert session.chosen is not None
     ended = SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete"))
     for _ in range(count):
-        session.keep(ended, session.chosen)  # type: ignore[arg-type]
+        session.add_result(ended, session.chosen)  # type: ignore[arg-type]
 
 
 def a_specimen(level: int) -> ChosenScan:
@@ -95,12 +95,12 @@ def a_specimen(level: int) -> ChosenScan:
 def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
     session = Session(a_specimen(1))
     kept(session, 2)
-    session.bring(None)
+    session.set_scan(None)
     assert session.results == []
-    session.bring(a_specimen(2))
+    session.set_scan(a_specimen(2))
     assert session.results == []
     kept(session, 1)
-    session.bring(a_specimen(1))
+    session.set_scan(a_specimen(1))
     assert len(session.results) == 2, "the same values, opened anew, are the same scan"
     assert not [one for one in vars(session)["lists"] if not isinstance(one, str)], "a scan is known by its sha256"
 
@@ -111,8 +111,8 @@ def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> N
     before = session.chosen
     assert before is not None
     handlers.clear(session)
-    session.keep(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
-    session.bring(a_specimen(1))
+    session.add_result(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
+    session.set_scan(a_specimen(1))
     assert session.results == []
 
 
@@ -120,24 +120,24 @@ def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pyt
     monkeypatch.setattr("psmooth.interface.session.MOST_LISTS", 2)
     session = Session()
     for level in (1, 2, 1, 3):
-        session.bring(a_specimen(level))
+        session.set_scan(a_specimen(level))
         kept(session, 1)
-    session.bring(a_specimen(1))
+    session.set_scan(a_specimen(1))
     assert len(session.results) == 2, "visited again, it was not the one left longest ago"
-    session.bring(a_specimen(2))
+    session.set_scan(a_specimen(2))
     assert session.results == []
 
 
 def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
     session = Session(a_specimen(1))
     assert session.chosen is not None
-    session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.chosen)  # type: ignore[arg-type]
+    session.add_result(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.chosen)  # type: ignore[arg-type]
     assert session.results == []
 
 
 def test_a_wanted_run_is_run_once(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
+    session.request_run(order)
     assert [stage for stage, _ in Certify.follow(session)] == ["step 0", "step 1", "step 2", "step 3"]
     assert list(Certify.follow(session)) == []
     assert ended == ["closed"]
@@ -145,11 +145,11 @@ def test_a_wanted_run_is_run_once(order: RunRequest, ended: list[str]) -> None:
 
 def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
+    session.request_run(order)
     first = Certify.follow(session)
     next(first)
-    session.want(order)
-    session.want(order)
+    session.request_run(order)
+    session.request_run(order)
     assert list(first) == []
     assert ended == ["closed"]
     assert len(list(Certify.follow(session))) == 4
@@ -158,7 +158,7 @@ def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order:
 
 def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
+    session.request_run(order)
     steps = Certify.follow(session)
     next(steps)
     cleared, *_ = handlers.clear(session)
@@ -168,7 +168,7 @@ def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunR
 
 def test_stop_ends_a_run_with_its_certificate(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
+    session.request_run(order)
     steps = Certify.follow(session)
     next(steps)
     assert Certify.stop(session) == gr.skip()
@@ -178,7 +178,7 @@ def test_stop_ends_a_run_with_its_certificate(order: RunRequest, ended: list[str
 
 def test_stop_takes_a_waiting_run_out_of_the_queue(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
+    session.request_run(order)
     assert Certify.stop(session) == views.stopped_early()
     assert list(Certify.follow(session)) == []
     assert ended == []
@@ -214,7 +214,7 @@ def test_what_is_refused_before_it_waits_stays_refused() -> None:
 
 def test_a_closed_tab_closes_the_run(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
+    session.request_run(order)
     steps = Certify.follow(session)
     next(steps)
     steps.close()
@@ -230,7 +230,7 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_lo
 
     monkeypatch.setattr("psmooth.interface.runs.certify_steps", certify_steps)
     session = Session()
-    session.want(order)
+    session.request_run(order)
     ((stage, _),) = Certify.follow(session)
     assert stage == views.failed(None)
     assert stage["sentence"] == views.UNEXPECTED
@@ -268,10 +268,10 @@ def test_another_voice_says_what_is_shown_again() -> None:
 @pytest.mark.usefixtures("ended")
 def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: RunRequest) -> None:
     visitor = Session(order.chosen)
-    visitor.want(order)
+    visitor.request_run(order)
     list(Certify.follow(visitor))
     assert [one.votes.total for one in visitor.results] == [93]
-    visitor.bring(a_specimen(1))
+    visitor.set_scan(a_specimen(1))
     assert visitor.results == []
 
 
@@ -279,25 +279,25 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
 @pytest.mark.parametrize(("view", "shown"), [("compare", ["stopped at 1"]), ("certify", [])])
 def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: RunRequest, view: str, shown: list) -> None:
     visitor = Session(order.chosen)
-    visitor.want(order)
+    visitor.request_run(order)
     steps = Certify.follow(visitor)
     next(steps)
-    visitor.want(order, view)
+    visitor.request_run(order, view)
     assert [stage for stage, _ in steps] == shown
     assert [one.votes.total for one in visitor.results] == [91]
-    visitor.want(order)
+    visitor.request_run(order)
     steps = Certify.follow(visitor)
     next(steps)
-    visitor.bring(a_specimen(1))
-    visitor.want(order)
+    visitor.set_scan(a_specimen(1))
+    visitor.request_run(order)
     assert list(steps) == []
     assert visitor.results == []
-    visitor.bring(ChosenScan(order.chosen.scan))
+    visitor.set_scan(ChosenScan(order.chosen.scan))
     assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
 def bring_another(visitor: Session) -> None:
-    visitor.bring(a_specimen(1))
+    visitor.set_scan(a_specimen(1))
     handlers.begin(visitor, *astuple(Settings("m", "blood_cells")))
 
 
@@ -305,12 +305,12 @@ def bring_another(visitor: Session) -> None:
 @pytest.mark.parametrize("leave", [handlers.clear, bring_another])
 def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: RunRequest, leave: Any) -> None:
     visitor = Session(order.chosen)
-    visitor.want(order)
+    visitor.request_run(order)
     steps = Certify.follow(visitor)
     next(steps)
     leave(visitor)
     shown = visitor.resaid("certify")
-    visitor.want(order, "learn")
+    visitor.request_run(order, "learn")
     assert [stage for stage, _ in steps] == [shown]
     assert visitor.resaid("certify") == shown
 
@@ -351,7 +351,7 @@ def test_nothing_starts_without_a_scan() -> None:
 def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: RunRequest, ended: list[str]) -> None:
     visitor = Session(order.chosen)
     assert visitor.weight == order.chosen.scan.values.nbytes
-    visitor.want(order)
+    visitor.request_run(order)
     steps = Certify.follow(visitor)
     next(steps)
     visitor.forget()
@@ -364,7 +364,7 @@ def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> Sessi
     """A session with a scan of its own, as an upload from that address leaves it."""
     state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
     visitor = demo.state_holder[name][state._id]
-    visitor.bring(ChosenScan(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
+    visitor.set_scan(ChosenScan(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
     return visitor
 
 

@@ -200,7 +200,7 @@ def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
         settings = astuple(Settings("m", "own", shots=1))
         handlers.begin_learn(visitor, home.page.claim(home.uploaded(bytes(100))), *settings)
         assert len(home.page.uploads) == 1
-    visitor.want(None)
+    visitor.request_run(None)
     assert len(home.page.uploads) == 0
 
 
