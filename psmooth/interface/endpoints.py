@@ -3,7 +3,7 @@
 It knows nothing about the page.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -137,7 +137,7 @@ def learn_file(
     yield from answered(asked, lambda step: picked_from(views_learn.learning(step), told))
 
 
-def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def picked_from(shown: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """The parts of what a view shows that a program is told."""
     return {name: shown[name] for name in names}
 

@@ -3,7 +3,7 @@
 It knows nothing about where a control stands.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import cache
 from typing import Any
@@ -171,7 +171,7 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     )
 
 
-def check(session: Session, file: Upload | None) -> dict[str, Any]:
+def check(session: Session, file: Upload | None) -> Mapping[str, Any]:
     """A certificate file was brought: it is recomputed, and kept nowhere."""
     session.request_run(None)
     try:

@@ -103,7 +103,7 @@ class Page:
         return [getattr(self, name) for name in KEYS.values()]
 
 
-def opening() -> tuple[dict[str, Any], dict[str, Any]]:
+def opening() -> tuple[views.Opening, views.Strip]:
     """Stage and strip of the first example: on the page before anything is asked of the server."""
     first = example_scan(0)
     crop = crop_scan(first.scan)

@@ -3,7 +3,7 @@
 It knows nothing about Gradio, or how a run is made.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ class Session:
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
     locale: Locale = IN_WORDS
-    shown: dict[str, partial[dict[str, Any]]] = field(default_factory=dict)
+    shown: dict[str, partial[Mapping[str, Any]]] = field(default_factory=dict)
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,20 +53,20 @@ class Session:
         with using_locale(self.locale):
             return words(*values)
 
-    def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
+    def show(self, view: str, words: Callable[..., Mapping[str, Any]], *values: Any) -> Mapping[str, Any]:
         """The same, kept as what a view shows now: if the visitor changes the language, it is said again."""
         self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
         return self.told(self._shown, view, self.shown[view])
 
-    def shows(self, view: str, words: Callable[..., dict[str, Any]]) -> bool:
+    def shows(self, view: str, words: Callable[..., Mapping[str, Any]]) -> bool:
         """Whether that is what a view shows now."""
         return view in self.shown and self.shown[view].func is words
 
-    def resaid(self, view: str) -> dict[str, Any] | None:
+    def resaid(self, view: str) -> Mapping[str, Any] | None:
         """What a view shows, said again as language and list of runs are now; None where it shows nothing."""
         return self.told(self._shown, view, self.shown[view]) if view in self.shown else None
 
-    def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _shown(self, view: str, words: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
         listed = view == "certify" and len(self.results) > 1
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()

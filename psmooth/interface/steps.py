@@ -51,12 +51,12 @@ class RunStep:
     progress: Progress
     run: ResolvedRun
 
-    def stage(self) -> dict[str, Any]:
+    def stage(self) -> views.Stage:
         """The right side of the page."""
         run = self.run
         return views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
 
-    def strip(self) -> dict[str, Any]:
+    def strip(self) -> views.Strip:
         """Scan and crop."""
         scan, crop = self.run.chosen.scan, self.run.crop
         return views.strip(scan_picture(scan, crop.rule.window), scan.kind, crop)
@@ -65,7 +65,7 @@ class RunStep:
         """What the run leaves if it ends here, by itself or by hand."""
         return stopped(self.progress)[self.run.method]
 
-    def stopped(self) -> dict[str, Any]:
+    def stopped(self) -> views.Stage | views.Message:
         """The right side of the page if the run is stopped here: its certificate stays valid."""
         if self.progress.phase == "selection":
             return views.stopped_early()

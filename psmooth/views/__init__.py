@@ -39,6 +39,10 @@ from psmooth.views.sentences import (
     verdict_sentence,
 )
 from psmooth.views.stage import (
+    Message,
+    Opening,
+    Stage,
+    ViewState,
     badge_of,
     download_words,
     downloading,
@@ -60,7 +64,7 @@ from psmooth.views.stage import (
     stage,
     stopped_early,
 )
-from psmooth.views.strip import crop_frame, picture, ruler, strip, thumbnail
+from psmooth.views.strip import Strip, crop_frame, picture, ruler, strip, thumbnail
 from psmooth.views.words import (
     BUDGET_WORDS,
     CONTROL_WORDS,
@@ -117,7 +121,12 @@ __all__ = [
     "TITLE",
     "UNEXPECTED",
     "VIEWER_WORDS",
+    "Message",
+    "Opening",
     "Result",
+    "Stage",
+    "Strip",
+    "ViewState",
     "abstention_sentence",
     "alpha_text",
     "announcement",

@@ -167,7 +167,7 @@ def certified(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Itera
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
 
-    def certify(place: str = "", chosen: ChosenScan | None = None) -> dict[str, Any]:
+    def certify(place: str = "", chosen: ChosenScan | None = None) -> Any:
         monkeypatch.setenv("PSMOOTH_GALLERY", place)
         requests.gallery.cache_clear()
         requests.example_scan.cache_clear()

@@ -104,6 +104,7 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
         "learned_on_scan": False,
     }
     shown = views_learn.learning(steps[-1])
+    assert shown["bank"] is not None
     assert shown["bank"]["name"].endswith(".safetensors")
 
 
