@@ -26,9 +26,6 @@ from psmooth.interface.handlers import (
     clear,
     fetch_banks,
     forgetting,
-    halt,
-    halt_compare,
-    halt_learn,
     lose,
     menus_at_first,
     own_fields,
@@ -38,7 +35,7 @@ from psmooth.interface.handlers import (
 )
 from psmooth.interface.intake import Intake, own_folder
 from psmooth.interface.requests import example_scan, gallery
-from psmooth.interface.runs import list_runs, run, run_compare, run_learn
+from psmooth.interface.runs import Certify, Compare, Learn, Run, list_runs
 from psmooth.interface.session import Session
 from psmooth.interface.settings import CONTROLS, KEYS
 from psmooth.interface.steps import places
@@ -106,7 +103,7 @@ class Page:
         return [getattr(self, name) for name in KEYS.values()]
 
 
-def opening() -> tuple[dict[str, Any], dict[str, Any]]:
+def opening() -> tuple[views.Opening, views.Strip]:
     """Stage and strip of the first example: on the page before anything is asked of the server."""
     first = example_scan(0)
     crop = crop_scan(first.scan)
@@ -178,13 +175,11 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     starts = ((restored.success, begin_first), *((starting, begin) for starting in again))
     for starting, beginning in starts:
         begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
-        shown = [page.stage, page.strip]
-        ran = begun.success(in_threads(run), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
-        on_loss("certify", begun, ran)
+        wire_run(Certify, page, begun, [page.stage, page.strip])
     on_loss("certify", boxed)
     on_loss("scan", picked, uploaded)
     page.stage.lost(lose, page.session, cleared, **at_once)
-    page.stage.stop(halt, page.session, page.stage, **at_once)
+    wire_stop(Certify, page, page.stage, at_once)
     wire_compare(page, at_once)
     wire_learn(page, at_once)
     worded = [page.task, page.method, page.denoiser, page.votes, page.way]
@@ -204,28 +199,38 @@ def on_loss(what: str, *events: Any) -> None:
         event.failure(None, None, None, js=f"() => psmooth.lost('{what}')", queue=False, **PRIVATE)
 
 
+def wire_run(run: type[Run[Any]], page: Page, begun: Any, shown: list[Any]) -> Any:
+    """A run that was asked for is followed to its end."""
+    name = f"follow_{run.view}"
+    ran = begun.success(
+        in_threads(run.follow), page.session, shown, api_name=name, trigger_mode="multiple", **STREAM, **PRIVATE
+    )
+    on_loss(run.view, begun, ran)
+    return ran
+
+
+def wire_stop(run: type[Run[Any]], page: Page, view: Any, at_once: dict[str, Any]) -> None:
+    """The button Stop of a view."""
+    view.stop(run.stop, page.session, view, api_name=f"stop_{run.view}", **at_once)
+
+
 def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
     """Compare and its Stop."""
     begun = page.start_compare.click(begin_compare, [page.session, *page.settings], page.comparison, **at_once)
-    ran = begun.success(
-        in_threads(run_compare), page.session, page.comparison, trigger_mode="multiple", **STREAM, **PRIVATE
-    )
+    ran = wire_run(Compare, page, begun, [page.comparison])
     ran.then(list_runs, page.session, page.stage, **at_once)
-    on_loss("compare", begun, ran)
-    page.comparison.stop(halt_compare, page.session, page.comparison, **at_once)
+    wire_stop(Compare, page, page.comparison, at_once)
 
 
 def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
     """Learn from a zip or from phantoms, and Stop."""
-    shown = [page.learning, page.method]
     uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.settings], page.learning, **at_once)
     drawn = page.drawn.click(begin_drawn, [page.session, *page.settings], page.learning, **at_once)
     for begun in (uploaded, drawn):
-        ran = begun.success(in_threads(run_learn), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
-        on_loss("learn", begun, ran)
+        wire_run(Learn, page, begun, [page.learning, page.method])
     asked = [page.session, page.bank_repo, page.model, page.task]
     page.bank_fetch.click(in_threads(fetch_banks), asked, [page.method, page.bank_said], **STREAM, **PRIVATE)
-    page.learning.stop(halt_learn, page.session, page.learning, **at_once)
+    wire_stop(Learn, page, page.learning, at_once)
 
 
 def wire_api(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The shelf holds what fits, loads once however many ask, and lets the one asked for longest ago go first."""
+"""The cache holds what fits, loads once however many ask, and lets the one asked for longest ago go first."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from psmooth.errors import ModelError
-from psmooth.models import cache as shelf
+from psmooth.models import cache as cache
 from psmooth.models.cache import ModelCache, fits, free_memory
 
 
@@ -20,8 +20,8 @@ def loads() -> list[str]:
     return []
 
 
-def a_shelf(loads: list[str], room: int) -> ModelCache:
-    """A shelf for ``room`` models, whose models are their names."""
+def a_cache(loads: list[str], room: int) -> ModelCache:
+    """A cache for ``room`` models, whose models are their names."""
 
     def load(name: str, device: str | None, progress: object) -> Any:  # noqa: ARG001
         loads.append(name)
@@ -33,7 +33,7 @@ def a_shelf(loads: list[str], room: int) -> ModelCache:
 
 
 def test_one_at_a_time_unless_more_fit(loads):
-    single, double = a_shelf(loads, 1), a_shelf(loads, 2)
+    single, double = a_cache(loads, 1), a_cache(loads, 2)
     for name in ("a", "b", "a"):
         single.get(name)
         double.get(name)
@@ -43,21 +43,21 @@ def test_one_at_a_time_unless_more_fit(loads):
 
 
 def test_the_one_asked_for_longest_ago_goes_first(loads):
-    held = a_shelf(loads, 2)
+    held = a_cache(loads, 2)
     for name in ("a", "b", "a", "c"):
         held.get(name)
     assert held.names == ("a", "c")
 
 
 def test_a_model_that_fits_nowhere_is_tried_alone(loads):
-    held = a_shelf(loads, 0)
+    held = a_cache(loads, 0)
     held.get("a")
     held.get("b")
     assert held.names == ("b",)
 
 
 def test_many_who_ask_at_once_share_one_load(loads):
-    held, started, go = a_shelf(loads, 3), threading.Event(), threading.Event()
+    held, started, go = a_cache(loads, 3), threading.Event(), threading.Event()
     slow = held._load
 
     def load(*asked: Any) -> Any:
@@ -80,13 +80,13 @@ def test_many_who_ask_at_once_share_one_load(loads):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="This system does not fork.")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is what is tested
-@pytest.mark.parametrize("lock", ["_shelf", "_loading"])
+@pytest.mark.parametrize("lock", ["_lock", "_loading"])
 def test_a_worker_forked_while_another_thread_holds_a_lock_does_not_wait_for_it(loads, lock):
-    held, taken, go = a_shelf(loads, 2), threading.Event(), threading.Event()
+    held, taken, go = a_cache(loads, 2), threading.Event(), threading.Event()
     held.get("ready")
 
     def hold() -> None:
-        with held._shelf if lock == "_shelf" else held._lock_of("new"):
+        with held._lock if lock == "_lock" else held._lock_of("new"):
             taken.set()
             go.wait(30)
 
@@ -114,7 +114,7 @@ def _ask_for_two(held: ModelCache) -> None:
 
 
 def test_names_that_were_asked_for_once_leave_nothing_behind(loads):
-    held = a_shelf(loads, 1)
+    held = a_cache(loads, 1)
     for name in "abc":
         held.get(name)
     assert len(held._loading) == 0
@@ -130,7 +130,7 @@ def test_a_model_that_cannot_be_loaded_is_not_held(tmp_path):
 def test_what_fits_follows_size_and_free_memory(monkeypatch, tiny_model_folder):
     cpu = torch.device("cpu")
     assert 0 < free_memory(cpu) < 2**50
-    monkeypatch.setattr(shelf, "free_memory", lambda _: 3_000_000_000)
+    monkeypatch.setattr(cache, "free_memory", lambda _: 3_000_000_000)
     assert fits("plip", cpu)
     assert not fits("monet", cpu)
     assert not fits("hf-hub:some/body", cpu)
