@@ -9,11 +9,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth import views
-from psmooth.files import resource
-from psmooth.interface.assets import fonts_and_colours, languages, part, scripts
+from psmooth.interface.assets import address, fonts_and_colours, languages, part, preloads, script, text
 from psmooth.interface.guard import path_of, stamped
 from psmooth.interface.handlers import shown_gallery
 from psmooth.interface.page import opening
+
+SHEETS = ("page",)  # of what is seen there
 
 
 class FirstPicture:
@@ -50,10 +51,11 @@ class FirstPicture:
 
 
 def first_picture() -> str:
-    """The page with the first example, as HTML of its own, drawn by the same script."""
+    """The page with the first example, as HTML of its own, drawn by the same modules."""
     stage, strip = opening()
     values = json.dumps({"stage": stage, "strip": strip, "picker": shown_gallery(0), "words": views.PAGE_WORDS})
-    css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
-    parts = {"header": part("header", languages=languages()), "picker": part("picker")}
-    parts["stage"] = part("stage", budget="")
-    return part("first", css=css, values=values.replace("</", "<\\/"), **parts, scripts=scripts())
+    css = fonts_and_colours() + "".join(text(f"page/{name}.css") for name in SHEETS)
+    parts = {"header": part("page/header", languages=languages()), "picker": part("page/picker")}
+    parts["stage"] = part("page/stage", budget="")
+    scripts = {"preloads": preloads(), "script": script(), "first": address("page/first.js")}
+    return part("page/first", css=css, values=values.replace("</", "<\\/"), **parts, **scripts)
