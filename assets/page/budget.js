@@ -2,18 +2,18 @@
 // more. A difference is shown amplified, with the factor written. It knows nothing about votes and holds no words.
 import { checkered, difference, l2, patch, scattered, shifted, shuffled } from "./changes.js";
 import { fill, make, one } from "./dom.js";
+import { onReach } from "./stage.js";
 import { onPictures, pictures } from "./strip.js";
 import { count, translated } from "./words.js";
 
 let show = () => {}; // until the budget stands
 let reach = null;
 
-// What there is to spend: null, or how far the certificate reaches.
-export function spend(next) {
+onPictures(() => show());
+onReach((next) => {
   reach = next;
   show();
-}
-onPictures(() => show());
+});
 
 // Floored where it is covered, as the radius is: nothing covered looks larger than what is certified.
 function sizeText(cost, covered) {

@@ -5,9 +5,7 @@ import { mount as mountPicker } from "./picker.js";
 import { mountStage } from "./stage.js";
 import { redrawNoise, showStrip } from "./strip.js";
 
-export function draw({ stage, strip, picker, words }) {
-  const root = one(document, "#ps-first");
-  if (!root) return; // the page itself came first
+function draw(root, { stage, strip, picker, words }) {
   const query = new URLSearchParams(location.search);
   const another = Number(query.get("example") || 0) !== 0 || query.has("scan") || (query.get("view") || "certify") !== "certify";
   if (another) return void root.remove();
@@ -23,3 +21,7 @@ export function draw({ stage, strip, picker, words }) {
     else if (!still.matches) redrawNoise();
   }, 120);
 }
+
+// Where the page itself came first, there is nothing to draw.
+const first = one(document, "#ps-first");
+if (first) draw(first, JSON.parse(one(first, "script").textContent));

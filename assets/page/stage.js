@@ -1,6 +1,5 @@
 // The stage of Certify: shows each step of a run, from plain values. It knows nothing about statistics, holds no words of
 // its own, and sets a visitor's text only as text.
-import { mountBudget, spend } from "./budget.js";
 import { one, save, setText, still } from "./dom.js";
 import { lose, onLoss } from "./losses.js";
 import { isBusy, onStop, showProgress } from "./progress.js";
@@ -11,6 +10,11 @@ import { showMarks, showReport, showWords } from "./verdict.js";
 import { drawChart, fillTable } from "./votes.js";
 import { recorder } from "./waiting.js";
 import { translated } from "./words.js";
+
+let tell = () => {};
+
+// Calls `listener` with how far a certificate reaches, or null.
+export const onReach = (listener) => (tell = listener);
 
 const GONE = ["failed", "idle", "stopped"]; // nothing that was shown before holds for what is asked now
 
@@ -61,7 +65,7 @@ export function mountStage(element, props, watch, trigger) {
     one(root, ".ps-download").disabled = one(root, ".ps-print").disabled = !value.certificate;
     showReport(one(root, ".ps-report"), value.report);
     showRuns(one(root, ".ps-runs"), value.runs);
-    if (!isBusy(value.state)) spend(value.reach ? { size: value.reach, text: value.radius.text, frozen: value.frozen } : null);
+    if (!isBusy(value.state)) tell(value.reach ? { size: value.reach, text: value.radius.text, frozen: value.frozen } : null);
     one(root, ".ps-how").disabled = isBusy(value.state) || !value.reach;
     if (["selecting", "estimating"].includes(value.state) && !still.matches) redrawNoise();
     drawn = performance.now() + 3 * (performance.now() - started);
@@ -95,11 +99,4 @@ export function mountStage(element, props, watch, trigger) {
   next = props.value;
   paint();
   watch("value", () => show(props.value));
-}
-
-export function mount(element, props, watch, trigger) {
-  mountStage(element, props, watch, trigger);
-  mountBudget(one(element, ".ps-budget"), props.budget);
-  const first = one(document, "#ps-first");
-  if (first) first.remove();
 }

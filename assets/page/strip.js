@@ -1,13 +1,16 @@
 // The strip: the scan, the crop that the model sees, and one noisy copy of it. It knows nothing about votes.
 import { make, one, setText } from "./dom.js";
 import { drawNoise } from "./noise.js";
-import { openViewer } from "./viewer.js";
 
 export const pictures = { size: 0, pixels: null, jpeg: null, draw: null, sigma: 0.25 };
 let tell = () => {};
+let open = () => {};
 
 // Calls `listener` whenever there is another crop, or none.
 export const onPictures = (listener) => (tell = listener);
+
+// Calls `listener` with what is shown, to show it large.
+export const onOpen = (listener) => (open = listener);
 
 // The noise is rounded to whole grey levels, as in a vote; the sum is clipped for showing alone.
 function paintNoisy() {
@@ -34,7 +37,7 @@ export function showStrip(value) {
   const root = one(document, ".ps-stage");
   if (!root) return void setTimeout(() => showStrip(value), 30);
   root.classList.toggle("ps-blank", !value || !value.scan);
-  one(root, ".ps-open").onclick = () => openViewer(value);
+  one(root, ".ps-open").onclick = () => open(value);
   if (!value || !value.scan) {
     pictures.pixels = null;
     tell();

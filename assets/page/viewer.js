@@ -1,12 +1,10 @@
 // The scan, large: zoom, pan, invert, and the box of what is certified, to be moved and sized. It knows nothing about
 // models; the box is a square in pixels of the scan, given to the server when the visitor says so.
 import { clamp, one } from "./dom.js";
+import { onOpen } from "./strip.js";
 import { translated } from "./words.js";
 
 const LEAST = 16;
-let open = () => {}; // until the viewer stands
-
-export const openViewer = (value) => open(value);
 
 export function mount(element, props, watch, trigger) {
   const words = translated(props.words);
@@ -53,7 +51,7 @@ export function mount(element, props, watch, trigger) {
     draw();
   }
 
-  open = (value) => {
+  onOpen((value) => {
     Object.assign(state, { width: value.width, height: value.height, x: 0, y: 0 });
     image.src = value.scan;
     dialog.showModal();
@@ -64,7 +62,7 @@ export function mount(element, props, watch, trigger) {
     const [left, top, width] = value.frame;
     place(left * state.width, top * state.height, width * state.width);
     box.focus();
-  };
+  });
 
   // ---- hands on it
 

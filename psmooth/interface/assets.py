@@ -4,6 +4,8 @@ It knows nothing about components or events.
 """
 
 import json
+import posixpath
+import re
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -20,6 +22,9 @@ from psmooth.views.understand import UNDERSTAND_WORDS
 
 FOLDERS = ("page", "understand")  # of assets/: what is seen, a file for each language of the web
 UNSCOPED = ("views", "paper")  # style sheets of what stands outside Gradio's own container
+
+PLOTLY = "plotly/plotly-basic.min.js"
+IMPORT = re.compile(r'^import (?:.* from )?"(.+)";$', re.MULTILINE)
 
 WORDS = {
     **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS
@@ -70,7 +75,7 @@ def modules() -> list[str]:
 def static_files() -> dict[str, Path]:
     """What the page itself needs, by name: nothing else is served from this machine, and nothing from another."""
     names = [*modules(), *(f"words/{name}.json" for name in (*LANGUAGES, "symbols") if name != "en")]
-    names += ["plotly/plotly-basic.min.js", "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
+    names += [PLOTLY, "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
     return {name: resource("assets", *name.split("/")) for name in names}
 
 
@@ -100,12 +105,25 @@ def called(name: str, function: str, first: object) -> str:
 def script() -> str:
     """Asks for what the page needs before any part of it stands; each part asks for its own module."""
     spoken = " ".join(LANGUAGES)
-    return f'<script type="module" async src="{address("page/page.js")}" data-languages="{spoken}"></script>'
+    return f'<script type="module" src="{address("page/page.js")}" data-languages="{spoken}"></script>'
 
 
-def preloads() -> str:
-    """Asks for all modules at once, where each would otherwise wait for the one that imports it."""
-    return "".join(f'<link rel="modulepreload" href="{address(name)}">' for name in modules())
+def graph(name: str) -> set[str]:
+    """A module and all that it imports."""
+    found, open_ends = {name}, [name]
+    while open_ends:
+        asker = open_ends.pop()
+        asked = {posixpath.normpath(f"{asker}/../{place}") for place in IMPORT.findall(text(asker))}
+        open_ends += asked - found
+        found |= asked
+    return found
+
+
+def preloads(first: bool) -> str:
+    """Asks at once for the modules of the ``first`` picture, or for all others: none waits for one that imports it."""
+    drawn = graph("page/first.js") | graph("page/page.js")
+    links = [f'<link rel="modulepreload" href="{address(name)}">' for name in modules() if (name in drawn) == first]
+    return "".join(links)
 
 
 def fonts_and_colours() -> str:
@@ -116,5 +134,5 @@ def fonts_and_colours() -> str:
 
 
 def head() -> str:
-    """Fonts, colours and the script; Gradio does not wait for it, so it comes with the first picture too."""
-    return part("page/head", css=fonts_and_colours(), script=script())
+    """What Gradio puts into the page before its components: fonts, colours, script, all modules not yet asked for."""
+    return part("page/head", css=fonts_and_colours(), script=script(), preloads=preloads(first=False))

@@ -81,14 +81,14 @@ class Picker(Part):
 class Stage(Part):
     """Everything that Certify shows of a run; ``lost``: a scan did not arrive."""
 
-    module = "page/stage"
+    module = "page/certify"
     triggers = ("stop", "lost")
     told: ClassVar = {"words": views.PAGE_WORDS, "budget": views.BUDGET_WORDS}
 
     @classmethod
     def template(cls) -> str:
         """With the budget below the chart."""
-        return part(cls.module, budget=part("page/budget"))
+        return part("page/stage", budget=part("page/budget"))
 
 
 class Strip(Part):
@@ -140,6 +140,12 @@ class Understanding(Part):
     """The view Understand, which asks nothing of the server."""
 
     module = "understand/understand"
+
+    @classmethod
+    def template(cls) -> str:
+        """With its cards, in their order."""
+        cards = ("votes", "plane", "looks", "tuned")
+        return part(cls.module, **{f"{name}_card": part(f"understand/{name}") for name in cards})
 
 
 class NoiseTicks(Part):

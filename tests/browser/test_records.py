@@ -38,14 +38,14 @@ def test_runs_on_one_scan_are_listed_with_their_joint_alpha_and_are_there_when_i
 
 # Mounts the stage a second time, on a copy, and keeps what shows a step.
 MOUNT = """async ([step, words, budget]) => {
-  const stage = await STAGE;
+  const certify = await CERTIFY;
   const copy = document.createElement("div");
   copy.id = "again";
   copy.append(document.querySelector("#ps-stage-column .ps-stage").cloneNode(true));
   document.querySelector("#ps-stage-column").append(copy);
   const props = { value: step, words, budget };
-  stage.mount(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
-}""".replace("STAGE", imported("page/stage"))
+  certify.mount(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
+}""".replace("CERTIFY", imported("page/certify"))
 
 
 def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:
