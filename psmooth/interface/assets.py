@@ -120,10 +120,11 @@ def graph(name: str) -> set[str]:
 
 
 def preloads(first: bool) -> str:
-    """Asks at once for the modules of the ``first`` picture, or for all others: none waits for one that imports it."""
-    drawn = graph("page/first.js") | graph("page/page.js")
-    links = [f'<link rel="modulepreload" href="{address(name)}">' for name in modules() if (name in drawn) == first]
-    return "".join(links)
+    """Asks at once for the modules that are needed ``first``, or for all others: none waits for one that imports it."""
+    needed = {module for name in ("page", "first", "certify") for module in graph(f"page/{name}.js")}
+    names = [name for name in modules() if (name in needed) == first]
+    rank = "" if first else ' fetchpriority="low"'  # Gradio's own come before them
+    return "".join(f'<link rel="modulepreload"{rank} href="{address(name)}">' for name in names)
 
 
 def fonts_and_colours() -> str:
