@@ -173,7 +173,7 @@ def hostile(server: Server, until: float) -> None:
 def path_as_scan(visitor: Visitor) -> None:
     """A file of the page's own."""
     data = visitor.usual("certify")
-    data[0] = {"path": str(Path("assets/psmooth.js").resolve()), "meta": {"_type": "gradio.FileData"}}
+    data[0] = {"path": str(Path("assets/page/page.js").resolve()), "meta": {"_type": "gradio.FileData"}}
     visitor.join("certify", data)
 
 

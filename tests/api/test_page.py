@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import astuple, fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -559,9 +560,11 @@ def test_models_of_the_owner_stand_before_the_bundled_ones(monkeypatch: pytest.M
 # --- the first picture
 
 
-def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes]:
+PLAIN = b"<html><body>page</body></html>"
+
+
+def answer_of(path: str, method: str = "GET", page: bytes = PLAIN) -> tuple[dict[bytes, bytes], bytes]:
     """What a page of two lines becomes behind the first picture."""
-    page = b"<html><body>page</body></html>"
 
     async def inner(_scope: Any, _receive: Any, send: Any) -> None:
         headers = [(b"content-length", str(len(page)).encode()), (b"content-type", b"text/html")]
@@ -574,7 +577,7 @@ def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    in_a_loop(FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
+    in_a_loop(FirstPicture(inner, "<p>σ</p>", "<i></i>")(scope, None, send))  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 
@@ -584,14 +587,29 @@ def test_the_page_is_sent_with_its_first_picture_and_the_right_length() -> None:
     assert int(headers[b"content-length"]) == len(body)
 
 
+def test_what_draws_the_first_picture_stands_before_gradio_s_own_modules() -> None:
+    """Modules run in the order in which they stand in a page."""
+    gradio_s = Path(gr.__file__).parent / "templates" / "frontend" / "index.html"
+    _, body = answer_of("/", page=gradio_s.read_bytes())
+    assert body.count(b"<i></i>") == body.count(b'type="module"') == 1
+    assert body.index(b"<base") < body.index(b"<i></i>") < body.index(b'type="module"')
+
+
+def test_every_module_that_another_imports_is_served_and_asked_for_at_once() -> None:
+    asked = assets.head() + first_picture.first_picture()["scripts"]
+    for name in assets.modules():
+        assert assets.graph(name) <= assets.static_files().keys()
+        assert asked.count(f' href="{assets.address(name)}">') == 1
+
+
 @pytest.mark.parametrize(("path", "method"), [("/config", "GET"), ("/", "POST")])
 def test_nothing_else_is_changed(path: str, method: str) -> None:
-    assert answer_of(path, method)[1] == b"<html><body>page</body></html>"
+    assert answer_of(path, method)[1] == PLAIN
 
 
 def test_what_the_page_needs_lies_on_this_machine() -> None:
     assert all(path.is_file() for path in assets.static_files().values())
-    for text in (assets.head(), first_picture.first_picture()):
+    for text in (assets.head(), *first_picture.first_picture().values()):
         assert "http" not in text.replace("http://www.w3.org", "")
 
 

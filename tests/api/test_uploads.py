@@ -107,7 +107,7 @@ def victim(tmp_path: Path, scan_file: Path) -> Path:
     ],
 )  # fmt: skip
 def test_no_path_and_no_address_is_read_or_removed(home: Home, victim: Path, path: str) -> None:
-    script = assets.static_files()["psmooth.js"]
+    script = assets.static_files()["page/page.js"]
     values = {"file": victim, "folder": victim.parent, "name": victim.name, "script": script, "url": home.url}
     outcome = home.outcome(home.ask(meant(path.format(**values))))
     assert outcome.startswith("event: error")

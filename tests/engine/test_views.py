@@ -481,17 +481,33 @@ def test_the_frame_on_the_scan_is_what_the_model_sees(box: tuple[int, int, int, 
 # --- the page's pieces
 
 
+def seen(kind: str, *names: str) -> str:
+    """Files of that kind, in one text; of a script without what it imports."""
+    texts = (resource("assets", "page", f"{name}.{kind}").read_text("utf-8") for name in names)
+    return re.sub(r"^import .*$", "", "".join(texts), flags=re.MULTILINE)
+
+
+def test_no_other_module_asks_for_words() -> None:
+    given = {"stage", "votes", "ruler", "waiting", "compare", "curve", "learn", "budget", "viewer"}
+    names = {file.stem for file in resource("assets", "page").glob("*.js")}
+    assert {name for name in names if re.search(r"\bwords\.", seen("js", name))} == given
+
+
 def test_every_word_of_the_page_is_used_and_no_other_is_asked_for() -> None:
-    names = ("header", "picker", "stage", "viewer", "budget", "modes")
-    pieces = "".join(resource("assets", f"{name}.html").read_text("utf-8") for name in names)
-    script = resource("assets", "psmooth.js").read_text("utf-8")
+    pieces = seen("html", "header", "picker", "stage", "viewer", "budget", "modes")
+    script = seen("js", "stage", "votes", "ruler", "waiting")
     asked = set(re.findall(r"\$([a-z_]+)", pieces)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
     assert asked - {"budget", "languages"} == set(views.PAGE_WORDS)
 
 
-@pytest.mark.parametrize(("name", "words"), [("compare", COMPARE_WORDS), ("learn", LEARN_WORDS)])
-def test_every_word_of_a_view_is_used_and_no_other_is_asked_for(name: str, words: dict[str, str]) -> None:
-    piece, script = (resource("assets", f"{name}.{kind}").read_text("utf-8") for kind in ("html", "js"))
+@pytest.mark.parametrize(
+    ("name", "modules", "words"),
+    [("compare", ("compare", "curve"), COMPARE_WORDS), ("learn", ("learn",), LEARN_WORDS)],
+)
+def test_every_word_of_a_view_is_used_and_no_other_is_asked_for(
+    name: str, modules: tuple[str, ...], words: dict[str, str]
+) -> None:
+    piece, script = seen("html", name), seen("js", *modules)
     asked = set(re.findall(r"\$([a-z_]+)", piece)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
     controls = {"learn_way", "learn_shots", "learn_shots_info", "learn_upload", "learn_drawn"}
     shared = {"lost", "lost_line"}  # of the page, which every view is given
