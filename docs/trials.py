@@ -58,15 +58,15 @@ def rows(model: MedVLM, folder: Path, task: Task, front: str, level: float) -> d
     pool, answers = read(folder / "train", task, POOL, model)
     eye = torch.eye(len(task.class_ids))
     few = torch.cat([(answers == number).nonzero()[:SHOTS, 0] for number in answers.unique()])
-    lessons = {
+    kinds = {
         "label-free discriminant": (pool, teacher_targets(model, pool, task), 2),
         "discriminant, 16 labels a class": (pool[few], eye[answers[few]], 24),
     }
     learned = {"hand-written": model.embed_prompts(task.templates, task.class_names)}
-    for name, (taught, targets, copies) in lessons.items():
+    for name, (taught, targets, copies) in kinds.items():
         denoiser = find_denoiser(front, folder_of(model.spec), model.revision)
-        lesson = noisy_training_set(model, taught, targets, denoiser, copies=copies, noise_levels=(level,), seed=2)
-        learned[name] = fit_discriminants(lesson, 1)[0][0]
+        examples = noisy_training_set(model, taught, targets, denoiser, copies=copies, noise_levels=(level,), seed=2)
+        learned[name] = fit_discriminants(examples, 1)[0][0]
     views = {"": single, ", mean with the mirrored copy": (single + mirrored) / 2}
     return {
         name + view: certified((embeddings @ vectors.T).argmax(2), labels, level)

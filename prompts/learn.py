@@ -24,17 +24,17 @@ from psmooth.denoise import find_denoiser
 from psmooth.learning import (
     LADDER,
     MIXED_NOISE,
-    Course,
-    Lesson,
+    TrainingConfig,
+    TrainingSet,
     learn_bank,
     learn_from,
-    lesson_of,
-    noisy_lesson,
+    noisy_training_set,
     teacher_targets,
+    training_set_of,
 )
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank, write_manifest
-from psmooth.runtime import settle
+from psmooth.runtime import tune_allocator
 from psmooth.scans.pool import pool_of
 from psmooth.smoothing.labelled import pictures_in, read_crops
 from psmooth.tasks import TASKS, Task
@@ -61,15 +61,17 @@ def scans(folder: Path, task: Task, most: int, model: MedVLM) -> tuple[Tensor, T
     return read_crops(model, files), torch.tensor(labels)
 
 
-def val_copies(model: MedVLM, task: Task, course: Course, folder: Path) -> tuple[dict[float, Tensor], Tensor, Tensor]:
+def val_copies(
+    model: MedVLM, task: Task, config: TrainingConfig, folder: Path
+) -> tuple[dict[float, Tensor], Tensor, Tensor]:
     """Noisy embeddings ``(copies, scans, dim)`` of ``val`` by noise level, its crops and their class numbers."""
     crops, labels = scans(folder, task, VAL, model)
     blank = torch.zeros(len(crops), len(task.class_ids))
     found = {}
     for level in SHARES:
         options = {"copies": VAL_COPIES, "noise_levels": (level,), "seed": 1}
-        lesson = noisy_lesson(model, crops, blank, course.denoiser, **options)  # type: ignore[arg-type]
-        found[level] = lesson.embeddings.view(VAL_COPIES, len(crops), -1)
+        examples = noisy_training_set(model, crops, blank, config.denoiser, **options)  # type: ignore[arg-type]
+        found[level] = examples.embeddings.view(VAL_COPIES, len(crops), -1)
     return found, crops, labels
 
 
@@ -85,19 +87,21 @@ def scored(bank: PromptBank, model: MedVLM, noisy: dict[float, Tensor], labels: 
     return {**found, "val_scans": len(labels)}
 
 
-def candidates(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor) -> Iterator[PromptBank]:
-    """A bank for every candidate; one lesson serves those of the same noise levels."""
-    lessons: dict[tuple[float, ...], Lesson] = {}
+def candidates(
+    model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor
+) -> Iterator[PromptBank]:
+    """A bank for every candidate; one training set serves those of the same noise levels."""
+    sets: dict[tuple[float, ...], TrainingSet] = {}
     for levels, sharpness in CANDIDATES:
-        one = replace(course, noise_levels=levels, sharpness=sharpness)
-        if levels not in lessons:
-            lessons[levels] = lesson_of(model, task, one, crops, labels)
-        yield from (bank for _, bank in learn_from(model, task, one, lessons[levels]) if bank is not None)
+        one = replace(config, noise_levels=levels, sharpness=sharpness)
+        if levels not in sets:
+            sets[levels] = training_set_of(model, task, one, crops, labels)
+        yield from (bank for _, bank in learn_from(model, task, one, sets[levels]) if bank is not None)
 
 
-def discriminant(model: MedVLM, task: Task, course: Course, crops: Tensor, labels: Tensor) -> PromptBank:
+def discriminant(model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor) -> PromptBank:
     """The candidate in closed form."""
-    one = replace(course, noise_levels=LADDER, copies=CLOSED_FORM_COPIES[course.method], closed_form=True)
+    one = replace(config, noise_levels=LADDER, copies=CLOSED_FORM_COPIES[config.method], closed_form=True)
     *_, (_, bank) = learn_bank(model, task, one, crops, labels)
     assert bank is not None
     return bank
@@ -105,18 +109,18 @@ def discriminant(model: MedVLM, task: Task, course: Course, crops: Tensor, label
 
 def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
     """The four banks of a task behind a denoiser."""
-    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
     crops, labels = scans(folder / "train", task, POOL, model)
-    noisy, val, truth = val_copies(model, task, Course("few_shot", front), folder / "val")
+    noisy, val, truth = val_copies(model, task, TrainingConfig("few_shot", found_denoiser), folder / "val")
     chosen_on, answers = pool_of(val), teacher_targets(model, val, task).argmax(1)
     for method in (*CONTEXT_METHODS, *PROBE_METHODS):
-        course, tried = Course(method, front), []
-        wanted = truth if course.supervised else answers
-        found = candidates(model, task, course, crops, labels)
+        config, tried = TrainingConfig(method, found_denoiser), []
+        wanted = truth if config.supervised else answers
+        found = candidates(model, task, config, crops, labels)
         if method in PROBE_METHODS and (model.spec.id, denoiser) == FRONTS[0]:
             more = scans(folder / "train", task, CLOSED_FORM_POOL, model)
-            pool = (crops, labels) if course.supervised else more
-            found = chain(found, [discriminant(model, task, course, *pool)])
+            pool = (crops, labels) if config.supervised else more
+            found = chain(found, [discriminant(model, task, config, *pool)])
         for bank in found:
             facts = replace(bank.facts, scores=scored(bank, model, noisy, truth))
             assert bank.pool is not None
@@ -129,7 +133,7 @@ def learn_all(folder: Path, model: MedVLM, task: Task, denoiser: str) -> None:
 
 def main() -> None:
     """Every bank of every pocket task, of all models or those named, and the manifest."""
-    settle()
+    tune_allocator()
     folder, wanted = Path(sys.argv[1]), sys.argv[2:]
     for name, denoiser in FRONTS:
         model = load_model(name)

@@ -75,8 +75,8 @@ def reach_directly(host: str) -> None:
     """No proxy stands between this process and that host: its own address."""
     if not any(proxy_variables("https", "http")):
         return
-    told = (os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
-    hosts = [one.strip() for one in ",".join(told).split(",") if one.strip()]
+    lists = (os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    hosts = [one.strip() for one in ",".join(lists).split(",") if one.strip()]
     if host not in hosts and "*" not in hosts:
         os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(dict.fromkeys([*hosts, host]))
 

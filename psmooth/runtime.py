@@ -93,9 +93,9 @@ def _quota() -> int:
     """The cores' worth of time that a control group gets, of version 2 or 1; as many as one likes without one."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         with suppress(OSError, ValueError):
-            told = " ".join((_CGROUP / name).read_text(encoding="ascii") for name in names).split()
-            if told[0] not in ("max", "-1"):
-                return math.ceil(int(told[0]) / int(told[1]))
+            quota = " ".join((_CGROUP / name).read_text(encoding="ascii") for name in names).split()
+            if quota[0] not in ("max", "-1"):
+                return math.ceil(int(quota[0]) / int(quota[1]))
     return _LARGEST
 
 

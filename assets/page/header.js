@@ -2,11 +2,11 @@
 import { one } from "./dom.js";
 import { offerLink } from "./share.js";
 import { followLinks } from "./views.js";
-import { offerVoices } from "./voice.js";
+import { offerLocales } from "./locale.js";
 
 export function mount(element, props, watch, trigger) {
   one(element, ".ps-theme").addEventListener("click", () => document.body.classList.toggle("dark"));
   followLinks(element);
   offerLink(element);
-  offerVoices(element, trigger);
+  offerLocales(element, trigger);
 }

@@ -61,8 +61,8 @@ def format_problems(record: Mapping[str, Any]) -> list[Problem]:
     except RecursionError as error:
         raise CertificateError("The file is nested deeper than any certificate. Choose another file.") from error
     if "time" in record and "time" not in dict(found) and not _is_date(record["time"]):
-        told = f"time is {in_words(record['time'])}, which is no date; expected one such as 2026-01-31T12:00:00Z."
-        found.append(("time", told))
+        sentence = f"time is {in_words(record['time'])}, which is no date; expected one such as 2026-01-31T12:00:00Z."
+        found.append(("time", sentence))
     return found
 
 

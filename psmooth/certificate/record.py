@@ -92,7 +92,7 @@ class Run:
     def caveats(self) -> tuple[str, ...]:
         """The sentences that go with every certificate of this run."""
         bank, tuned = self.bank or {}, METHODS[self.method].tunes
-        told = (
+        conditions = (
             (FRESH_SEED if self.seed_origin == "fresh" else GIVEN_SEED, True),
             (BEGAN_AGAIN, self.first_seed is not None),
             (FROZEN_PROMPT, tuned),
@@ -101,7 +101,7 @@ class Run:
             (UNKNOWN_POOL, not tuned and bank.get("learned_on_scan", False) is None),
             (UNKNOWN_DENOISER_POOL, not tuned and self.denoiser_unknown),
         )
-        return (NOT_CLINICAL, WHAT_RADIUS, NOT_CORRECT, *(sentence for sentence, applies in told if applies))
+        return (NOT_CLINICAL, WHAT_RADIUS, NOT_CORRECT, *(sentence for sentence, applies in conditions if applies))
 
     @property
     def denoiser_unknown(self) -> bool:

@@ -86,12 +86,12 @@ def _recomputed_problems(record: Mapping[str, Any], result: Certificate | Absten
             yield name, f"{name} is {in_words(record[name])}, but the rest of the file gives {in_words(right[name])}."
     for name in ("radius", "lower_bound", "rival_upper_bound"):
         if not _agree(record[name], right[name], absolute=TOLERANCE):
-            told, found = told_apart(record[name], right[name])
-            yield name, f"{name} is {told}, but the votes give {found}."
+            stated, found = told_apart(record[name], right[name])
+            yield name, f"{name} is {stated}, but the votes give {found}."
     for name in ("anytime_failure_probability", "final_failure_probability"):
         if not _agree(record[name], right[name], absolute=0.0):
-            told, found = told_apart(record[name], right[name])
-            yield name, f"{name} is {told}, but the plan splits off {found}."
+            stated, found = told_apart(record[name], right[name])
+            yield name, f"{name} is {stated}, but the plan splits off {found}."
 
 
 def _selection_problems(result: Certificate | Abstention) -> Iterator[Problem]:

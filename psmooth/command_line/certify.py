@@ -83,12 +83,12 @@ def _watch(stream: "Iterator[Progress]") -> "Progress":
     from psmooth.smoothing import stopped
 
     last: Progress | None = None
-    told: int | None = None
+    announced: int | None = None
     with live_bar() as draw:
         try:
             for last in stream:
-                if last.restarted != told:
-                    told = last.restarted
+                if last.restarted != announced:
+                    announced = last.restarted
                     _tell_restart(last)
                 _show_progress(last, draw)
         except KeyboardInterrupt:

@@ -44,13 +44,13 @@ def evaluate(
 
     question = find_task(task)
     levels = tuple(read_number(level, "--noise") for level in noise.split(","))
-    study = EvaluationPlan(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
+    asked = EvaluationPlan(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
     files = labelled_files(folder, question, limit, seed)
     med_vlm = load_with_bar(model, device)
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     with live_bar() as draw:
-        for done, planned in run(med_vlm, found.files, study, out, read_banks(bank)):
+        for done, planned in run(med_vlm, found.files, asked, out, read_banks(bank)):
             draw(done, planned, f"{done:,} of {planned:,} runs", logged=True)
     rows = write_summary(out)
     _draw_curves(out)

@@ -48,8 +48,8 @@ def learn(
         facts = _learn_denoiser(med_vlm, folders, out, steps or 2_600, seed)
     else:
         question = read_question(task, class_names, template)
-        course = {"shots": shots, "steps": steps or 300, "seed": seed, "closed_form": closed_form}
-        facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, course)
+        options = {"shots": shots, "steps": steps or 300, "seed": seed, "closed_form": closed_form}
+        facts = _learn_bank(med_vlm, what.replace("-", "_"), folders, question, denoiser, out, options)
     if as_json:
         show_json(json_text(facts))
     else:
@@ -84,16 +84,16 @@ def _learn_bank(
     from psmooth.learning import LADDER, MIXED_NOISE, TrainingConfig, learn_bank
     from psmooth.models import folder_of
 
-    crops, labels = _lesson_scans(model, method, folders, task)
-    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    course = TrainingConfig(method, front, LADDER if options["closed_form"] else MIXED_NOISE, **options)
-    _, bank = _last_of(learn_bank(model, task, course, crops, labels, model.spec.licence))
+    crops, labels = _labelled_crops(model, method, folders, task)
+    found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    config = TrainingConfig(method, found_denoiser, LADDER if options["closed_form"] else MIXED_NOISE, **options)
+    _, bank = _last_of(learn_bank(model, task, config, crops, labels, model.spec.licence))
     saved = bank.save(out)
-    told = {"method": method, "task": task.id, "denoiser": front.id, "scans": saved.facts.pool}
-    return {"written": str(out), "sha256": saved.sha256, **told, "final_loss": saved.facts.final_loss}
+    about = {"method": method, "task": task.id, "denoiser": found_denoiser.id, "scans": saved.facts.pool}
+    return {"written": str(out), "sha256": saved.sha256, **about, "final_loss": saved.facts.final_loss}
 
 
-def _lesson_scans(model: "MedVLM", method: str, folders: list[Path], task: "Task") -> tuple[Any, Any]:
+def _labelled_crops(model: "MedVLM", method: str, folders: list[Path], task: "Task") -> tuple[Any, Any]:
     """Crops and, for the ways that need them, class numbers."""
     import torch
 
@@ -115,11 +115,11 @@ def _scans_in(folders: list[Path]) -> list[Path]:
     return files
 
 
-def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
-    """Follows a lesson to its end, telling the steps."""
+def _last_of(learner: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
+    """Follows a learner to its end, telling the steps."""
     last = None
     with live_bar() as draw:
-        for last in lesson:
+        for last in learner:
             step = last[0]
             logged = step.done == step.planned or step.done % 20 == 0
             words = f"step {step.done:,} of {step.planned:,}, loss {step.loss:.4f}"

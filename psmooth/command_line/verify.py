@@ -126,10 +126,10 @@ def _agreement(record: "Certificate | Abstention", confirmed: "Certificate | Abs
     from psmooth.certificate import TOLERANCE
     from psmooth.views import radius_text
 
-    told, found = (getattr(one, "radius", 0.0) for one in (record, confirmed))
-    if found <= told + TOLERANCE:
+    stated, found = (getattr(one, "radius", 0.0) for one in (record, confirmed))
+    if found <= stated + TOLERANCE:
         return "The votes drawn again confirm it:"
-    claim = f"states the radius {radius_text(told)}" if told else "abstained"
+    claim = f"states the radius {radius_text(stated)}" if stated else "abstained"
     return f"The record {claim} and so claims no more than is confirmed. The votes drawn here would certify more:"
 
 

@@ -23,7 +23,7 @@ class _Arrival(Generic[Thing]):
     """A thing on its way: how many wait for it, and the bytes that are here and in all as told last."""
 
     def __init__(self, bring: Callable[[Progress], Thing]) -> None:
-        self.waiting, self.told = 0, (0, 0)
+        self.waiting, self.received = 0, (0, 0)
         self.future: Future[Thing] = Future()
         self._bring = bring
 
@@ -38,7 +38,7 @@ class _Arrival(Generic[Thing]):
             self.future.set_exception(error)
 
     def _tell(self, done: int, total: int) -> None:
-        self.told = done, total
+        self.received = done, total
         if not self.waiting:
             raise _NobodyWaitsError
 
@@ -58,7 +58,7 @@ class Arrivals(Generic[Thing]):
         """The thing; until it is here, the bytes that have come and those in all (0, 0 while they are not known)."""
         with self._joined(name) as arrival:
             while not wait([arrival.future], timeout=SECONDS_BETWEEN_WORDS).done:
-                yield arrival.told
+                yield arrival.received
             return arrival.future.result()
 
     @contextmanager

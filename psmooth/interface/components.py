@@ -28,13 +28,13 @@ class Part(gr.HTML, metaclass=Unwritten):
     Attributes:
         module: the one that mounts it; its HTML lies beside it.
         triggers: the events that it may send. Gradio finds their names where they stand, quoted, in the script.
-        told: what the module needs beside the value.
+        extras: what the module needs beside the value.
         hidden: whether it draws nothing where it stands.
     """
 
     module: ClassVar[str]
     triggers: ClassVar[tuple[str, ...]] = ()
-    told: ClassVar[dict[str, Any]] = {}
+    extras: ClassVar[dict[str, Any]] = {}
     hidden: ClassVar[bool] = False
 
     def __init__(self, **options: Any) -> None:
@@ -50,7 +50,7 @@ class Part(gr.HTML, metaclass=Unwritten):
             "js_on_load": f"{imported(cls.module)}.then((part) => part.mount({', '.join(given)}))",
             "apply_default_css": False,
             "elem_classes": ["ps-bare", "ps-hidden"] if cls.hidden else ["ps-bare"],
-            **cls.told,
+            **cls.extras,
         }
 
     @classmethod
@@ -63,7 +63,7 @@ class Header(Part):
     """Title, notice, language, light or dark, the links to the views."""
 
     module = "page/header"
-    triggers = ("voice",)
+    triggers = ("locale",)
 
     @classmethod
     def template(cls) -> str:
@@ -83,7 +83,7 @@ class Stage(Part):
 
     module = "page/certify"
     triggers = ("stop", "lost")
-    told: ClassVar = {"words": views.PAGE_WORDS, "budget": views.BUDGET_WORDS}
+    extras: ClassVar = {"words": views.PAGE_WORDS, "budget": views.BUDGET_WORDS}
 
     @classmethod
     def template(cls) -> str:
@@ -108,7 +108,7 @@ class Viewer(Part):
 
     module = "page/viewer"
     triggers = ("box",)
-    told: ClassVar = {"words": views.VIEWER_WORDS}
+    extras: ClassVar = {"words": views.VIEWER_WORDS}
     hidden = True
 
 
@@ -117,7 +117,7 @@ class Comparison(Part):
 
     module = "page/compare"
     triggers = ("stop",)
-    told: ClassVar = {"words": {**views.PAGE_WORDS, **views_compare.COMPARE_WORDS}}
+    extras: ClassVar = {"words": {**views.PAGE_WORDS, **views_compare.COMPARE_WORDS}}
 
 
 class Learning(Part):
@@ -125,14 +125,14 @@ class Learning(Part):
 
     module = "page/learn"
     triggers = ("stop",)
-    told: ClassVar = {"words": views.PAGE_WORDS}
+    extras: ClassVar = {"words": views.PAGE_WORDS}
 
 
 class Modes(Part):
     """Lecture and kiosk."""
 
     module = "page/modes"
-    told: ClassVar = {"steps": views.LECTURE}
+    extras: ClassVar = {"steps": views.LECTURE}
     hidden = True
 
 

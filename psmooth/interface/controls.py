@@ -65,7 +65,7 @@ def question_card() -> dict[str, Any]:
             fetched = Said(elem_id="ps-bank-said", value="")
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
         start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
-        learning = course_controls()
+        learning = learning_controls()
     return {
         "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise_level": noise,
         "votes": votes, "target_radius": target, "method": method, "denoiser": denoiser, "start": start,
@@ -73,7 +73,7 @@ def question_card() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def course_controls() -> dict[str, Any]:
+def learning_controls() -> dict[str, Any]:
     """What is learned, and from which scans."""
     words = views_learn.LEARN_WORDS
     with gr.Column(elem_id="ps-learn-controls"):

@@ -103,10 +103,10 @@ def compare_file(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
         denoiser=denoiser,
     )  # fmt: skip
-    told = ("state", "line", "sentence", "groups", "curve", "certificates")
+    keys = ("state", "line", "sentence", "groups", "curve", "certificates")
     yield from answered(
         lambda: compare_steps(RunRequest(unread(scan), settings, every_method=True), caller()),
-        lambda step: picked_from(views_compare.comparison(step), told),
+        lambda step: picked_from(views_compare.comparison(step), keys),
     )
 
 
@@ -133,8 +133,8 @@ def learn_file(
             raise ScanError(views.NO_FILE)
         return training_steps(TrainingRequest(scans, settings), caller())
 
-    told = ("state", "line", "losses", "bank")
-    yield from answered(asked, lambda step: picked_from(views_learn.learning(step), told))
+    keys = ("state", "line", "losses", "bank")
+    yield from answered(asked, lambda step: picked_from(views_learn.learning(step), keys))
 
 
 def picked_from(shown: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

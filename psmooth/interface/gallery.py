@@ -65,8 +65,8 @@ class Gallery:
 
     def origin_of(self, example: Example) -> dict[str, str | None]:
         """What a certificate records of a scan that was chosen here; never which of the files it is."""
-        told = {"licence": example.licence or None, "source": example.source or None}
-        return {"id": self.name, "revision": self.revision, **told}
+        about = {"licence": example.licence or None, "source": example.source or None}
+        return {"id": self.name, "revision": self.revision, **about}
 
 
 def _drawn(task: str, class_id: str, seed: int, name: str) -> Example:
@@ -153,8 +153,8 @@ def _card_licence(card: Path) -> str:
     """What a data set's card states for all of it at its head; "" where there is no card or it states nothing."""
     text = card.read_text("utf-8", errors="replace")[:_LONGEST_HEAD] if card.is_file() else ""
     head = text.split("---")[1] if text.startswith("---") else ""
-    told = dict(re.findall(r"^(license|license_name):[ \t]*(\S[^\n]*?)[ \t\r]*$", head, re.MULTILINE))
-    return told.get("license_name", told.get("license", "")).strip("\"'")
+    named = dict(re.findall(r"^(license|license_name):[ \t]*(\S[^\n]*?)[ \t\r]*$", head, re.MULTILINE))
+    return named.get("license_name", named.get("license", "")).strip("\"'")
 
 
 def _item(folder: Path, row: dict[str, str], source: str, licence: str) -> Example:

@@ -93,8 +93,8 @@ class Hosts:
     @classmethod
     def of(cls, bound: str | None, shared: bool) -> "Hosts":
         """As the environment has them; ``shared`` if a tunnel leads to the page, under a name that nobody knows yet."""
-        told = [os.environ.get(name, "").lower() for name in ("PSMOOTH_HOSTS", "SPACE_HOST", "GRADIO_ROOT_PATH")]
-        named = frozenset(urlsplit(name).netloc or name for name in " ".join(told).replace(";", " ").split())
+        variables = [os.environ.get(name, "").lower() for name in ("PSMOOTH_HOSTS", "SPACE_HOST", "GRADIO_ROOT_PATH")]
+        named = frozenset(urlsplit(name).netloc or name for name in " ".join(variables).replace(";", " ").split())
         shared = shared or os.environ.get("GRADIO_SHARE", "").lower() == "true" or "google.colab" in sys.modules
         address = bound or os.environ.get("GRADIO_SERVER_NAME") or LOOPBACK[0]
         return cls(named, local=address in ("::1", *LOOPBACK) and not shared)

@@ -46,8 +46,8 @@ def _shown_examples() -> list[dict[str, Any]]:
         task = TASKS[example.task].name if example.task else ""
         label = ", ".join(part for part in (f"{task}: {example.truth}".strip(": "), about) if part)
         picture = views.thumbnail(scan_picture(example_scan(index).scan))
-        told = {"about": about, "shown": example.file is not None}
-        items.append({"name": example.name, "label": label, "picture": picture, **told})
+        source = {"about": about, "shown": example.file is not None}
+        items.append({"name": example.name, "label": label, "picture": picture, **source})
     return items
 
 
@@ -90,12 +90,12 @@ def menus_at_first(session: Session) -> tuple[Any, ...]:
 
 def menus(session: Session) -> tuple[Any, ...]:
     """The menus whose choices are words: task, prompts, denoiser, precision, way."""
-    tasks, ways = session.told(task_choices), session.told(views_learn.way_choices)
+    tasks, ways = session.translated(task_choices), session.translated(views_learn.way_choices)
     return (
         gr.Dropdown(tasks),
-        gr.Dropdown(session.told(prompt_choices, session)),
-        gr.Dropdown(session.told(views.denoiser_choices)),
-        gr.Radio(session.told(views.precision_choices)),
+        gr.Dropdown(session.translated(prompt_choices, session)),
+        gr.Dropdown(session.translated(views.denoiser_choices)),
+        gr.Radio(session.translated(views.precision_choices)),
         gr.Radio(ways),
     )
 
@@ -129,13 +129,13 @@ def fetch_banks(session: Session, place: str, model: str, task: str) -> Generato
         with closing(hub_banks(place, model, task, caller())) as steps:
             for step in steps:
                 if isinstance(step, Download):
-                    coming = session.told(views.download_words, model_name(model), step.done, step.total)
+                    coming = session.translated(views.download_words, model_name(model), step.done, step.total)
                     yield gr.skip(), coming["line"]
                     continue
                 session.add_banks(step)
-                yield prompt_menu(session), session.told(views_learn.fetched, step)
+                yield prompt_menu(session), session.translated(views_learn.fetched, step)
     except Exception as error:
-        yield gr.skip(), session.told(views.error_words, known(error))
+        yield gr.skip(), session.translated(views.error_words, known(error))
 
 
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:

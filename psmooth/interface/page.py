@@ -179,7 +179,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     wire_learn(page, at_once)
     worded = [page.task, page.method, page.denoiser, page.votes, page.way]
     said = [page.stage, page.comparison, page.learning, *worded]
-    page.header.voice(change_locale, page.session, said, trigger_mode="always_last", **at_once)
+    page.header.locale(change_locale, page.session, said, trigger_mode="always_last", **at_once)
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)

@@ -98,10 +98,10 @@ class Run(ABC, Generic[Step]):
     def _waiting(self, step: Download | Queued) -> Any:
         """What is shown before the first step; it is not said again in another language."""
         if isinstance(step, Queued):
-            said = self.session.told(self.words.queued, step.place, step.size)
+            said = self.session.translated(self.words.queued, step.place, step.size)
         else:
             model = model_name(self.request.settings.model)
-            said = self.session.told(self.words.downloading, model, step.done, step.total)
+            said = self.session.translated(self.words.downloading, model, step.done, step.total)
         return self.alone(said)
 
     @abstractmethod
@@ -254,7 +254,7 @@ def list_runs(session: Session) -> Any:
 
 def prompt_menu(session: Session) -> Any:
     """The menu of prompts with the visitor's own banks, the newest one chosen."""
-    choices = session.told(prompt_choices, session)
+    choices = session.translated(prompt_choices, session)
     return gr.Dropdown(choices, value=choices[-1][1])
 
 

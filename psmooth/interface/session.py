@@ -48,7 +48,7 @@ class Session:
         """What the runs on this scan have come to, those before it was left included."""
         return self.lists[self.chosen.identity] if self.chosen else []
 
-    def told(self, words: Callable[..., Shown], *values: Any) -> Shown:
+    def translated(self, words: Callable[..., Shown], *values: Any) -> Shown:
         """What a function of the views says, in the visitor's language."""
         with using_locale(self.locale):
             return words(*values)
@@ -56,7 +56,7 @@ class Session:
     def show(self, view: str, words: Callable[..., Mapping[str, Any]], *values: Any) -> Mapping[str, Any]:
         """The same, kept as what a view shows now: if the visitor changes the language, it is said again."""
         self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
-        return self.told(self._shown, view, self.shown[view])
+        return self.translated(self._shown, view, self.shown[view])
 
     def shows(self, view: str, words: Callable[..., Mapping[str, Any]]) -> bool:
         """Whether that is what a view shows now."""
@@ -64,7 +64,7 @@ class Session:
 
     def resaid(self, view: str) -> Mapping[str, Any] | None:
         """What a view shows, said again as language and list of runs are now; None where it shows nothing."""
-        return self.told(self._shown, view, self.shown[view]) if view in self.shown else None
+        return self.translated(self._shown, view, self.shown[view]) if view in self.shown else None
 
     def _shown(self, view: str, words: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """What *Certify* shows goes with a list of the runs on this scan, once there are several."""

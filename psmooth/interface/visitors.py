@@ -53,8 +53,8 @@ def address_of(request: gr.Request | Request) -> str:
     A proxy on the same machine, or one in FORWARDED_ALLOW_IPS, is believed by uvicorn. A Space's own proxy adds the
     address it was asked from at the end. Of IPv6 addresses it is the network: whoever has one has 2^64 of them.
     """
-    told = request.headers.get("x-forwarded-for", "") if os.environ.get("SPACE_ID") else ""
-    address = told.rsplit(",", 1)[-1].strip() or (request.client.host if request.client else "")
+    forwarded = request.headers.get("x-forwarded-for", "") if os.environ.get("SPACE_ID") else ""
+    address = forwarded.rsplit(",", 1)[-1].strip() or (request.client.host if request.client else "")
     try:
         known = ip_address(address)
     except ValueError:

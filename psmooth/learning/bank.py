@@ -22,7 +22,7 @@ from psmooth.tasks import Task
 
 
 def learn_bank(
-    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None, licence: str = "Apache-2.0"
+    model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor | None, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
     """Learn a prompt bank; the last step carries it.
 
@@ -33,32 +33,32 @@ def learn_bank(
     Raises:
         BankError: labels are missing, the method learns nothing, or a closed form lacks examples of a class.
     """
-    yield from learn_from(model, task, course, training_set_of(model, task, course, crops, labels), licence)
+    yield from learn_from(model, task, config, training_set_of(model, task, config, crops, labels), licence)
 
 
 def training_set_of(
-    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+    model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor | None
 ) -> TrainingSet:
-    """What a course is learned from; courses that differ in method or descent alone can share one lesson."""
-    chosen, targets = training_targets(model, task, course, crops, labels)
-    options = {"copies": course.copies, "noise_levels": course.noise_levels, "seed": course.seed}
-    return noisy_training_set(model, chosen, targets, course.denoiser, **options)  # type: ignore[arg-type]
+    """The examples of a configuration; those that differ in method or descent alone can share one training set."""
+    chosen, targets = training_targets(model, task, config, crops, labels)
+    options = {"copies": config.copies, "noise_levels": config.noise_levels, "seed": config.seed}
+    return noisy_training_set(model, chosen, targets, config.denoiser, **options)  # type: ignore[arg-type]
 
 
 def training_targets(
-    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+    model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The crops that a course uses, and what each shall be called ``(n, classes)``; raises as ``learn_bank``."""
-    if course.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
+    """The crops that a configuration uses, and what each shall be called ``(n, classes)``; raises as ``learn_bank``."""
+    if config.method not in (*CONTEXT_METHODS, *PROBE_METHODS):
         raise BankError(
-            "'{method}' learns no bank; it must be one of few_shot, label_free, or their probes.", method=course.method
+            "'{method}' learns no bank; it must be one of few_shot, label_free, or their probes.", method=config.method
         )
-    if course.closed_form and course.method not in PROBE_METHODS:
-        raise BankError("'{method}' is learned by steps; only probes have a closed form.", method=course.method)
-    if course.supervised and labels is None:
-        raise BankError("'{method}' needs labels: one sub-folder of scans for every class.", method=course.method)
-    crops, targets = _taught(model, task, course, crops, labels)
-    if course.closed_form and not targets.sum(0).min() > 0:
+    if config.closed_form and config.method not in PROBE_METHODS:
+        raise BankError("'{method}' is learned by steps; only probes have a closed form.", method=config.method)
+    if config.supervised and labels is None:
+        raise BankError("'{method}' needs labels: one sub-folder of scans for every class.", method=config.method)
+    crops, targets = _taught(model, task, config, crops, labels)
+    if config.closed_form and not targets.sum(0).min() > 0:
         raise BankError(
             "A closed form needs examples of every class, and a class has none; add scans of it, or learn by steps."
         )
@@ -66,57 +66,57 @@ def training_targets(
 
 
 def _taught(
-    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+    model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    if labels is None or not course.supervised:
+    if labels is None or not config.supervised:
         return crops, teacher_targets(model, crops, task)
-    chosen = _few(labels, course)
+    chosen = _few(labels, config)
     return crops[chosen], torch.eye(len(task.class_ids))[labels[chosen]]
 
 
 def learn_from(
-    model: MedVLM, task: Task, course: TrainingConfig, lesson: TrainingSet, licence: str = "Apache-2.0"
+    model: MedVLM, task: Task, config: TrainingConfig, examples: TrainingSet, licence: str = "Apache-2.0"
 ) -> Iterator[tuple[Step, PromptBank | None]]:
-    """Learn a bank from a lesson that is already encoded; the last step carries it."""
-    if course.closed_form:
-        vectors, loss = fit_discriminants(lesson, len(course.noise_levels))
-        yield Step(1, 1, loss), _bank(model, task, course, Step(0, 0, loss), vectors, lesson, licence)
+    """Learn a bank from a training set that is already encoded; the last step carries it."""
+    if config.closed_form:
+        vectors, loss = fit_discriminants(examples, len(config.noise_levels))
+        yield Step(1, 1, loss), _bank(model, task, config, Step(0, 0, loss), vectors, examples, licence)
         return
-    learn = learn_context if course.method in CONTEXT_METHODS else learn_class_vectors
-    for step, vectors in learn(model, task, lesson, steps=course.steps, sharpness=course.sharpness, seed=course.seed):
+    learn = learn_context if config.method in CONTEXT_METHODS else learn_class_vectors
+    for step, vectors in learn(model, task, examples, steps=config.steps, sharpness=config.sharpness, seed=config.seed):
         done = step.done == step.planned
-        yield step, _bank(model, task, course, step, vectors, lesson, licence) if done else None
+        yield step, _bank(model, task, config, step, vectors, examples, licence) if done else None
 
 
-def _few(labels: Tensor, course: TrainingConfig) -> Tensor:
+def _few(labels: Tensor, config: TrainingConfig) -> Tensor:
     """The rows of ``shots`` scans of every class, drawn by the seed."""
-    generator = torch.Generator().manual_seed(course.seed)
+    generator = torch.Generator().manual_seed(config.seed)
     rows = [(labels == number).nonzero()[:, 0] for number in labels.unique()]
-    return torch.cat([row[torch.randperm(len(row), generator=generator)[: course.shots]] for row in rows])
+    return torch.cat([row[torch.randperm(len(row), generator=generator)[: config.shots]] for row in rows])
 
 
 def _bank(
-    model: MedVLM, task: Task, course: TrainingConfig, step: Step, vectors: Tensor, lesson: TrainingSet, licence: str
+    model: MedVLM, task: Task, config: TrainingConfig, step: Step, vectors: Tensor, examples: TrainingSet, licence: str
 ) -> PromptBank:
     facts = BankFacts(
-        method=course.method,
+        method=config.method,
         model=model.spec.id,
         model_revision=model.revision,
         task=task.id,
         class_ids=task.class_ids,
         class_names=task.class_names,
         template=task.templates[0],
-        denoiser=without_mirror(course.denoiser.id),
-        denoiser_sha256=course.denoiser.sha256,
-        noise_levels=course.noise_levels,
-        shots=course.shots if course.supervised else None,
-        pool=len(lesson.embeddings) // (course.copies * len(course.noise_levels)),
-        seed=course.seed,
+        denoiser=without_mirror(config.denoiser.id),
+        denoiser_sha256=config.denoiser.sha256,
+        noise_levels=config.noise_levels,
+        shots=config.shots if config.supervised else None,
+        pool=len(examples.embeddings) // (config.copies * len(config.noise_levels)),
+        seed=config.seed,
         steps=step.planned,
-        sharpness=course.sharpness,
+        sharpness=config.sharpness,
         final_loss=round(step.loss, 5),
         scores={},
         licence=licence,
         created=datetime.now(UTC).date().isoformat(),
     )
-    return PromptBank(facts, vectors, pool=lesson.pool)
+    return PromptBank(facts, vectors, pool=examples.pool)

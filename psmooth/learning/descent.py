@@ -20,7 +20,7 @@ _RATE, _BATCH = 5e-3, 256  # of prompts and class vectors
 
 
 def learn_context(
-    model: MedVLM, task: Task, lesson: TrainingSet, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
+    model: MedVLM, task: Task, examples: TrainingSet, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Step, Tensor]]:
     """Context vectors, from the words of the task's first template on: few-shot or label-free by its targets.
 
@@ -33,22 +33,22 @@ def learn_context(
     def vectors() -> Tensor:
         return model.embed_context(context, template, task.class_names)
 
-    yield from _descend(context, vectors, lesson, sharpness * model.logit_scale, steps, seed)
+    yield from _descend(context, vectors, examples, sharpness * model.logit_scale, steps, seed)
 
 
 def learn_class_vectors(
-    model: MedVLM, task: Task, lesson: TrainingSet, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
+    model: MedVLM, task: Task, examples: TrainingSet, *, steps: int = 300, sharpness: float = 1.0, seed: int = 0
 ) -> Iterator[tuple[Step, Tensor]]:
     """Class vectors, from the text embeddings on (a text-informed linear probe, Shakeri et al. 2024, 2409.03868)."""
     weights = model.embed_prompts(task.templates, task.class_names).clone().requires_grad_()
     scale = sharpness * model.logit_scale
-    yield from _descend(weights, lambda: normalize(weights, dim=-1), lesson, scale, steps, seed)
+    yield from _descend(weights, lambda: normalize(weights, dim=-1), examples, scale, steps, seed)
 
 
 def _descend(
     learned: Tensor,
     vectors: Callable[[], Tensor],
-    lesson: TrainingSet,
+    examples: TrainingSet,
     scale: float,
     steps: int,
     seed: int,
@@ -58,8 +58,8 @@ def _descend(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     running = 0.0
     for step in range(steps):
-        rows = torch.randint(len(lesson.embeddings), (_BATCH,), generator=generator).to(learned.device)
-        loss = cross_entropy(scale * lesson.embeddings[rows] @ vectors().T, lesson.targets[rows])
+        rows = torch.randint(len(examples.embeddings), (_BATCH,), generator=generator).to(learned.device)
+        loss = cross_entropy(scale * examples.embeddings[rows] @ vectors().T, examples.targets[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -12,16 +12,16 @@ from psmooth.learning.examples import TrainingSet
 _SHRINKAGE = 0.05  # of a covariance, towards a multiple of the identity
 
 
-def fit_discriminants(lesson: TrainingSet, levels: int) -> tuple[Tensor, float]:
-    """Class vectors in closed form, one set for each noise level of a lesson.
+def fit_discriminants(examples: TrainingSet, levels: int) -> tuple[Tensor, float]:
+    """Class vectors in closed form, one set for each noise level of a training set.
 
     Fisher's linear discriminant (Hastie, Tibshirani & Friedman 2009, §4.3): one Gaussian a class, one covariance for
     all, shrunk by 5 %, classes equally likely; targets may be soft.
 
     Returns:
-        ``(levels, classes, dim)`` in the lesson's order, of mean length 1 a level, and the cross-entropy on the lesson.
+        ``(levels, classes, dim)`` in the training set's order, of mean length 1 a level, and the cross-entropy on it.
     """
-    parts = zip(lesson.embeddings.chunk(levels), lesson.targets.chunk(levels), strict=True)
+    parts = zip(examples.embeddings.chunk(levels), examples.targets.chunk(levels), strict=True)
     found = [_discriminant(embeddings.double().cpu(), targets.double().cpu()) for embeddings, targets in parts]
     vectors = torch.stack([vectors / vectors.norm(dim=1).mean() for vectors, _ in found])
     return vectors.float(), sum(loss for _, loss in found) / levels

@@ -65,7 +65,7 @@ def encode_training_set(
     noise_levels: Sequence[float],
     seed: int,
 ) -> Generator[tuple[int, int], None, TrainingSet]:
-    """As ``noisy_lesson``, a batch at a time: yields copies encoded and planned, and returns the lesson."""
+    """As ``noisy_training_set``, a batch at a time: yields copies encoded and planned, and returns the training set."""
     generator = torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
     planned = len(noise_levels) * copies * len(crops)

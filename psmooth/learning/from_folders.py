@@ -29,7 +29,7 @@ Labelled = Iterable[tuple[str, Scan]]
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """A course as of now: what is being done, how far it is, the losses so far, and at the end the bank's file."""
+    """A config as of now: what is being done, how far it is, the losses so far, and at the end the bank's file."""
 
     phase: Literal["reading", "encoding", "learning", "done"]
     done: int
@@ -76,28 +76,28 @@ def learn_from_scans(
         PsmoothError: as ``learn_bank`` and ``find_denoiser``.
     """
     found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    course = TrainingConfig(method, found_denoiser, shots=shots, sharpness=4.0, seed=seed)
+    config = TrainingConfig(method, found_denoiser, shots=shots, sharpness=4.0, seed=seed)
     found = task or own_task(sorted({_words(folder) for folder in gathered.folders}))
-    labels = _labels(gathered.folders, found) if course.supervised else None
-    yield from _learn(model, found, course, gathered.crops, labels)
+    labels = _labels(gathered.folders, found) if config.supervised else None
+    yield from _learn(model, found, config, gathered.crops, labels)
 
 
 def _learn(
-    model: MedVLM, task: Task, course: TrainingConfig, crops: Tensor, labels: Tensor | None
+    model: MedVLM, task: Task, config: TrainingConfig, crops: Tensor, labels: Tensor | None
 ) -> Iterator[TrainingProgress]:
-    chosen, targets = training_targets(model, task, course, crops, labels)
+    chosen, targets = training_targets(model, task, config, crops, labels)
     encoding = encode_training_set(
-        model, chosen, targets, course.denoiser, course.copies, course.noise_levels, course.seed
+        model, chosen, targets, config.denoiser, config.copies, config.noise_levels, config.seed
     )
     while True:
         try:
             done, planned = next(encoding)
             yield TrainingProgress("encoding", done, planned)
         except StopIteration as end:
-            lesson = end.value
+            examples = end.value
             break
     losses: list[float] = []
-    for step, bank in learn_from(model, task, course, lesson, model.spec.licence):
+    for step, bank in learn_from(model, task, config, examples, model.spec.licence):
         losses.append(step.loss)
         if bank is None:
             yield TrainingProgress("learning", step.done, step.planned, tuple(losses))

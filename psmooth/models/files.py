@@ -14,7 +14,7 @@ from psmooth.errors import ModelError
 from psmooth.models.text_towers import Tokenizer
 from psmooth.scans import CropRule
 
-LARGEST_TOLD = 2**22  # bytes of a configuration
+LARGEST_CONFIG = 2**22  # bytes of a configuration
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +42,12 @@ class Files:
         if not file.is_file():
             return {}
         try:
-            return read_told(file)
+            return read_config(file)
         except ValueError as error:
             raise ModelError("{name} is not JSON that can be read. Fetch the model again.", name=name) from error
 
 
-def read_told(file: Path) -> dict[str, Any]:
+def read_config(file: Path) -> dict[str, Any]:
     """What a JSON file says.
 
     Raises:
@@ -55,20 +55,20 @@ def read_told(file: Path) -> dict[str, Any]:
         ValueError: it is no JSON object, nested too deeply, or too large for a configuration.
     """
     check_content(file)
-    if file.stat().st_size > LARGEST_TOLD:
+    if file.stat().st_size > LARGEST_CONFIG:
         raise ValueError(file.name)
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(file.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError(file.name) from error
-    if not isinstance(told, dict):
+    if not isinstance(config, dict):
         raise ValueError(file.name)
-    return told
+    return config
 
 
-def shown(told: object) -> str:
+def shown(config: object) -> str:
     """A word of a configuration as a sentence can hold it: short, and without what cannot be encoded."""
-    return str(told)[:60].encode("utf-8", "replace").decode()
+    return str(config)[:60].encode("utf-8", "replace").decode()
 
 
 def check_content(file: Path) -> None:

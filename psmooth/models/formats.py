@@ -124,9 +124,9 @@ def _vision_of_sizes(state: State, heads: int) -> dict[str, Any]:
 
 
 def _hf_preprocessing(files: Files, mean: Any, std: Any) -> tuple[Any, Any, Any]:
-    told = files.read_json("preprocessor_config.json")
-    bilinear = told.get("resample") == 2  # Pillow's number
-    mean, std = told.get("image_mean", mean), told.get("image_std", std)
+    preprocessing = files.read_json("preprocessor_config.json")
+    bilinear = preprocessing.get("resample") == 2  # Pillow's number
+    mean, std = preprocessing.get("image_mean", mean), preprocessing.get("image_std", std)
     return channels(mean), channels(std, least=1e-6), "bilinear" if bilinear else "bicubic"
 
 
@@ -165,9 +165,9 @@ def _read_siglip(spec: ModelSpec, files: Files) -> Parts:
 def _siglip_network(config: dict[str, Any]) -> nn.Module:
     from transformers import SiglipConfig, SiglipModel
 
-    told = {name: {key: config[name][key] for key in _SIGLIP_SIZES & config[name].keys()} for name in _SIGLIP_PARTS}
-    check_architecture({}, {"layers": [told[name].get("num_hidden_layers") for name in _SIGLIP_PARTS], **told})
-    whole = SiglipModel(SiglipConfig(text_config=told["text_config"], vision_config=told["vision_config"]))
+    sizes = {name: {key: config[name][key] for key in _SIGLIP_SIZES & config[name].keys()} for name in _SIGLIP_PARTS}
+    check_architecture({}, {"layers": [sizes[name].get("num_hidden_layers") for name in _SIGLIP_PARTS], **sizes})
+    whole = SiglipModel(SiglipConfig(text_config=sizes["text_config"], vision_config=sizes["vision_config"]))
     return DualEncoder(_SiglipImage(whole.vision_model), SiglipText(whole.text_model), bias=True)
 
 

@@ -91,13 +91,13 @@ _SWIN_QKV = (r"attention\.self\.(query|key|value)\.(weight|bias)$", r"attn.qkv.\
 
 def map_medclip(state: State) -> State:
     """MedCLIP's tensors under the names of timm's Swin and of ``BertText``."""
-    told = {
+    prefixes = {
         "vision_model.model.": "visual.swin.",
         "vision_model.projection_head.": "visual.proj.",
         "text_model.model.": "text.transformer.",
         "text_model.projection_head.": "text.proj.",
     }
-    placed = with_prefixes(without(state, "embeddings.position_ids", "relative_position_index"), told)
+    placed = with_prefixes(without(state, "embeddings.position_ids", "relative_position_index"), prefixes)
     # BERT's pooler is saved with it and is not part of the tower.
     placed = {key: value for key, value in placed.items() if not key.startswith("text.transformer.pooler.")}
     image = {key: value for key, value in placed.items() if key.startswith("visual.")}

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from psmooth.errors import ModelError
-from psmooth.models.files import Files, Parts, check_content, read_told, shown
+from psmooth.models.files import Files, Parts, check_content, read_config, shown
 from psmooth.models.key_maps import State, without
 from psmooth.models.light_open_clip import open_clip
 from psmooth.models.table import ModelSpec
@@ -55,7 +55,7 @@ def open_clip_config(file: Path) -> dict[str, Any]:
             "The model is incomplete: {file} is missing from its folder. Fetch the folder again.", file=file.name
         )
     try:
-        config = read_told(file)
+        config = read_config(file)
         model = dict(config["model_cfg"])
         text, vision = dict(model["text_cfg"]), dict(model["vision_cfg"])
         preprocess = dict(config.get("preprocess_cfg") or {})
@@ -83,11 +83,11 @@ def check_architecture(text: dict[str, Any], vision: dict[str, Any]) -> None:
         )
 
 
-def _numbers(told: Any) -> list[float]:
+def _numbers(part: Any) -> list[float]:
     """All numbers in a part of a configuration."""
-    if isinstance(told, dict | list):
-        return [number for part in (told.values() if isinstance(told, dict) else told) for number in _numbers(part)]
-    return [told] if isinstance(told, int | float) else []
+    if isinstance(part, dict | list):
+        return [number for one in (part.values() if isinstance(part, dict) else part) for number in _numbers(one)]
+    return [part] if isinstance(part, int | float) else []
 
 
 def quick_gelu(spec: ModelSpec, files: Files, stated: bool) -> bool:
@@ -174,5 +174,5 @@ def read_word_pieces(folder: Path) -> WordPieces:
         return WordPieces(Tokenizer.from_file(str(whole)))
     if not plain.is_file():
         raise ModelError("The model is incomplete: vocab.txt is missing from its folder. Fetch the folder again.")
-    told = Files(folder, (), folder).read_json("tokenizer_config.json")
-    return WordPieces(BertWordPieceTokenizer(str(plain), lowercase=told.get("do_lower_case", True)))
+    config = Files(folder, (), folder).read_json("tokenizer_config.json")
+    return WordPieces(BertWordPieceTokenizer(str(plain), lowercase=config.get("do_lower_case", True)))

@@ -17,7 +17,7 @@ class ModelSpec:
         weights: ``bundled:name``, ``hf-hub:org/name[@revision]``, ``local-dir:folder``, or the ``https:`` address of a
             zip.
         task_ids: the shipped tasks that it suits; ``modalities`` are words as tasks have them.
-        family: the format of its files, one of ``FORMATS`` of ``_model_formats``; empty: told from the files.
+        family: the format of its files, one of ``FORMATS`` of `psmooth.models.formats`; empty: found from the files.
         non_commercial: its licence, or that of its training data, forbids commercial use.
         gated: its owners give access on request; ``access`` says what to do.
         input_size: side of a crop in pixels; ``text_length``: tokens the text tower reads, marks included. 0: known

@@ -56,9 +56,9 @@ def load_typed(name: str, device: str | None, progress: Progress | None) -> MedV
     repo, revision = repository_of(spec)
     hub = visitors_hub()
     if spec.files:
-        told = fetch(repo, revision, spec.files, hub=hub)
-        check_configuration(told.folder)
-        name = f"hf-hub:{repo}@{told.revision}"
+        fetched = fetch(repo, revision, spec.files, hub=hub)
+        check_configuration(fetched.folder)
+        name = f"hf-hub:{repo}@{fetched.revision}"
     room = max(0, (free_memory(place) - WORKING_ROOM) // 2)  # while it is read, its weights are there twice
     hub = replace(hub, most=_LARGEST_WORDS + min(_LARGEST_MODEL, room))
     with ExitStack() as held:

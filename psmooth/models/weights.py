@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from psmooth.errors import ModelError
-from psmooth.models.files import LARGEST_TOLD, Files, check_content
+from psmooth.models.files import LARGEST_CONFIG, Files, check_content
 from psmooth.models.key_maps import State
 from psmooth.models.table import ModelSpec
 
@@ -97,7 +97,7 @@ def _is_plain(value: Any) -> bool:
 def _check_bytes(spec: ModelSpec, state: State, size: int) -> None:
     """Raise ModelError where a few bytes of the files stand for many: a pickle can repeat and expand what it stores."""
     expanded = any(value.nbytes > value.untyped_storage().nbytes() for value in state.values())
-    if expanded or sum(value.nbytes for value in state.values()) > 2 * size + LARGEST_TOLD:
+    if expanded or sum(value.nbytes for value in state.values()) > 2 * size + LARGEST_CONFIG:
         raise ModelError(
             "The weights of '{model}' are expanded: their tensors are larger than the file that they stand in, and are "
             "not read. Save them whole, as safetensors.",

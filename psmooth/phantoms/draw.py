@@ -38,7 +38,7 @@ class Phantom:
     masks: dict[str, np.ndarray]
 
 
-_ATELIERS: dict[str, PhantomPainter] = {
+_PAINTERS: dict[str, PhantomPainter] = {
     "blood_cells": blood.PAINTER,
     "chest_xray": chest.PAINTER,
     "lung_colon_histology": tissue.PAINTER,
@@ -51,7 +51,7 @@ _ABOUT = {
 }
 
 PHANTOMS: dict[str, PhantomKind] = {
-    task: PhantomKind(task, tuple(atelier.parameters), _ABOUT[task]) for task, atelier in _ATELIERS.items()
+    task: PhantomKind(task, tuple(painter.parameters), _ABOUT[task]) for task, painter in _PAINTERS.items()
 }
 
 
@@ -61,11 +61,11 @@ def draw_phantom(task: str, class_id: str, seed: int, **parameters: Any) -> Phan
     Any recorded parameter may be given to override the one drawn; the others stay as the seed drew them.
     Raises TaskError for a task, class, seed, parameter or value that is not known.
     """
-    atelier = _atelier(task, class_id)
+    painter = _painter_of(task, class_id)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TaskError("The seed of a phantom is a whole number, not {seed}.", seed=repr(seed))
-    resolved = resolve(atelier.parameters[class_id], parameters, stream(task, class_id, int(seed), "parameters"))
-    drawing = atelier.painter(class_id, resolved, stream(task, class_id, int(seed), "drawing"))
+    resolved = resolve(painter.parameters[class_id], parameters, stream(task, class_id, int(seed), "parameters"))
+    drawing = painter.painter(class_id, resolved, stream(task, class_id, int(seed), "drawing"))
     pixels = develop(drawing, stream(task, class_id, int(seed), "grain"))
     masks = {name: shrink_mask(mask) for name, mask in drawing.masks.items()}
     return Phantom(pixels, task, class_id, int(seed), resolved, masks)
@@ -76,17 +76,17 @@ def phantom_parameters(task: str, class_id: str) -> dict[str, str]:
 
     Raises TaskError for a task or class that is not known.
     """
-    return {name: str(parameter) for name, parameter in _atelier(task, class_id).parameters[class_id].items()}
+    return {name: str(parameter) for name, parameter in _painter_of(task, class_id).parameters[class_id].items()}
 
 
-def _atelier(task: str, class_id: str) -> PhantomPainter:
-    if task not in _ATELIERS:
+def _painter_of(task: str, class_id: str) -> PhantomPainter:
+    if task not in _PAINTERS:
         raise TaskError(
             "No phantom can be drawn for the task {task}. Tasks with phantoms: {known}.",
             task=repr(task),
-            known=", ".join(_ATELIERS),
+            known=", ".join(_PAINTERS),
         )
-    known = _ATELIERS[task].parameters
+    known = _PAINTERS[task].parameters
     if class_id not in known:
         raise TaskError(
             "No phantom of {task} has the class {class_id}. Its classes: {known}.",
@@ -94,4 +94,4 @@ def _atelier(task: str, class_id: str) -> PhantomPainter:
             class_id=repr(class_id),
             known=", ".join(known),
         )
-    return _ATELIERS[task]
+    return _PAINTERS[task]

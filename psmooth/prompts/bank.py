@@ -241,14 +241,16 @@ def _bytes_of(path: Path) -> bytes:
 def _read_facts(data: bytes) -> BankFacts:
     """The facts of a file; raises one of the errors that ``load_bank`` turns into words."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    told = json.loads(header["__metadata__"]["psmooth"])
-    if not isinstance(told, dict):
+    recorded = json.loads(header["__metadata__"]["psmooth"])
+    if not isinstance(recorded, dict):
         raise ValueError("facts are an object")
-    for _, sentence in schema_problems("bank", told):
+    for _, sentence in schema_problems("bank", recorded):
         raise ValueError(sentence)
-    del told["schema"]
-    settled: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
-    facts = BankFacts(**settled)
+    del recorded["schema"]
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items()
+    }
+    facts = BankFacts(**values)
     Task(facts.task, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))  # refuses what is none
     if len(set(facts.class_ids)) != len(facts.class_names):
         raise ValueError("as many ids as names")

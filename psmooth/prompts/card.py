@@ -26,8 +26,10 @@ def card(repo: str, banks: Sequence[PromptBank]) -> str:
     scores = [(bank.name, name, f"{value:g}") for bank in banks for name, value in bank.facts.scores.items()]
     tables = [_table(columns, rows)]
     if scores:
-        told = "Figures on the split that a bank was chosen on; certified accuracy takes its labels, also where a bank "
-        tables += [f"{told}was learned without any:", _table(("bank", "figure", "value"), scores)]
+        figures = (
+            "Figures on the split that a bank was chosen on; certified accuracy takes its labels, also where a bank "
+        )
+        tables += [f"{figures}was learned without any:", _table(("bank", "figure", "value"), scores)]
     return "\n\n".join(["\n".join(["---", *head, "---"]), *what, *tables]) + "\n"
 
 

@@ -66,11 +66,11 @@ def import_coop(path: Path, model: MedVLM, task: Task, *, shots: int = 16) -> Pr
             "only one that stands before every class name (cscFalse, ctpend) is read.",
             file=path.name,
         )
-    told = re.search(r"(\d+)shots", where), re.search(r"seed(\d+)", where)
+    matches = re.search(r"(\d+)shots", where), re.search(r"seed(\d+)", where)
     checkpoint = _read_checkpoint(path)
     context = _context_in(checkpoint, path.name)
     facts = _coop_facts(model, task, checkpoint)
-    shots, seed = (int(found[1]) if found else other for found, other in zip(told, (shots, 0), strict=True))
+    shots, seed = (int(found[1]) if found else other for found, other in zip(matches, (shots, 0), strict=True))
     facts = replace(facts, shots=shots, pool=shots * len(task.class_ids), seed=seed)
     bank = PromptBank(facts, context, path.name)
     bank.check(model, task, "none")

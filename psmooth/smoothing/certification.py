@@ -247,7 +247,7 @@ def _embeddings(request: Request, phase: Phase, count: int) -> Iterator[Tensor]:
 
 
 def tuned(request: Request) -> Request:
-    """The order with the prompts of ``zero_shot`` and ``combined`` tuned on copies of their own, which never vote."""
+    """The request with the prompts of ``zero_shot`` and ``combined`` tuned on copies of their own, which never vote."""
     if all(one.start is None for one in request.contenders.values()):
         return request
     copies = torch.cat(list(_embeddings(request, "tune", _TUNE_COPIES)))

@@ -100,23 +100,23 @@ def refuse_other_scans(
 
 
 def announced(
-    model: MedVLM, study: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank] = ()
+    model: MedVLM, asked: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank] = ()
 ) -> dict[str, Facts]:
     """The facts of every record behind one denoiser at one noise level, by method, before any vote.
 
     They are read off a run of its own that is closed before its first vote; it gets a blank scan.
     """
     blank = crop_scan(open_scan(np.zeros((64, 64, 3), np.uint8)), model.crop_rule)
-    stream = _stream(model, blank, study, study.methods, condition, banks)
+    stream = _stream(model, blank, asked, asked.methods, condition, banks)
     results = next(stream).results
     stream.close()
     return {
-        method: _facts(result.run, bank_facts(_bank_of(model, result.run, study.task, banks)), study)
+        method: _facts(result.run, bank_facts(_bank_of(model, result.run, asked.task, banks)), asked)
         for method, result in results.items()
     }
 
 
-def _facts(run: Run, bank: Facts, study: EvaluationPlan) -> Facts:
+def _facts(run: Run, bank: Facts, asked: EvaluationPlan) -> Facts:
     return {
         "version": RECORD_VERSION,
         "task": run.task,
@@ -136,7 +136,7 @@ def _facts(run: Run, bank: Facts, study: EvaluationPlan) -> Facts:
         "target_radius": run.plan.target_radius,
         "seed": run.seed,
         "crop": {name: run.preprocessing[name] for name in _CROP},
-        "drawn": study.drawn,
+        "drawn": asked.drawn,
     }
 
 
@@ -156,15 +156,15 @@ def bank_facts(bank: PromptBank | None) -> Facts:
 
 def bank_sha256(bank: PromptBank) -> str:
     """Of what votes depend on: the vectors, their shape, template and noise levels; scores beside them may change."""
-    told = [list(bank.vectors.shape), bank.facts.template, list(bank.facts.noise_levels)]
+    about = [list(bank.vectors.shape), bank.facts.template, list(bank.facts.noise_levels)]
     values = bank.vectors.detach().float().cpu().contiguous().numpy().astype("<f4")
-    return hashlib.sha256(json.dumps(told).encode() + values.tobytes()).hexdigest()
+    return hashlib.sha256(json.dumps(about).encode() + values.tobytes()).hexdigest()
 
 
 def evaluate(
     model: MedVLM,
     files: Sequence[tuple[Path, str]],
-    study: EvaluationPlan,
+    asked: EvaluationPlan,
     out: Path,
     banks: Sequence[PromptBank] = (),
 ) -> Iterator[tuple[int, int]]:
@@ -178,11 +178,11 @@ def evaluate(
         ScanError: a file cannot be read, or its scan was recorded under another class.
     """
     make_folder(out, no_folder)
-    path, conditions = out / RECORDS, list(product(study.denoisers, study.noise_levels))
+    path, conditions = out / RECORDS, list(product(asked.denoisers, asked.noise_levels))
     known = whole_records(path)
     labels = {record["scan"]: record["label"] for record in known}
     done = set(map(key_of, known))
-    names = {condition: _announce(model, study, condition, banks, out) for condition in conditions}
+    names = {condition: _announce(model, asked, condition, banks, out) for condition in conditions}
     drop_torn_line(path)
     planned = len(files) * len(conditions)
     with open_to_append(path) as lines:
@@ -194,8 +194,8 @@ def evaluate(
                 missing = {method: run for method, run in names[condition].items() if (crop.sha256, run) not in done}
                 if not missing:
                     continue
-                *_, progress = _stream(model, crop, study, tuple(missing), condition, banks)
-                _check_seed(progress, study.seed)
+                *_, progress = _stream(model, crop, asked, tuple(missing), condition, banks)
+                _check_seed(progress, asked.seed)
                 records = [_record(progress, method, crop, label, run) for method, run in missing.items()]
                 lines.writelines(json.dumps(record) + "\n" for record in records)
                 lines.flush()
@@ -204,29 +204,29 @@ def evaluate(
 
 
 def _announce(
-    model: MedVLM, study: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank], out: Path
+    model: MedVLM, asked: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank], out: Path
 ) -> dict[str, str]:
     """Fingerprints by method; what they stand for is written down before any record that names them."""
-    facts = announced(model, study, condition, banks)
-    names = {method: fingerprint(told) for method, told in facts.items()}
-    write_runs(out, {**read_runs(out), **{names[method]: told for method, told in facts.items()}})
+    facts = announced(model, asked, condition, banks)
+    names = {method: fingerprint(one) for method, one in facts.items()}
+    write_runs(out, {**read_runs(out), **{names[method]: one for method, one in facts.items()}})
     return names
 
 
 def _stream(
     model: MedVLM,
     crop: Crop,
-    study: EvaluationPlan,
+    asked: EvaluationPlan,
     methods: Sequence[str],
     condition: Condition,
     banks: Sequence[PromptBank],
 ) -> Generator[Progress, None, None]:
     denoiser, level = condition
-    if study.plan.target_radius is not None:
+    if asked.plan.target_radius is not None:
         raise PlanError("target_radius must be None here: every run of an evaluation casts all votes it announces.")
     return certify(
-        model, crop, task=study.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
-        plan=study.plan, seed=study.seed,
+        model, crop, task=asked.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
+        plan=asked.plan, seed=asked.seed,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from psmooth.schemas import Problem
 from psmooth.smoothing.certification import drawn_votes, tuned
 from psmooth.smoothing.contender import Contender, find_contenders
 from psmooth.smoothing.provenance import run_facts, use_whole_float32
-from psmooth.smoothing.request import Request as Order
+from psmooth.smoothing.request import Request
 from psmooth.tasks import TASKS, Task, own_task
 
 MOST_COPIES = 4_096  # at once
@@ -76,7 +76,7 @@ def replay(
         CertificateError: the scan, its crop, the weights, the denoiser or the bank are not those of the record.
         PsmoothError: as ``load_model`` and ``certify`` do.
     """
-    request = _order_again(record.run, scan, device, banks, denoiser, download)
+    request = _request_again(record.run, scan, device, banks, denoiser, download)
     found = _votes_again(tuned(request), record)
     confirmed = conclude(_as_learned(record.run, request), found)
     differing = _differing(record.votes, found)
@@ -84,14 +84,14 @@ def replay(
     return Replay(confirmed, found.selected + found.total, differing, problems)
 
 
-def _order_again(
+def _request_again(
     run: Run,
     scan: Scan | Crop,
     device: str | None,
     banks: Sequence[PromptBank],
     own_denoiser: str | None,
     download: Callable[[int, int], None] | None,
-) -> Order:
+) -> Request:
     if run.batch_size > MOST_COPIES:
         raise CertificateError(
             "batch_size: at most {most:,} copies at once are drawn again; the certificate names more.", most=MOST_COPIES
@@ -118,7 +118,7 @@ def _order_again(
     if (contenders[run.method].bank or {}).get("sha256") != (run.bank or {}).get("sha256"):
         raise CertificateError("bank: the bank here is not that of the certificate. Give its file with --bank.")
     use_whole_float32(model.device)
-    return Order(
+    return Request(
         model,
         crop,
         task,
@@ -147,7 +147,7 @@ def _recorded_rule(run: Run) -> CropRule:
 # --- the votes, and the states that a radius rests on
 
 
-def _votes_again(request: Order, record: Certificate | Abstention) -> Votes:
+def _votes_again(request: Request, record: Certificate | Abstention) -> Votes:
     """The votes as they are drawn here, with the states at the very moments that the record names."""
     recorded, method, classes = record.votes, record.run.method, len(record.run.class_ids)
     announced = record.run.plan.selection_votes or 0
@@ -206,7 +206,7 @@ def _floored(radius: float) -> str:
 # --- what else is tied to the run
 
 
-def _tied_problems(request: Order, run: Run) -> Iterator[Problem]:
+def _tied_problems(request: Request, run: Run) -> Iterator[Problem]:
     """Where the record calls something by another name than that which was used for the replay."""
     contender, spec = request.contenders[run.method], request.model.spec
     here = run_facts(request, contender)
@@ -224,7 +224,7 @@ def _tied_problems(request: Order, run: Run) -> Iterator[Problem]:
         yield "templates", "The templates are not those that the prompts were made from."
 
 
-def _as_learned(run: Run, request: Order) -> Run:
+def _as_learned(run: Run, request: Request) -> Run:
     """The run with what the files here say of whether bank and denoiser were learned on this scan."""
     here = run_facts(request, request.contenders[run.method])
     bank = None if run.bank is None else {**run.bank, "learned_on_scan": (here.bank or {}).get("learned_on_scan")}

@@ -305,8 +305,8 @@ def _series(step: "Comparison", method: str) -> Series:
 def _hover(result: Result) -> str:
     """What a point says: the radius as it is printed everywhere, for Plotly would round it to the nearest."""
     run, mark = result.run, views.guarantee_mark(result)
-    told = translate("{votes} votes", votes=views.count_text(run.plan.max_votes))
-    return " · ".join(filter(None, [f"σ = {run.noise_level:g}: {_text(result)}", told, mark]))
+    votes = translate("{votes} votes", votes=views.count_text(run.plan.max_votes))
+    return " · ".join(filter(None, [f"σ = {run.noise_level:g}: {_text(result)}", votes, mark]))
 
 
 def _text(result: Result) -> str:

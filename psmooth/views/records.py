@@ -66,8 +66,8 @@ def _row(result: Result, kinds: Sequence[str]) -> list[str]:
 def checked(found: Verification) -> views.Message:
     """What came of recomputing a certificate file; the stage shows it in place of a run."""
     if found.certificate is None:
-        told = [f"{field}: {problem}" for field, problem in found.problems[:_MOST_PROBLEMS]]
-        text = translate("It was altered or is damaged: {problems}", problems=" ".join(told))
+        problems = [f"{field}: {problem}" for field, problem in found.problems[:_MOST_PROBLEMS]]
+        text = translate("It was altered or is damaged: {problems}", problems=" ".join(problems))
         return views.message(
             "failed", translate("This certificate does not hold together."), text, translate("Checked")
         )
@@ -85,5 +85,5 @@ def checked(found: Verification) -> views.Message:
             translate("Neither shows: {unseen}.", unseen="; ".join(translate(words) for words, _ in NOT_SHOWN)),
         ]
     )
-    told = views.message("idle", translate("This certificate holds together."), text, translate("Checked"))
-    return {**told, "badge": views.badge_of(result)} if kind else told
+    shown = views.message("idle", translate("This certificate holds together."), text, translate("Checked"))
+    return {**shown, "badge": views.badge_of(result)} if kind else shown

@@ -310,8 +310,8 @@ def downloading(name: str, done: int, total: int) -> Message:
     """A model on its way from the Hub."""
     if not total:
         return loading(name)
-    told = download_words(name, done, total)
-    return {**message("loading", translate("Fetching the model …"), told["sentence"], told["line"]), **told}
+    coming = download_words(name, done, total)
+    return {**message("loading", translate("Fetching the model …"), coming["sentence"], coming["line"]), **coming}
 
 
 def opening(task: "Task", known: Sequence[Landmark]) -> Opening:

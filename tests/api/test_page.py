@@ -89,31 +89,31 @@ def kept(session: Session, count: int) -> None:
         session.add_result(ended, session.chosen)  # type: ignore[arg-type]
 
 
-def a_specimen(level: int) -> ChosenScan:
+def a_chosen_scan(level: int) -> ChosenScan:
     return ChosenScan(open_scan(np.full((40, 40, 3), level, np.uint8)))
 
 
 def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
-    session = Session(a_specimen(1))
+    session = Session(a_chosen_scan(1))
     kept(session, 2)
     session.set_scan(None)
     assert session.results == []
-    session.set_scan(a_specimen(2))
+    session.set_scan(a_chosen_scan(2))
     assert session.results == []
     kept(session, 1)
-    session.set_scan(a_specimen(1))
+    session.set_scan(a_chosen_scan(1))
     assert len(session.results) == 2, "the same values, opened anew, are the same scan"
     assert not [one for one in vars(session)["lists"] if not isinstance(one, str)], "a scan is known by its sha256"
 
 
 def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> None:
-    session = Session(a_specimen(1))
+    session = Session(a_chosen_scan(1))
     kept(session, 2)
     before = session.chosen
     assert before is not None
     handlers.clear(session)
     session.add_result(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
-    session.set_scan(a_specimen(1))
+    session.set_scan(a_chosen_scan(1))
     assert session.results == []
 
 
@@ -121,16 +121,16 @@ def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pyt
     monkeypatch.setattr("psmooth.interface.session.MOST_LISTS", 2)
     session = Session()
     for level in (1, 2, 1, 3):
-        session.set_scan(a_specimen(level))
+        session.set_scan(a_chosen_scan(level))
         kept(session, 1)
-    session.set_scan(a_specimen(1))
+    session.set_scan(a_chosen_scan(1))
     assert len(session.results) == 2, "visited again, it was not the one left longest ago"
-    session.set_scan(a_specimen(2))
+    session.set_scan(a_chosen_scan(2))
     assert session.results == []
 
 
 def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
-    session = Session(a_specimen(1))
+    session = Session(a_chosen_scan(1))
     assert session.chosen is not None
     session.add_result(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.chosen)  # type: ignore[arg-type]
     assert session.results == []
@@ -272,7 +272,7 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
     visitor.request_run(order)
     list(Certify.follow(visitor))
     assert [one.votes.total for one in visitor.results] == [93]
-    visitor.set_scan(a_specimen(1))
+    visitor.set_scan(a_chosen_scan(1))
     assert visitor.results == []
 
 
@@ -289,7 +289,7 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: RunRe
     visitor.request_run(order)
     steps = Certify.follow(visitor)
     next(steps)
-    visitor.set_scan(a_specimen(1))
+    visitor.set_scan(a_chosen_scan(1))
     visitor.request_run(order)
     assert list(steps) == []
     assert visitor.results == []
@@ -298,7 +298,7 @@ def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: RunRe
 
 
 def bring_another(visitor: Session) -> None:
-    visitor.set_scan(a_specimen(1))
+    visitor.set_scan(a_chosen_scan(1))
     handlers.begin(visitor, *astuple(Settings("m", "blood_cells")))
 
 

@@ -41,6 +41,15 @@ def own_classes(page: Page, names: str) -> None:
     page.get_by_role("textbox", name="Class names").blur()
 
 
+@pytest.mark.parametrize("width", [390, 1320])
+def test_a_view_shows_nothing_of_another_one_on_a_phone_either(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    roots = {"certify": ".ps-stage", "compare": ".ps-compare", "learn": ".ps-learn", "understand": ".ps-understand"}
+    for view in ("compare", "learn", "understand", "certify"):
+        go_to(page, view)
+        assert [name for name, root in roots.items() if page.locator(root).is_visible()] == [view]
+
+
 def test_compare_shows_both_guarantees_apart_and_the_curve(page: Page, tmp_path: Path) -> None:
     go_to(page, "compare")
     assert not page.locator("#ps-certify").is_visible()

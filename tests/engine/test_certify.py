@@ -259,11 +259,11 @@ def test_out_of_memory_begins_afresh_with_half_the_batch_and_says_so_to_the_end(
 
 
 def test_a_radius_that_went_away_with_a_restart_is_remembered_by_its_contender(grey, monkeypatch):
-    def one_that_fails_late(order):
-        steps = whole(order)
+    def one_that_fails_late(request):
+        steps = whole(request)
         for look in steps:
             yield look
-            if order.restarted is None and look.phase == "estimation":
+            if request.restarted is None and look.phase == "estimation":
                 raise MemoryError
 
     whole = engine._run

@@ -36,8 +36,8 @@ def crops(tiny_model: MedVLM) -> torch.Tensor:
 
 
 def learned(model: MedVLM, task: Task, crops: torch.Tensor, method: str, steps: int = 20) -> PromptBank:
-    course = TrainingConfig(method, find_denoiser("none"), copies=1, steps=steps, shots=4)
-    *_, (_, bank) = learn_bank(model, task, course, crops, torch.arange(24) % 3)
+    config = TrainingConfig(method, find_denoiser("none"), copies=1, steps=steps, shots=4)
+    *_, (_, bank) = learn_bank(model, task, config, crops, torch.arange(24) % 3)
     assert bank is not None
     return bank
 
@@ -132,17 +132,17 @@ def test_discriminants_decide_as_gaussians_of_one_covariance_do() -> None:
 def test_a_closed_form_without_examples_of_a_class_is_refused(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor
 ) -> None:
-    course = TrainingConfig("linear_probe", find_denoiser("none"), (0.5,), copies=1, shots=4, closed_form=True)
+    config = TrainingConfig("linear_probe", find_denoiser("none"), (0.5,), copies=1, shots=4, closed_form=True)
     with pytest.raises(BankError, match="examples of every class"):
-        list(learn_bank(tiny_model, task, course, crops, torch.arange(24) % 2))
+        list(learn_bank(tiny_model, task, config, crops, torch.arange(24) % 2))
 
 
 @pytest.mark.parametrize("method", ["linear_probe", "label_free_probe"])
 def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, method: str, tmp_path: Path
 ) -> None:
-    course = TrainingConfig(method, find_denoiser("none-mirror"), (0.25, 0.5), copies=3, shots=4, closed_form=True)
-    (step, learned_bank), *more = learn_bank(tiny_model, task, course, crops, torch.arange(24) % 3)
+    config = TrainingConfig(method, find_denoiser("none-mirror"), (0.25, 0.5), copies=3, shots=4, closed_form=True)
+    (step, learned_bank), *more = learn_bank(tiny_model, task, config, crops, torch.arange(24) % 3)
     assert not more
     assert (step.done, step.planned) == (1, 1)
     assert learned_bank is not None
@@ -168,8 +168,8 @@ def test_a_bank_in_closed_form_holds_vectors_for_every_noise_level(
 def test_vectors_of_much_noise_do_not_speak_for_the_clean_scan(
     tiny_model: MedVLM, task: Task, crops: torch.Tensor, crop: Crop, tmp_path: Path
 ) -> None:
-    course = TrainingConfig("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
-    ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
+    config = TrainingConfig("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
+    ((_, bank),) = learn_bank(tiny_model, task, config, crops, None)
     assert bank is not None
     opposite = replace(bank, vectors=torch.stack([bank.vectors[0], -bank.vectors[0]]))
     opposite = opposite.save(tmp_path / "opposite.safetensors")
@@ -191,8 +191,8 @@ def test_prompts_have_no_closed_form_and_odd_sets_of_vectors_are_refused(
                 tiny_model, task, TrainingConfig("label_free", find_denoiser("none"), closed_form=True), crops, None
             )
         )
-    course = TrainingConfig("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
-    ((_, bank),) = learn_bank(tiny_model, task, course, crops, None)
+    config = TrainingConfig("label_free_probe", find_denoiser("none"), (0.25, 0.5), copies=1, closed_form=True)
+    ((_, bank),) = learn_bank(tiny_model, task, config, crops, None)
     assert bank is not None
     assert bank.save(tmp_path / "whole.safetensors").vectors.shape == (2, 3, bank.vectors.shape[-1])
     changes = [
@@ -223,7 +223,7 @@ def test_per_scan_prompts_are_frozen_ones_and_can_be_replayed(
 
 
 def test_one_step_lowers_the_entropy_of_the_mean(tiny_model: MedVLM, task: Task, crops: torch.Tensor) -> None:
-    lesson = noisy_training_set(
+    examples = noisy_training_set(
         tiny_model, crops[:1], torch.eye(3)[:1], find_denoiser("none"), copies=20, noise_levels=[0.2]
     )
     start = tiny_model.context_of(task.templates[0])
@@ -231,10 +231,10 @@ def test_one_step_lowers_the_entropy_of_the_mean(tiny_model: MedVLM, task: Task,
     def entropy(context: torch.Tensor) -> float:
         with torch.no_grad():
             vectors = tiny_model.embed_context(context, task.templates[0], task.class_names)
-        mean = (tiny_model.logit_scale * lesson.embeddings @ vectors.T).softmax(1).mean(0)
+        mean = (tiny_model.logit_scale * examples.embeddings @ vectors.T).softmax(1).mean(0)
         return float(-(mean * mean.log()).sum())
 
-    tuned = tune(tiny_model, task, start, lesson.embeddings)
+    tuned = tune(tiny_model, task, start, examples.embeddings)
     assert entropy(tuned) < entropy(start)
     assert torch.allclose((tuned - start).abs().median(), torch.tensor(5e-3), atol=1e-3)
 

@@ -73,7 +73,9 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path: Path) -> None:
         list(read_archive(tmp_path / "a.zip"))
 
 
-def course(model: MedVLM, file: Path, task: Task | None, method: str, shots: int = 16) -> Iterator[TrainingProgress]:
+def learn_from_zip(
+    model: MedVLM, file: Path, task: Task | None, method: str, shots: int = 16
+) -> Iterator[TrainingProgress]:
     """A whole course without a denoiser, from the zip to the bank."""
     *reading, gathered = gather(model, read_archive(file))
     yield from (step for step in reading if isinstance(step, TrainingProgress))
@@ -83,7 +85,7 @@ def course(model: MedVLM, file: Path, task: Task | None, method: str, shots: int
 
 @pytest.mark.parametrize("method", ["few_shot", "label_free", "linear_probe", "label_free_probe"])
 def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_path: Path, method: str) -> None:
-    steps = list(course(tiny_model, two_classes(tmp_path / "a.zip"), TASK, method, shots=2))
+    steps = list(learn_from_zip(tiny_model, two_classes(tmp_path / "a.zip"), TASK, method, shots=2))
     assert list(dict.fromkeys(step.phase for step in steps)) == ["reading", "encoding", "learning", "done"]
     bank = steps[-1].bank
     assert bank is not None
@@ -109,7 +111,7 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
 
 
 def test_folder_names_become_the_classes_where_no_task_is_given(tiny_model: MedVLM, tmp_path: Path) -> None:
-    *_, last = course(tiny_model, two_classes(tmp_path / "a.zip"), None, "linear_probe", shots=1)
+    *_, last = learn_from_zip(tiny_model, two_classes(tmp_path / "a.zip"), None, "linear_probe", shots=1)
     assert last.bank is not None
     assert last.bank.facts.class_names == ("bright disc", "dark disc")
 
@@ -122,7 +124,7 @@ def test_folders_that_are_not_the_classes_are_refused(
     tiny_model: MedVLM, tmp_path: Path, names: tuple[str, str], words: str
 ) -> None:
     with pytest.raises(TaskError, match=words):
-        list(course(tiny_model, two_classes(tmp_path / "a.zip", *names), TASK, "few_shot"))
+        list(learn_from_zip(tiny_model, two_classes(tmp_path / "a.zip", *names), TASK, "few_shot"))
 
 
 def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

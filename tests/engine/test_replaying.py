@@ -73,8 +73,8 @@ def learned(model: MedVLM, method: str, *more: np.ndarray) -> PromptBank:
     crops = torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
     crops = torch.cat([torch.from_numpy(np.stack(more)), crops]) if more else crops
     steps, sharpness = (30, 8.0) if method == "label_free" else (15, 1.0)  # so that the votes of each are split
-    course = TrainingConfig(method, find_denoiser("none"), copies=2, steps=steps, shots=8, sharpness=sharpness)
-    *_, (_, bank) = learn_bank(model, TASK, course, crops, torch.arange(len(TASK.class_ids)))
+    config = TrainingConfig(method, find_denoiser("none"), copies=2, steps=steps, shots=8, sharpness=sharpness)
+    *_, (_, bank) = learn_bank(model, TASK, config, crops, torch.arange(len(TASK.class_ids)))
     assert bank is not None
     return bank
 
@@ -332,16 +332,16 @@ def rerun(tiny_model: MedVLM, scan: Scan | Crop, task: Task, **changes: Any) -> 
     crop = scan if isinstance(scan, Crop) else crop_scan(scan, tiny_model.crop_rule)
     front = find_denoiser("none")
     contenders = engine.find_contenders(tiny_model, crop, task, ("template",), front, 0.5, ())
-    order = Request(
+    request = Request(
         tiny_model, crop, task, contenders, 0.5, front, Plan(max_votes=200), f"{7:032x}", "given", 16, **changes
     )
-    votes = replaying._votes_again(order, _nothing_yet(order))
-    return conclude(engine.run_facts(order, contenders["template"]), votes)
+    votes = replaying._votes_again(request, _nothing_yet(request))
+    return conclude(engine.run_facts(request, contenders["template"]), votes)
 
 
-def _nothing_yet(order: Any) -> Record:
+def _nothing_yet(request: Any) -> Record:
     """A record whose only look is at the end, so that the votes at that look can be filled in."""
-    run, classes = engine.run_facts(order, order.contenders["template"]), len(order.task.class_ids)
+    run, classes = engine.run_facts(request, request.contenders["template"]), len(request.task.class_ids)
     counts = (200, *(0,) * (classes - 1))
     return conclude(run, Votes((64, *(0,) * (classes - 1)), counts, 0, ((0, 200),) * classes, "complete"))
 

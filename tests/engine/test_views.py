@@ -227,13 +227,15 @@ def certified(**changes: Any) -> Certificate:
     return result
 
 
-@pytest.mark.parametrize("voice", LANGUAGES_AND_SYMBOLS, ids=str)
+@pytest.mark.parametrize("locale", LANGUAGES_AND_SYMBOLS, ids=str)
 @pytest.mark.parametrize("origin", ["fresh", "given"])
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
-def test_no_frozen_prompt_is_said_to_hold_for_running_again(voice: Locale, origin: str, frozen: dict[str, Any]) -> None:
+def test_no_frozen_prompt_is_said_to_hold_for_running_again(
+    locale: Locale, origin: str, frozen: dict[str, Any]
+) -> None:
     """What a bare method's sentence says after its first full stop, about a new run, is never said of these."""
     plain, result = certified(seed_origin=origin), certified(seed_origin=origin, **frozen)
-    with using_locale(voice):
+    with using_locale(locale):
         promise = re.split(
             r"[.。](?=\s|$|[^\d\s])", views.sentence(plain).replace(views.radius_text(plain.radius), "R")
         )[-2]
@@ -287,26 +289,28 @@ def test_an_unconditional_denoiser_says_whether_it_is_known_what_it_was_learned_
     assert ["neither bank nor denoiser says" in words for words in told] == [False, False, False, True, False]
 
 
-@pytest.mark.parametrize("voice", [Locale(language, mode) for language in LANGUAGES for mode in (False, True)], ids=str)
-def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(voice: Locale) -> None:
+@pytest.mark.parametrize(
+    "locale", [Locale(language, mode) for language in LANGUAGES for mode in (False, True)], ids=str
+)
+def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(locale: Locale) -> None:
     """In every language and in symbols: the seed stands before class and radius, α wherever a fresh seed has it."""
     given = certified(seed_origin="given")
-    with using_locale(voice):
+    with using_locale(locale):
         said, fresh = (views.sentence(one) for one in (given, certified()))
     radius, alpha = views.radius_text(given.radius), views.alpha_text(given.run.plan.failure_probability)
     assert fresh.count(alpha) == said.count(alpha) >= 1
-    seed = {"en": "the seed", "de": "startwert", "fr": "graine", "es": "semilla", "zh": "种子"}[voice.language]
+    seed = {"en": "the seed", "de": "startwert", "fr": "graine", "es": "semilla", "zh": "种子"}[locale.language]
     assert seed not in fresh.lower()
     assert said.lower().index(seed) < said.index(radius)
     assert said.lower().index(seed) < said.index(views.name_of(given.run, given.leader))
 
 
-@pytest.mark.parametrize("voice", [Locale(language) for language in LANGUAGES], ids=str)
+@pytest.mark.parametrize("locale", [Locale(language) for language in LANGUAGES], ids=str)
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
-def test_the_mark_stands_wherever_a_frozen_radius_stands(voice: Locale, frozen: dict[str, Any]) -> None:
+def test_the_mark_stands_wherever_a_frozen_radius_stands(locale: Locale, frozen: dict[str, Any]) -> None:
     result, plain = certified(**frozen), certified()
     radius = views.radius_text(result.radius)
-    with using_locale(voice):
+    with using_locale(locale):
         stage, other = (
             views.stage(a_progress(one, "done"), "template", 128, [Landmark("small", 1e-3)]) for one in (result, plain)
         )

@@ -62,8 +62,8 @@ def folder(tiny_model: MedVLM, tmp_path: Path) -> Path:
     folder = tmp_path / "banks"
     folder.mkdir()
     for method in ("label_free", "label_free_probe"):
-        course = TrainingConfig(method, find_denoiser("none"), steps=3, copies=1)
-        *_, (_, bank) = learn_bank(tiny_model, TASK, course, CROPS, None)
+        config = TrainingConfig(method, find_denoiser("none"), steps=3, copies=1)
+        *_, (_, bank) = learn_bank(tiny_model, TASK, config, CROPS, None)
         assert bank is not None
         bank.save(folder / f"{method}.safetensors")
     (folder / "patients.csv").write_text("a secret")
