@@ -13,6 +13,9 @@ from psmooth import views
 from psmooth.interface.assets import imported, languages, part
 from psmooth.views import compare as views_compare
 
+# Where a module never came, none can say so: a sentence of the header is shown, which came with the page.
+MISSING = "() => document.querySelectorAll('.ps-missing').forEach((said) => (said.hidden = false))"
+
 
 class Unwritten(ComponentMeta):
     """Gradio's own metaclass writes a stub beside each file that has a component; this one writes nothing."""
@@ -47,7 +50,7 @@ class Part(gr.HTML, metaclass=Unwritten):
         given = ["element", "props", "watch", "trigger", *(f"'{name}'" for name in cls.triggers)]
         return {
             "html_template": cls.template(),
-            "js_on_load": f"{imported(cls.module)}.then((part) => part.mount({', '.join(given)}))",
+            "js_on_load": f"{imported(cls.module)}.then((part) => part.mount({', '.join(given)}), {MISSING})",
             "apply_default_css": False,
             "elem_classes": ["ps-bare", "ps-hidden"] if cls.hidden else ["ps-bare"],
             **cls.extras,

@@ -160,6 +160,9 @@ class Guard:
     most_bytes: int
     arriving: dict[asyncio.Timeout, Arriving] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.below = f"/{pieces_address(self.pieces)}/"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or answer with the headers that every answer has."""
         if scope["type"] != "http":
@@ -193,8 +196,8 @@ class Guard:
         return method in ("GET", "HEAD") and (path.removesuffix("/") in READ or path.startswith(READ_BELOW))
 
     def _piece(self, path: str) -> Response:
-        _, _, name = path.removeprefix(PIECES).partition("/")
-        if name not in self.pieces:
+        name = path.removeprefix(self.below)
+        if name not in self.pieces:  # nor to a page of another version, whose browser would keep it as that one's
             return PlainTextResponse("Not found.", 404)
         kind = guess_type(name)[0]
         return Response(self.pieces[name].read_bytes(), headers={"cache-control": YEAR}, media_type=kind)

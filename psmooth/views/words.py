@@ -77,6 +77,7 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "download": "Certificate",
     "download_long": "Download the certificate as a JSON file",
     "file": "psmooth-certificate.json",
+    "missing": "A part of this page did not arrive. Load the page again.",
     "lost_title": "That did not work.",
     "lost_line": "Failed",
     "lost": "That did not reach the server, or it could not read it: the connection broke, or the server is full or "

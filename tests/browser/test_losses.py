@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from psmooth import views
+from psmooth.views.locale import Locale, translate, using_locale
 from tests.browser.conftest import OVER
 
 UPLOAD = re.compile(r"/upload($|\?)")
@@ -104,3 +105,18 @@ def test_a_comparison_that_cannot_be_asked_for(shown: Page) -> None:
     shown.wait_for_selector(".ps-compare[data-state=failed]")
     expect(shown.locator(".ps-compare .ps-sentence")).to_contain_text("Try again")
     expect(shown.locator(".ps-compare .ps-download")).to_be_disabled()
+
+
+@pytest.mark.parametrize("module", ["page/certify.js", "page/header.js", "page/svg.js"])
+def test_a_module_that_never_comes(watched: Any, module: str) -> None:
+    """The page says so above all else, in the visitor's language where its words have come."""
+    watched.page.route(f"**/{module}", lambda route: route.abort())
+    watched.page.goto(f"{watched.url}/?lang=de")
+    missing = watched.page.locator(".ps-missing:visible").first
+    with using_locale(Locale("de")):
+        expect(missing).to_have_text(translate(views.PAGE_WORDS["missing"]))
+    assert missing.evaluate("node => document.elementFromPoint(innerWidth / 2, 30) === node")
+
+
+def test_no_module_is_missed_where_all_came(shown: Page) -> None:
+    expect(shown.locator(".ps-missing:visible")).to_have_count(0)

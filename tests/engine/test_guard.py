@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from psmooth.interface.guard import MOST_AT_ONCE, MOST_BYTES, Guard, Hosts, stamped
+from psmooth.interface.guard import MOST_AT_ONCE, MOST_BYTES, Guard, Hosts, pieces_address, stamped
 from psmooth.interface.uploads import Uploads
 from tests.serving import in_a_loop
 
@@ -149,17 +149,27 @@ def test_tools_are_spoken_to_when_that_was_asked_for(guard: Guard) -> None:
 
 
 def test_the_page_s_files_come_by_name_and_are_kept_by_the_browser(guard: Guard) -> None:
-    answer = asked(guard, "GET", "/psmooth/any/page.js")
+    answer = asked(guard, "GET", f"/{pieces_address(guard.pieces)}/page.js")
     assert answer.content.decode("utf-8") == "'σ'"
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_of_another_version_is_not_given_this_one_s_files(guard: Guard) -> None:
+    """Its browser would keep them for a year, under the address of that version."""
+    before = f"/{pieces_address(guard.pieces)}/page.js"
+    guard.pieces["page.js"].write_text("'τ'", "utf-8")
+    upgraded = Guard(inner, Uploads(), guard.pieces, Hosts(), tools=False, most_bytes=LARGEST)
+    assert asked(upgraded, "GET", f"/{pieces_address(guard.pieces)}/page.js").text == "'τ'"
+    assert asked(upgraded, "GET", before).status_code == 404
+    assert asked(upgraded, "GET", "/psmooth//page.js").status_code == 404
 
 
 def test_all_of_it_holds_below_another_address_too(guard: Guard) -> None:
     async def below(scope: Scope, receive: Receive, send: Send) -> None:
         await guard({**scope, "root_path": "/sub"}, receive, send)
 
-    assert asked(below, "GET", "/sub/psmooth/any/page.js").status_code == 200  # type: ignore[arg-type]
+    assert asked(below, "GET", f"/sub/{pieces_address(guard.pieces)}/page.js").status_code == 200  # type: ignore[arg-type]
     assert asked(below, "GET", "/sub/config").text == "inner 0"  # type: ignore[arg-type]
     assert asked(below, "GET", "/sub/pwa_icon/12000").status_code == 404  # type: ignore[arg-type]
 
