@@ -177,11 +177,3 @@ def test_no_width_needs_sideways_scrolling(page: Page) -> None:
         go_to(page, view)
         for width in (1920, 1280, 768, 360):
             fits(page, width)
-
-
-def test_a_narrow_page_shows_one_view_too(page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 800})
-    for view in ("compare", "learn"):
-        page.click(f".ps-nav a[data-view={view}]")
-        expect(page.locator(f".ps-{view}")).to_be_visible()
-        expect(page.locator(".ps-stage")).to_be_hidden()
