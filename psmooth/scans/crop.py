@@ -14,6 +14,9 @@ from PIL import Image
 
 from psmooth.errors import ScanError
 from psmooth.scans.scan import MAX_CROP_SIZE, MAX_SIDE_RATIO, MIN_SIDE, Crop, CropRule, Scan, Window
+from psmooth.scans.windows import shown
+
+_BAND: Final = 2_000_000  # pixels that are computed at a time
 
 _FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -28,7 +31,7 @@ def crop_scan(scan: Scan, rule: CropRule = CropRule()) -> Crop:
     window = _resolve_window(scan, rule.window)
     box = _resolve_box(scan, rule.box)
     left, top, right, bottom = box
-    part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window))
+    part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window, scan.inverted))
     fitted = np.asarray((_centre_crop if rule.fit == "crop" else _pad)(part, rule).convert("RGB"))
     pixels = np.ascontiguousarray(fitted.transpose(2, 0, 1))  # (3, size, size)
     return Crop(pixels, replace(rule, box=box, window=window), crop_sha256(pixels))
@@ -36,7 +39,7 @@ def crop_scan(scan: Scan, rule: CropRule = CropRule()) -> Crop:
 
 def scan_picture(scan: Scan, window: Window | None = None) -> np.ndarray:
     """The whole scan for showing, (height, width, 3) uint8; ``window`` as in `CropRule`. Raises `ScanError`."""
-    grey_or_rgb = _to_8_bits(scan.values, _resolve_window(scan, window))
+    grey_or_rgb = _to_8_bits(scan.values, _resolve_window(scan, window), scan.inverted)
     return np.array(grey_or_rgb) if grey_or_rgb.ndim == 3 else np.repeat(grey_or_rgb[..., None], 3, axis=2)
 
 
@@ -145,14 +148,15 @@ def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int
     return left, top, right, bottom
 
 
-def _to_8_bits(values: np.ndarray, window: Window | None) -> np.ndarray:
-    """uint8 as it is; uint16 grey through the window, by a table of all 65,536 levels."""
+def _to_8_bits(values: np.ndarray, window: Window | None, inverted: bool) -> np.ndarray:
+    """Colour as it is; grey through the window, 16-bit levels by a table of all 65,536, others in bands."""
     if window is None:
         return np.ascontiguousarray(values)
-    levels = np.arange(2**16, dtype=np.float64)
-    spread = 255 * (levels - (window.center - window.width / 2)) / window.width  # one division: halves stay halves
-    table = np.floor(spread.clip(0, 255) + 0.5).astype(np.uint8)
-    return table[values]
+    if values.dtype == np.uint16:
+        return shown(np.arange(2**16), window, inverted)[values]
+    rows = max(1, _BAND // values.shape[1])
+    bands = [shown(values[top : top + rows], window, inverted) for top in range(0, len(values), rows)]
+    return np.concatenate(bands)
 
 
 def _centre_crop(image: Image.Image, rule: CropRule) -> Image.Image:
