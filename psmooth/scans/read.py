@@ -304,7 +304,7 @@ def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
 
 
 def _grey(values: np.ndarray, file_format: str, depth: int, top: int | None) -> Scan:
-    """A scan of 16-bit levels, shown up to the level that its file states as white, else by the spread of its values."""
+    """A scan of 16-bit levels: shown up to the level that its file states as white, else by their spread."""
     full = Offer("full range", Window((2**depth - 1) / 2, 2.0**depth - 1))
     stated = () if top is None else (Offer("as the file states", Window(top / 2, float(top))),)
     return Scan(values, f"{depth}-bit grey", file_format, depth, offers=(*stated, spread_window(values), full))

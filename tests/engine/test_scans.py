@@ -284,7 +284,7 @@ def test_a_word_that_the_picture_contradicts_is_none() -> None:
 @pytest.mark.parametrize(("scaled", "top"), [(False, 4_095), (True, 65_535)])
 def test_the_significant_bits_of_a_png(scaled: bool, top: int) -> None:
     """Its twelve bits are the upper ones by the standard, and the lower ones in files of many programs."""
-    levels = (np.arange(HEIGHT * WIDTH) % 4_096).astype(np.uint16)
+    levels = (np.arange(HEIGHT * WIDTH) % 4_096).astype(np.uint16).reshape(HEIGHT, WIDTH)
     data = _encode(Image.fromarray(levels << 4 if scaled else levels), "PNG")
     assert open_scan(data[:33] + _png_chunk(b"sBIT", bytes([12])) + data[33:]).window == Window(top / 2, top)
 
