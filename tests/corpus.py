@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -60,18 +61,21 @@ def written() -> Iterator[tuple[str, bytes]]:
     kinds = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8", "c8", "bool")
     for kind in kinds:
         values = draw.integers(0, 100, SHAPE).astype(kind)
-        for options in ({}, {"byteorder": ">"}, {"bigtiff": True}, {"compression": "zlib"}, {"tile": (16, 16)}):
+        ways: tuple[dict[str, Any], ...] = (
+            {}, {"byteorder": ">"}, {"bigtiff": True}, {"compression": "zlib"}, {"tile": (16, 16)},
+        )  # fmt: skip
+        for options in ways:
             out = io.BytesIO()
             try:
                 tifffile.imwrite(out, values, **options)
             except (ValueError, TypeError):
                 continue
             yield f"tifffile {kind} {' '.join(f'{k}={v}' for k, v in options.items())}".strip(), out.getvalue()
-    for shape, options in (((3, *SHAPE), {"photometric": "rgb"}), ((4, *SHAPE), {"photometric": "minisblack"})):
+    for planes, meaning in ((3, "rgb"), (4, "minisblack")):
         for kind in ("u1", "u2"):
             out = io.BytesIO()
-            tifffile.imwrite(out, draw.integers(0, 200, shape).astype(kind), **options)
-            yield f"tifffile {kind} {shape}", out.getvalue()
+            tifffile.imwrite(out, draw.integers(0, 200, (planes, *SHAPE)).astype(kind), photometric=meaning)
+            yield f"tifffile {kind} of {planes} planes, {meaning}", out.getvalue()
 
 
 def brought(folder: Path) -> Iterator[tuple[str, bytes]]:

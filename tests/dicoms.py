@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset, FileDataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 PLAIN = ExplicitVRLittleEndian
 
@@ -24,7 +24,7 @@ def item(**tags: Any) -> Dataset:
 def dicom(values: np.ndarray, /, syntax: str = PLAIN, frames: int | None = None, **tags: Any) -> FileDataset:
     """A data set of these values: ([frames,] rows, columns[, 3]); ``tags`` come over what the values say."""
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = syntax
+    meta.TransferSyntaxUID = UID(syntax)
     meta.MediaStorageSOPClassUID = CTImageStorage if tags.get("Modality") == "CT" else SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset = FileDataset("", {}, preamble=bytes(128), file_meta=meta)

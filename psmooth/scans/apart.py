@@ -155,7 +155,7 @@ def _answer(
         return {"refused": DAMAGED, "values": {}}, b""
     told = {one.name: getattr(scan, one.name) for one in fields(scan) if one.name not in ("values", "offers")}
     told |= {"offers": [asdict(one) for one in scan.offers], "dtype": scan.values.dtype.str, "shape": scan.values.shape}
-    return told, memoryview(np.ascontiguousarray(scan.values)).cast("B")
+    return told, np.ascontiguousarray(scan.values).data.cast("B")
 
 
 DAMAGED: Final = (

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 from pydicom import Dataset, config, dcmread
-from pydicom.pixels import convert_color_space
+from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import UID
 
 from psmooth.errors import ScanError

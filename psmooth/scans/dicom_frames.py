@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from psmooth.errors import ScanError
@@ -35,6 +35,7 @@ _JPEG_2000: Final = {
 _RLE: Final = "1.2.840.10008.1.2.5"
 _NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
+_AS_THEY_STAND: Final[Any] = {"correct_unused_bits": False}
 _FRAME_MARKERS: Final = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 _RGB_IDS: Final = (b"RGB", b"rgb")
 
@@ -98,7 +99,7 @@ def _extended_offsets(dataset: Dataset) -> Any:
 
 
 def _native(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
-    values, facts = get_decoder(syntax).as_array(dataset, index=index, raw=True, correct_unused_bits=False)
+    values, facts = get_decoder(syntax).as_array(dataset, index=index, raw=True, **_AS_THEY_STAND)
     space = str(facts["photometric_interpretation"])
     shift = _number(dataset, "HighBit", 0) + 1 - _number(dataset, "BitsStored", 0)
     if shift > 0 and values.dtype.kind in "iu" and _number(dataset, "BitsAllocated", 8) > 8:
@@ -140,7 +141,7 @@ def _jpeg_2000(frame: bytes, dataset: Dataset) -> tuple[np.ndarray, str]:
 def _rle(frame: bytes, dataset: Dataset) -> tuple[np.ndarray, str]:
     rows, columns, samples = dataset.Rows, dataset.Columns, dataset.get("SamplesPerPixel", 1)
     kind = np.dtype(f"<u{_number(dataset, 'BitsAllocated', 8) // 8}")
-    room = np.zeros(rows * columns * samples * kind.itemsize, np.uint8)
+    room = bytearray(rows * columns * samples * kind.itemsize)
     planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, kind, out=room), kind)
     return planes.reshape(samples, rows, columns).transpose(1, 2, 0), _space(dataset)
 

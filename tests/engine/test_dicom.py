@@ -3,6 +3,7 @@
 The oracles are the formulas of PS3.3, written out here, and pydicom's own tables and colours.
 """
 
+import io
 import logging
 import warnings
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.data import get_testdata_file
-from pydicom.datadict import DicomDictionary
 from pydicom.encaps import encapsulate
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 from psmooth.errors import ScanError
@@ -193,7 +195,7 @@ def test_a_palette_plain_and_in_segments(segmented: bool) -> None:
             name, words = f"Segmented{name}", np.array([0, 1, table[0], 1, 255, table[-1]], np.uint16)
         tags[name] = words.tobytes()
     dataset = dicom(indices, **tags)
-    expected = pydicom.pixels.apply_color_lut(indices, dataset) >> 8
+    expected = apply_color_lut(indices, dataset) >> 8
     assert np.array_equal(read_dicom(file_of(dataset)).values, expected)
 
 
@@ -253,7 +255,7 @@ def test_packed_as_written_here(syntax: str) -> None:
     if syntax == RLELossless:
         dataset.compress(RLELossless)
     else:
-        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.file_meta.TransferSyntaxUID = UID(syntax)
     assert np.array_equal(read_dicom(file_of(dataset)).values, RAMP)
 
 
@@ -318,7 +320,7 @@ def test_a_file_that_is_cut_short_is_never_half_a_picture() -> None:
 
 
 def test_a_frame_that_says_another_size_is_refused_before_it_is_decoded() -> None:
-    dataset = pydicom.dcmread(get_testdata_file("MR_small_jp2klossless.dcm", download=False))
+    dataset = pydicom.dcmread(io.BytesIO(_shipped("MR_small_jp2klossless.dcm")))
     dataset.Rows = 65
     with pytest.raises(ScanError, match="damaged"):
         open_scan(file_of(dataset))
