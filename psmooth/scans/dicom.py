@@ -206,11 +206,8 @@ def _colour_scan(values: np.ndarray, space: str, facts: _Facts, frame: int, fram
         rgb, kind = (values >> above).clip(0, 255).astype(np.uint8), f"{8 + above}-bit RGB"
         if space == "YBR_FULL":
             rgb, kind = convert_color_space(rgb, "YBR_FULL", "RGB"), f"{8 + above}-bit YCbCr"
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    squared, notes = _square(image, facts)
-    return Scan(
-        np.array(squared), _kind(kind, facts), "DICOM", frame=frame, frames=frames, notes=(*notes, *_warnings(facts))
-    )
+    rgb, notes = _squared(np.ascontiguousarray(rgb), facts)
+    return Scan(rgb, _kind(kind, facts), "DICOM", frame=frame, frames=frames, notes=(*notes, *_warnings(facts)))
 
 
 def _painted(values: np.ndarray, dataset: Dataset) -> np.ndarray:
@@ -289,9 +286,7 @@ def _grey_scan(values: np.ndarray, space: str, facts: _Facts, frame: int, frames
         kept = levels[~padding]
         levels[padding] = kept.max() if inverted else kept.min()
     bits = int(facts.dataset.get("BitsStored") or 8)
-    squared, notes = _square(Image.fromarray(levels.astype(np.float32)), facts)
-    if notes:
-        levels = np.array(squared)
+    levels, notes = _squared(levels, facts)
     return Scan(
         levels, _kind(f"{bits}-bit grey", facts), "DICOM", bits,
         unit=unit, offers=offers, inverted=inverted, frame=frame, frames=frames, notes=(*notes, *_warnings(facts)),
@@ -389,23 +384,19 @@ def _known_name(told: str) -> str:
 # --- what all have
 
 
-def _square(image: Image.Image, facts: _Facts) -> tuple[Image.Image, tuple[str, ...]]:
+def _squared(values: np.ndarray, facts: _Facts) -> tuple[np.ndarray, tuple[str, ...]]:
     """Pixels that are wider than high, or higher than wide, become squares; no row or column is lost."""
-    for name in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        sides = facts.numbers(name)
-        if len(sides) == 2 and min(sides) > 0:
-            break
-    else:
-        return image, ()
+    names = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+    told = (facts.numbers(name) for name in names)
+    sides = next((pair for pair in told if len(pair) == 2 and min(pair) > 0), [1.0, 1.0])
     ratio = sides[0] / sides[1]  # height of a pixel to its width
     if abs(ratio - 1) < _SQUARE or not 1 / 16 < ratio < 16:
-        return image, ()
-    width, height = image.size
+        return values, ()
+    height, width = values.shape[:2]
     size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
     check_sides(*size)
-    return image.resize(size, Image.Resampling.BILINEAR), (
-        "The pixels are no squares; the picture was stretched to its true shape.",
-    )
+    image = Image.fromarray(values if values.ndim == 3 else values.astype(np.float32))
+    return np.array(image.resize(size, Image.Resampling.BILINEAR)), (STRETCHED,)
 
 
 def _warnings(facts: _Facts) -> tuple[str, ...]:
