@@ -30,11 +30,12 @@ def crop_scan(scan: Scan, rule: CropRule = CropRule()) -> Crop:
     _check_rule(rule)
     window = _resolve_window(scan, rule.window)
     box = _resolve_box(scan, rule.box)
+    frame = _resolve_frame(scan, rule.frame)
     left, top, right, bottom = box
     part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window, scan.inverted))
     fitted = np.asarray((_centre_crop if rule.fit == "crop" else _pad)(part, rule).convert("RGB"))
     pixels = np.ascontiguousarray(fitted.transpose(2, 0, 1))  # (3, size, size)
-    return Crop(pixels, replace(rule, box=box, window=window), crop_sha256(pixels))
+    return Crop(pixels, replace(rule, box=box, window=window, frame=frame), crop_sha256(pixels))
 
 
 def scan_picture(scan: Scan, window: Window | None = None) -> np.ndarray:
@@ -117,7 +118,9 @@ def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
     if window is None:
         return scan.window
     if scan.window is None:
-        raise ScanError("A window was given for a scan of 8 bits. Only 16-bit grey scans take one: leave it out.")
+        raise ScanError(
+            "A window was given for a scan in colour or of 8 bits. Only deeper grey scans take one: leave it out."
+        )
     if not (math.isfinite(window.center) and math.isfinite(window.width) and window.width > 0):
         raise ScanError(
             "The window with centre {center} and width {width} is not possible. Expected are a finite centre and a "
@@ -126,6 +129,17 @@ def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
             width=f"{window.width:g}",
         )
     return window
+
+
+def _resolve_frame(scan: Scan, frame: int | None) -> int | None:
+    if frame not in (None, scan.frame):
+        raise ScanError(
+            "The crop is one of frame {wanted}, and the scan is frame {frame} of {frames}. Open the scan at that frame.",
+            wanted=frame,
+            frame=scan.frame,
+            frames=scan.frames,
+        )
+    return scan.frame if scan.frames > 1 else None
 
 
 def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:

@@ -54,7 +54,8 @@ class CropRule:
     ``fit``: "crop" resizes the shorter side to ``size``, keeps the centre; "pad" resizes the longer side, adds black.
     ``interpolation``: Pillow's antialiased filter.
     ``box``: left, top, right, bottom in scan pixels; None is the whole scan.
-    ``window``: of a 16-bit scan; None is `Scan.window`.
+    ``window``: of a grey scan that offers windows; None is `Scan.window`.
+    ``frame``: of a file with many, counted from 1; None is the one that the scan is.
     """
 
     size: int = 128
@@ -62,6 +63,7 @@ class CropRule:
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     box: tuple[int, int, int, int] | None = None
     window: Window | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,12 @@ class Scan:
     def window(self) -> Window | None:
         """The first that is offered; None for colour."""
         return self.offers[0].window if self.offers else None
+
+    def window_of(self, center: float, width: float) -> Window:
+        """The window of that centre and width: as it is offered, else with the function of the one that is shown."""
+        known = (one.window for one in self.offers if (one.window.center, one.window.width) == (center, width))
+        usual = self.window or Window(center, width)
+        return next(known, Window(center, width, usual.function))
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,9 +78,14 @@ def _products() -> tuple[Any, Any]:
 
 
 def _rule_facts(rule: CropRule) -> dict[str, object]:
-    window = rule.window and {"center": rule.window.center, "width": rule.window.width}
+    """What is not as usual is told, and nothing else: older programs read the certificates of other scans as before."""
     box = list(rule.box) if rule.box else None
-    return {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box, "window": window}
+    facts = {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box, "window": None}
+    if rule.window:
+        facts["window"] = {"center": rule.window.center, "width": rule.window.width}
+        if rule.window.function != "linear_exact":
+            facts["window"]["function"] = rule.window.function
+    return facts if rule.frame is None else {**facts, "frame": rule.frame}
 
 
 @cache
