@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from psmooth.errors import ScanError
+from psmooth.errors import ScanError, rebuilt
 from psmooth.scans.scan import Offer, Scan, Window
 
 SECONDS: Final = 5  # of the processor, for one file
@@ -41,7 +41,7 @@ def read_apart(data: bytes, frame: int | None = None) -> Scan:
     with _reader() as process:
         head, values = _asked(process, data, frame or 0)
     if "refused" in head:
-        raise ScanError(head["refused"], **head["values"])
+        raise rebuilt(ScanError, head["refused"], head["values"])
     offers = tuple(Offer(one["name"], Window(**one["window"])) for one in head.pop("offers"))
     array = np.frombuffer(values, head.pop("dtype")).reshape(head.pop("shape"))
     return Scan(values=array, offers=offers, notes=tuple(head.pop("notes")), **head)
@@ -102,7 +102,11 @@ def _exactly(pipe: IO[bytes], count: int) -> bytes:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
-    process.communicate()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):  # what it had not read yet cannot be flushed any more
+            assert pipe
+            pipe.close()
 
 
 def _end_all() -> None:
@@ -150,18 +154,21 @@ def _answer(
     try:
         scan = read(data, frame)
     except ScanError as error:
-        return {"refused": error.template, "values": error.values}, b""
+        return _refusal(error)
     except Exception:  # a damaged file may raise anything, and the words may quote it: they are not passed on
-        return {"refused": DAMAGED, "values": {}}, b""
+        return _refusal(
+            ScanError(
+                "This DICOM file is cut short, damaged or of a rare kind. Copy it again, or open it in a viewer and "
+                "export the picture as PNG."
+            )
+        )
     told = {one.name: getattr(scan, one.name) for one in fields(scan) if one.name not in ("values", "offers")}
     told |= {"offers": [asdict(one) for one in scan.offers], "dtype": scan.values.dtype.str, "shape": scan.values.shape}
     return told, np.ascontiguousarray(scan.values).data.cast("B")
 
 
-DAMAGED: Final = (
-    "This DICOM file is cut short, damaged or of a rare kind. Copy it again, or open it in a viewer and export the "
-    "picture as PNG."
-)
+def _refusal(error: ScanError) -> tuple[dict[str, Any], bytes]:
+    return {"refused": error.template, "values": error.values}, b""
 
 
 def _bound_memory() -> None:

@@ -134,7 +134,8 @@ def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
 def _resolve_frame(scan: Scan, frame: int | None) -> int | None:
     if frame not in (None, scan.frame):
         raise ScanError(
-            "The crop is one of frame {wanted}, and the scan is frame {frame} of {frames}. Open the scan at that frame.",
+            "The crop is one of frame {wanted}, and the scan is frame {frame} of {frames}. Open the scan at frame "
+            "{wanted}.",
             wanted=frame,
             frame=scan.frame,
             frames=scan.frames,

@@ -131,15 +131,17 @@ def _check_picture(dataset: Dataset) -> None:
     if "DirectoryRecordSequence" in dataset:
         raise ScanError(
             "This is the list of contents of a CD (DICOMDIR), and holds no picture. Expected is one of the files that "
-            "it lists: choose that one, or pack the whole CD as a zip."
+            "it lists: choose one of those."
         )
-    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        encrypted = "EncryptedAttributesSequence" in dataset
+    has_pixels = any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
+    if not has_pixels and "EncryptedAttributesSequence" in dataset:
         raise ScanError(
             "This DICOM file is encrypted, and its picture cannot be read. Export the scan without encryption."
-            if encrypted
-            else "This DICOM file holds no picture: it may be a report, a plan, a curve or a list. Expected is a file "
-            "with pixels: choose another one of the study."
+        )
+    if not has_pixels:
+        raise ScanError(
+            "This DICOM file holds no picture: it may be a report, a plan, a curve or a list. Expected is a file with "
+            "pixels: choose another one of the study."
         )
     samples = int(dataset.get("SamplesPerPixel") or 1)
     if samples not in (1, 3) or not 1 <= int(dataset.BitsAllocated) <= 64:
