@@ -158,7 +158,9 @@ def _speed(model: "MedVLM", batch: int, threads: int, seconds: float) -> float:
 
 
 def _trials_file() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "psmooth" / "trials.json"
+    from platformdirs import user_cache_path  # not before a model is there: most commands never ask
+
+    return user_cache_path("psmooth", appauthor=False) / "trials.json"
 
 
 def _read_trials() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from safetensors.torch import save_file
 
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop, CropRule, Scan, crop_scan, open_scan
+
+# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others.
+# OpenMP reads this when it is loaded, so it holds for the processes that are started from here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 TINY_CONFIG = {
     "model_cfg": {

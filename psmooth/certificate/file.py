@@ -1,27 +1,23 @@
-"""Reads certificate files into flat dictionaries, holds these against the schema, and writes them.
+"""Reads certificate files into flat dictionaries, holds these against their schema, and writes them.
 
 It knows nothing about votes and bounds: whether the numbers of a record agree is settled in `psmooth.certificate`.
 """
 
 import json
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from psmooth.errors import CertificateError
-from psmooth.files import resource, write_whole
+from psmooth.files import write_whole
+from psmooth.schemas import Problem, clip, in_words, schema, schema_problems
 
 SCHEMA = "psmooth/certificate/1"
 MOST_BYTES = 1_000_000
-MOST_PROBLEMS = 100  # a file full of nonsense is refused quickly
 
 Source = str | os.PathLike[str] | bytes | Mapping[str, Any]
-Problem = tuple[str, str]  # (field of the file, sentence)
 
 
 def read_record(source: Source) -> dict[str, Any]:
@@ -50,7 +46,7 @@ def _unwritable(path: Path, reason: str) -> CertificateError:
 
 def field_names() -> tuple[str, ...]:
     """All fields of a certificate, in the order of the file."""
-    return tuple(_schema()["properties"])
+    return tuple(schema("certificate")["properties"])
 
 
 def format_problems(record: Mapping[str, Any]) -> list[Problem]:
@@ -61,22 +57,13 @@ def format_problems(record: Mapping[str, Any]) -> list[Problem]:
     if record.get("schema", SCHEMA) != SCHEMA:
         return [("schema", f"schema is {in_words(record['schema'])}; this version of psmooth reads {SCHEMA} only.")]
     try:
-        errors = islice(_validator().iter_errors(record), MOST_PROBLEMS)
-        found = dict.fromkeys(problem for error in errors for problem in _schema_problems(error))
+        found = schema_problems("certificate", record)
     except RecursionError as error:
         raise CertificateError("The file is nested deeper than any certificate. Choose another file.") from error
-    wrong = {name for name, _ in found}
-    right = {name: value for name, value in record.items() if name not in wrong}
-    return [*found, *_value_problems(right)]
-
-
-def in_words(value: Any) -> str:
-    """A value of the file as a short piece of a sentence."""
-    if isinstance(value, dict):
-        return f"an object with {len(value)} entries"
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    return _clip(json.dumps(value, ensure_ascii=False))
+    if "time" in record and "time" not in dict(found) and not _is_date(record["time"]):
+        told = f"time is {in_words(record['time'])}, which is no date; expected one such as 2026-01-31T12:00:00Z."
+        found.append(("time", told))
+    return found
 
 
 def told_apart(one: Any, other: Any) -> tuple[str, str]:
@@ -124,56 +111,10 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         if name in seen:
             raise CertificateError(
-                "{name} stands in the file twice; a certificate has every field once.", name=_clip(name)
+                "{name} stands in the file twice; a certificate has every field once.", name=clip(name)
             )
         seen[name] = value
     return seen
-
-
-@lru_cache(maxsize=1)
-def _schema() -> dict[str, Any]:
-    return json.loads(resource("assets", "certificate.schema.json").read_text(encoding="utf-8"))
-
-
-@lru_cache(maxsize=1)
-def _validator() -> Any:
-    from jsonschema import Draft202012Validator  # slow to import, so not before the first certificate
-
-    return Draft202012Validator(_schema())
-
-
-def _schema_problems(error: Any) -> Iterator[Problem]:
-    """One deviation from the schema as sentences; the schema's descriptions say what was expected."""
-    path = [str(step) for step in error.absolute_path]
-    if error.validator == "required":
-        for name in error.validator_value:
-            if name not in error.instance:
-                yield (path or [name])[0], f"{'.'.join([*path, name])} is missing; every certificate has it."
-    elif error.validator == "additionalProperties":
-        for name in islice((name for name in error.instance if name not in error.schema["properties"]), MOST_PROBLEMS):
-            yield (path or [name])[0], f"{_clip('.'.join([*path, name]))} is unknown; no certificate has it."
-    else:
-        expected = error.schema.get("description") or _schema()["properties"][path[0]]["description"]
-        yield path[0], f"{_clip('.'.join(path))} is {in_words(error.instance)}; expected {expected}."
-
-
-def _value_problems(record: Mapping[str, Any]) -> Iterator[Problem]:
-    """What the schema language cannot say of fields that are right by it."""
-    for name, value in record.items():
-        if not _is_finite(value):
-            yield name, f"{name} holds a number that is not finite, as every number of a certificate is."
-    if "time" in record and not _is_date(record["time"]):
-        yield (
-            "time",
-            f"time is {in_words(record['time'])}, which is no date; expected one such as 2026-01-31T12:00:00Z.",
-        )
-
-
-def _is_finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return all(_is_finite(item) for item in inner)
 
 
 def _is_date(text: str) -> bool:
@@ -182,7 +123,3 @@ def _is_date(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "…"

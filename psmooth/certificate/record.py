@@ -25,10 +25,11 @@ from psmooth.certificate.caveats import (
     UNKNOWN_POOL,
     WHAT_RADIUS,
 )
-from psmooth.certificate.file import SCHEMA, Problem, field_names, format_problems, write_record
+from psmooth.certificate.file import SCHEMA, field_names, format_problems, write_record
 from psmooth.certificate.plan import Plan
 from psmooth.errors import PlanError
 from psmooth.methods import GUARANTEES, METHODS, Guarantee
+from psmooth.schemas import Problem
 
 Ending = Literal["running", "complete", "target_radius", "stopped"]
 

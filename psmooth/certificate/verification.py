@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from psmooth.certificate.conclusion import conclude, improves, states_of
-from psmooth.certificate.file import Problem, Source, format_problems, in_words, read_record, told_apart
+from psmooth.certificate.file import Source, format_problems, read_record, told_apart
 from psmooth.certificate.record import Abstention, Certificate, class_list_problems, run_and_votes
 from psmooth.errors import CertificateError
+from psmooth.schemas import Problem, in_words
 
 TOLERANCE = 1e-9  # between a stored radius or bound and the recomputed one
 

@@ -3,8 +3,6 @@
 It knows nothing about how that is done.
 """
 
-import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +23,7 @@ from psmooth.command_line.options import (
     read_question,
     read_window,
 )
-from psmooth.command_line.terminal import clear_line, line_start, load_with_bar, note, show, show_json
+from psmooth.command_line.terminal import Draw, live_bar, load_with_bar, note, show, show_json
 from psmooth.errors import PlanError
 
 if TYPE_CHECKING:
@@ -86,17 +84,17 @@ def _watch(stream: "Iterator[Progress]") -> "Progress":
 
     last: Progress | None = None
     told: int | None = None
-    try:
-        for last in stream:
-            if last.restarted != told:
-                told = last.restarted
-                _tell_restart(last)
-            _show_progress(last)
-    except KeyboardInterrupt:
-        if last is None:
-            raise
-        last = replace(last, phase="done", results=stopped(last))
-    clear_line()
+    with live_bar() as draw:
+        try:
+            for last in stream:
+                if last.restarted != told:
+                    told = last.restarted
+                    _tell_restart(last)
+                _show_progress(last, draw)
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            last = replace(last, phase="done", results=stopped(last))
     if last is None:
         raise PlanError("The run gave no votes, so there is no certificate. Start it again.")
     return last
@@ -106,19 +104,15 @@ def _tell_restart(progress: "Progress") -> None:
     from psmooth.views import restart_notice
 
     if progress.restarted is not None:
-        clear_line()
         note(restart_notice(progress.restarted, bool(progress.lost)))
 
 
-def _show_progress(progress: "Progress") -> None:
-    """One line that is written over, on a terminal only: a log file would fill with it."""
-    if sys.stderr.isatty():
-        from psmooth.views import state_line
+def _show_progress(progress: "Progress", draw: Draw) -> None:
+    from psmooth.views import state_line
 
-        result = next(iter(progress.results.values()), None)
-        if result is not None:
-            line = state_line(progress, result)[: shutil.get_terminal_size().columns - 1]  # a line that wraps stays
-            typer.echo(f"{line_start()}{line}", err=True, nl=False)
+    result = next(iter(progress.results.values()), None)
+    if result is not None:
+        draw(progress.votes, progress.planned, state_line(progress, result))
 
 
 def _conclude(progress: "Progress", out: Path | None, as_json: bool) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from psmooth.command_line.options import Bank, Device, Json, read_banks, read_number, read_words
-from psmooth.command_line.terminal import json_text, load_with_bar, note, show, show_json
+from psmooth.command_line.terminal import json_text, live_bar, load_with_bar, note, show, show_json
 
 if TYPE_CHECKING:
     from psmooth.smoothing.labelled import Readable
@@ -49,8 +49,9 @@ def evaluate(
     med_vlm = load_with_bar(model, device)
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
-    for done, planned in run(med_vlm, found.files, study, out, read_banks(bank)):
-        note(f"{done:,} of {planned:,} runs")
+    with live_bar() as draw:
+        for done, planned in run(med_vlm, found.files, study, out, read_banks(bank)):
+            draw(done, planned, f"{done:,} of {planned:,} runs", logged=True)
     rows = write_summary(out)
     _draw_curves(out)
     if as_json:

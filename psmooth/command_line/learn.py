@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from psmooth.command_line.options import Device, Json, check_folder, read_question
-from psmooth.command_line.terminal import json_text, load_with_bar, note, show, show_json
+from psmooth.command_line.terminal import json_text, live_bar, load_with_bar, show, show_json
 from psmooth.errors import ScanError
 from psmooth.methods import SUPERVISED_METHODS
 
@@ -118,9 +118,11 @@ def _scans_in(folders: list[Path]) -> list[Path]:
 def _last_of(lesson: Iterator[tuple["Step", Any]]) -> tuple["Step", Any]:
     """Follows a lesson to its end, telling the steps."""
     last = None
-    for last in lesson:
-        step = last[0]
-        if step.done == step.planned or step.done % 20 == 0:
-            note(f"step {step.done:,} of {step.planned:,}, loss {step.loss:.4f}")
+    with live_bar() as draw:
+        for last in lesson:
+            step = last[0]
+            logged = step.done == step.planned or step.done % 20 == 0
+            words = f"step {step.done:,} of {step.planned:,}, loss {step.loss:.4f}"
+            draw(step.done, step.planned, words, logged=logged)
     assert last is not None
     return last

@@ -5,19 +5,18 @@ It knows nothing about any command.
 
 import io
 import json
-import shutil
+import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
 if TYPE_CHECKING:
     from psmooth.models import MedVLM
 
-_BAR, _SECONDS_A_BAR = 24, 0.1  # cells of a download's bar, and how often it is drawn
+_CELLS = 24  # of a bar
 
 
 def load_with_bar(name: str, device: str | None) -> "MedVLM":
@@ -29,46 +28,74 @@ def load_with_bar(name: str, device: str | None) -> "MedVLM":
 
 @contextmanager
 def telling_download(name: str) -> Iterator[Callable[[int, int], None]]:
-    """What is to be told the bytes of a model: a bar that is written over on a terminal, one line anywhere else."""
-    shown: float | None = None
+    """What is to be told the bytes of a model: nothing is drawn where none come, and a log file gets one line."""
+    with live_bar() as draw:
+        news = True
 
-    def tell(done: int, total: int) -> None:
-        nonlocal shown
-        now, terminal = time.monotonic(), sys.stderr.isatty()
-        if shown is None or (terminal and (done >= total or now - shown >= _SECONDS_A_BAR)):
-            shown = now
-            _draw_bar(name, done, total)
+        def tell(done: int, total: int) -> None:
+            from psmooth.views import download_words
 
-    try:
+            nonlocal news
+            draw(done, total, download_words(name, done, total)["line"], logged=news)
+            news = False
+
         yield tell
-    finally:
-        if shown is not None:
-            clear_line()
 
 
-def _draw_bar(name: str, done: int, total: int) -> None:
-    from psmooth.views import download_words
+class Draw(Protocol):
+    """Tells how far something is: ``words`` beside a bar, or a line of a log file where they are to be ``logged``."""
 
-    line = download_words(name, done, total)["line"]
-    if not sys.stderr.isatty():
-        note(line)
-        return
-    filled = done * _BAR // max(1, total)
-    line = f"{'█' * filled}{'░' * (_BAR - filled)} {plain(line)}"[: shutil.get_terminal_size().columns - 1]
-    typer.echo(f"{line_start()}{line}", err=True, nl=False)
+    def __call__(self, done: int, planned: int, words: str, *, logged: bool = False) -> None: ...
 
 
-def line_start() -> str:
-    return "\r\x1b[K" if sys.stderr.isatty() else ""
+@contextmanager
+def live_bar() -> Iterator[Draw]:
+    """One line on a terminal that is drawn over and gone at the end; elsewhere what is logged, a line each.
+
+    While it stands, what else is written to stderr appears above it. stdout is left alone.
+    """
+    with ExitStack() as drawn:
+        bar: _Bar | None = None
+
+        def draw(done: int, planned: int, words: str, *, logged: bool = False) -> None:
+            nonlocal bar
+            if _is_terminal():
+                bar = bar or drawn.enter_context(_bar())
+                bar(done, planned, plain(words))
+            elif logged:
+                note(words)
+
+        yield draw
 
 
-def clear_line() -> None:
-    if sys.stderr.isatty():
-        typer.echo(line_start(), err=True, nl=False)
+_Bar = Callable[[int, int, str], None]
+
+
+@contextmanager
+def _bar() -> Iterator[_Bar]:
+    from rich.console import Console  # not before something is drawn: a command starts sooner without it
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = BarColumn(_CELLS, finished_style="bar.complete"), TextColumn("{task.fields[words]}", markup=False)
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
+
+        def draw(done: int, planned: int, words: str) -> None:
+            facts: dict[str, Any] = {"completed": done, "total": planned or None, "words": words}
+            if progress.tasks:
+                progress.update(progress.tasks[0].id, **facts)
+            else:
+                progress.add_task("", **facts)  # drawn at once; what follows, ten times a second
+
+        yield draw
+
+
+def _is_terminal() -> bool:
+    """Whether a line on stderr can be drawn over."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def note(message: str) -> None:
-    typer.echo(plain(message), err=True)
+    print(plain(message), file=sys.stderr, flush=True)  # not typer's echo, which would write into a bar that stands
 
 
 def show(lines: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from psmooth.errors import CertificateError
 
 if TYPE_CHECKING:
     from psmooth.certificate import Abstention, Certificate, Verification
-    from psmooth.certificate.file import Problem
+    from psmooth.schemas import Problem
     from psmooth.smoothing import Replay
 
 

@@ -11,11 +11,10 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -31,13 +30,12 @@ from psmooth.files import write_whole
 from psmooth.methods import CONTEXT_METHODS, PROBE_METHODS
 from psmooth.models import MedVLM
 from psmooth.scans.pool import POOL, pool_tensors, read_pool
+from psmooth.schemas import schema_problems
 from psmooth.tasks import Task
 
 SCHEMA = 1
 
 _LARGEST_FILE = 16 * 2**20
-
-_LONGEST_TEXT = 500  # of a fact: some of them stand in certificates
 
 
 @dataclass(frozen=True)
@@ -243,34 +241,18 @@ def _bytes_of(path: Path) -> bytes:
 def _read_facts(data: bytes) -> BankFacts:
     """The facts of a file; raises one of the errors that ``load_bank`` turns into words."""
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    told: dict[str, Any] = json.loads(header["__metadata__"]["psmooth"])
-    if told.pop("schema") != SCHEMA:
-        raise ValueError("another schema")
-    for field in fields(BankFacts):
-        if not _is_of(told[field.name], field.type):
-            raise ValueError(f"{field.name} is of another kind")
-        if isinstance(told[field.name], list):
-            told[field.name] = tuple(told[field.name])
-    facts = BankFacts(**told)
+    told = json.loads(header["__metadata__"]["psmooth"])
+    if not isinstance(told, dict):
+        raise ValueError("facts are an object")
+    for _, sentence in schema_problems("bank", told):
+        raise ValueError(sentence)
+    del told["schema"]
+    settled: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    facts = BankFacts(**settled)
     Task(facts.task, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))  # refuses what is none
     if len(set(facts.class_ids)) != len(facts.class_names):
         raise ValueError("as many ids as names")
     return facts
-
-
-def _is_of(value: Any, kind: Any) -> bool:
-    """Whether a value of a JSON file is what a field declares: a stranger's file may hold anything."""
-    inner = get_args(kind)
-    if get_origin(kind) is tuple:
-        return isinstance(value, list) and all(_is_of(one, inner[0]) for one in value)
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(_is_of(name, str) and _is_of(one, float) for name, one in value.items())
-    if inner:
-        return any(_is_of(value, one) for one in inner)
-    if kind in (int, float):
-        number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-        return number and math.isfinite(value)
-    return value is None if kind is NoneType else isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
 
 def bank_unwritable(path: Path, reason: str) -> BankError:

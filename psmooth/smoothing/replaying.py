@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from psmooth.certificate import TOLERANCE, Abstention, Certificate, Run, State, Votes, conclude, states_of
-from psmooth.certificate.file import Problem
 from psmooth.denoise import MIRROR, find_denoiser
 from psmooth.errors import CertificateError
 from psmooth.methods import METHODS
 from psmooth.models import folder_of, load_model
 from psmooth.prompts import PromptBank
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
+from psmooth.schemas import Problem
 from psmooth.smoothing.certification import drawn_votes, tuned
 from psmooth.smoothing.contender import Contender, find_contenders
 from psmooth.smoothing.provenance import run_facts, use_whole_float32

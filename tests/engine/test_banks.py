@@ -5,12 +5,13 @@ import hashlib
 import json
 import weakref
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -21,7 +22,7 @@ from psmooth.errors import BankError, DenoiserError
 from psmooth.files import resource
 from psmooth.models import MedVLM, folder_of, load_model
 from psmooth.phantoms import draw_phantom
-from psmooth.prompts import list_banks, load_bank, shipped_bank, write_manifest
+from psmooth.prompts import BankFacts, list_banks, load_bank, shipped_bank, write_manifest
 from psmooth.scans import crop_scan, open_scan
 from psmooth.smoothing import certify
 from psmooth.tasks import TASKS
@@ -72,6 +73,10 @@ def test_every_bank_of_the_manifest_is_whole_and_fits_its_model(pocket: MedVLM) 
         {"class_ids": [1, 2]},
         {"shots": True},
         {"pool": 2.5},
+        {"seed": 10**400},
+        {"noise_levels": [10**400]},
+        {"scores": {"val": 10**400}},
+        {"scores": {"v" * 501: 0.5}},
         {"final_loss": float("nan")},
         {"scores": {"val": "high"}},
         {"scores": []},
@@ -93,6 +98,13 @@ def test_facts_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any]
     save_file({"context": bank.vectors}, file, {"psmooth": json.dumps(facts | change)})
     with pytest.raises(BankError, match="is not a prompt bank"):
         load_bank(file)
+
+
+def test_the_schema_of_banks_names_every_fact_and_no_other() -> None:
+    written = json.loads(resource("assets", "bank.schema.json").read_text("utf-8"))
+    assert list(written["properties"]) == written["required"] == ["schema", *(fact.name for fact in fields(BankFacts))]
+    assert all("description" in told for told in written["properties"].values())
+    Draft202012Validator.check_schema(written)
 
 
 def test_a_bank_keeps_its_pool_and_one_without_does_not_claim_to_know(tmp_path: Path) -> None:

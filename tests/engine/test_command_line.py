@@ -6,6 +6,7 @@ list of imported modules. The engine is replaced by prepared votes, except where
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from PIL import Image
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Plan, Run, Votes, advance, conclude, read_certificate
 from psmooth.command_line import main
+from psmooth.command_line.terminal import live_bar, note
 from psmooth.errors import ModelError, PlanError
 from psmooth.models import MODELS
 from psmooth.phantoms import draw_phantom
@@ -136,13 +138,13 @@ def _modules_after(*arguments: str) -> set[str]:
 
 
 def test_version_is_quick_to_say() -> None:
-    assert not _modules_after("--version") & {"torch", "gradio", "plotly", "scipy", "numpy", "open_clip"}
+    assert not _modules_after("--version") & {"torch", "gradio", "plotly", "scipy", "numpy", "open_clip", "rich"}
 
 
 def test_verify_needs_no_model(tmp_path: Path, fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
     fake()
     psmooth_command("certify", scan_path, "--task", "blood_cells", "--out", tmp_path / "c.json")
-    assert not _modules_after("verify", str(tmp_path / "c.json")) & {"torch", "gradio", "open_clip"}
+    assert not _modules_after("verify", str(tmp_path / "c.json")) & {"torch", "gradio", "open_clip", "rich"}
 
 
 def test_usage(psmooth_command: Command) -> None:
@@ -292,11 +294,58 @@ def test_progress_is_for_terminals_and_notices_come_once(
     _, out, err = psmooth_command("certify", scan_path, "--task", "blood_cells")
     assert err.count("Memory ran out") == 1
     assert "\r" not in out + err
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    _on_a_terminal(monkeypatch)
     _, out, err = psmooth_command("certify", scan_path, "--task", "blood_cells")
     assert err.count("Memory ran out") == 1
-    assert err.count("\rCounting") + err.count("\r\x1b[KCounting") == 10
+    drawn = [int(votes.replace(",", "")) for votes in re.findall(r"Counting · ([\d,]+) of 1,000 votes", err)]
+    assert drawn == sorted(drawn)
+    assert drawn[0] > 0
     assert "\r" not in out
+    bar, notice = err.rsplit("\x1b[2K", 1)
+    assert "Counting" in bar
+    assert notice == f"{views.NOTICE}\n", "nothing of the line is left"
+
+
+def _on_a_terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 100, kind: str = "xterm") -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", kind)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("columns", [200, 40, 9, 1])
+def test_a_bar_stays_on_one_line_and_notes_stand_above_it(
+    columns: int, colour: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line that wraps would not be drawn over; no name in it is read as markup or steers the terminal."""
+    _on_a_terminal(monkeypatch, columns)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if not colour:
+        monkeypatch.setenv("NO_COLOR", "1")
+    with live_bar() as draw:
+        draw(1, 3, "Counting [red]\x1b[2J {0} · 1 of 3 votes", logged=True)
+        note("Memory ran out.")
+        draw(3, 3, "Counting · 3 of 3 votes")
+    err = capsys.readouterr().err
+    assert "\x1b[2J" not in err
+    assert colour or not re.search(r"\x1b\[[\d;]+m", err)
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", err))
+    assert max(map(len, lines)) <= columns
+    assert "".join(lines).replace(" ", "").count("Memoryranout.") == 1
+    assert columns < 40 or "[red]\N{REPLACEMENT CHARACTER}[2J {0} · 1 of 3 votes" in err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_where_no_line_can_be_drawn_over_the_log_has_a_line_each(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if terminal:
+        _on_a_terminal(monkeypatch, kind="dumb")
+    with live_bar() as draw:
+        draw(1, 3, "one", logged=True)
+        draw(2, 3, "two")
+        draw(3, 3, "three", logged=True)
+    assert capsys.readouterr() == ("", "one\nthree\n")
 
 
 # --- consoles of few letters

@@ -22,6 +22,17 @@ def cache(tmp_path, monkeypatch):
     torch.set_num_threads(threads)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems keep caches elsewhere.")
+@pytest.mark.parametrize("named", ["", "cache"])
+def test_it_is_remembered_where_the_system_keeps_caches(tiny_model, tmp_path, monkeypatch, named):
+    """On Linux as the XDG base directory specification says: in its variable's folder, or else in ~/.cache."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", named and str(tmp_path / named))
+    monkeypatch.setattr(runtime, "_trial", lambda _, cores: ((16, cores), True))
+    runtime.best_batch_size(tiny_model)
+    assert (tmp_path / (named or ".cache") / "psmooth" / "trials.json").is_file()
+
+
 def test_the_trial_is_remembered(tiny_model, cache, monkeypatch):
     batch = runtime.best_batch_size(tiny_model)
     assert batch in (16, 32, 64)
