@@ -18,7 +18,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def resource(*parts: str) -> Path:
-    """The path of a shipped file, e.g. ``resource("assets", "psmooth.css")``.
+    """The path of a shipped file, e.g. ``resource("assets", "icon.png")``.
 
     An installed wheel carries the folders inside the package, below ``_shipped``; in a checkout they lie beside it.
     """

@@ -143,15 +143,15 @@ def one_run(visitor: Visitor, kind: str, chance: random.Random) -> str:
         if not asked_of_the_page(visitor, scan, chance.randrange(4)):
             return "refused"
         if kind == "stops":
-            return end_of(visitor, "run_1", None, lambda steps: stop(visitor) if steps == 1 else False)
-        return end_of(visitor, "run_1", None, lambda steps: kind == "leaves" and steps > 1)
+            return end_of(visitor, "follow_certify_1", None, lambda steps: stop(visitor) if steps == 1 else False)
+        return end_of(visitor, "follow_certify_1", None, lambda steps: kind == "leaves" and steps > 1)
     except (httpx.HTTPError, StopIteration):
         return "lost"
 
 
 def stop(visitor: Visitor) -> bool:
     """Press Stop, and see what comes of it."""
-    visitor.at_once("halt")
+    visitor.at_once("stop_certify")
     return False
 
 
@@ -173,7 +173,7 @@ def hostile(server: Server, until: float) -> None:
 def path_as_scan(visitor: Visitor) -> None:
     """A file of the page's own."""
     data = visitor.usual("certify")
-    data[0] = {"path": str(Path("assets/psmooth.js").resolve()), "meta": {"_type": "gradio.FileData"}}
+    data[0] = {"path": str(Path("assets/page/page.js").resolve()), "meta": {"_type": "gradio.FileData"}}
     visitor.join("certify", data)
 
 

@@ -3,6 +3,9 @@
 It knows nothing about components or events.
 """
 
+import json
+import posixpath
+import re
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -17,16 +20,11 @@ from psmooth.views import learn as views_learn
 from psmooth.views.locale import LANGUAGES
 from psmooth.views.understand import UNDERSTAND_WORDS
 
-PIECES = (
-    "psmooth",
-    "words",
-    "viewer",
-    "budget",
-    "modes",
-    "compare",
-    "learn",
-    "understand",
-)  # a script and a style sheet each
+FOLDERS = ("page", "understand")  # of assets/: what is seen, a file for each language of the web
+UNSCOPED = ("views", "paper")  # style sheets of what stands outside Gradio's own container
+
+PLOTLY = "plotly/plotly-basic.min.js"
+IMPORT = re.compile(r'^import (?:.* from )?"(.+)";$', re.MULTILINE)
 
 WORDS = {
     **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS
@@ -34,8 +32,13 @@ WORDS = {
 
 
 def part(name: str, **words: str) -> str:
-    """A piece of HTML from assets/, with the product's words put in."""
-    return Template(resource("assets", f"{name}.html").read_text("utf-8")).substitute(WORDS, **words)
+    """A piece of HTML from assets/, e.g. ``page/stage``, with the product's words put in."""
+    return Template(text(f"{name}.html")).substitute(WORDS, **words)
+
+
+def text(name: str) -> str:
+    """A file of assets/, as it stands."""
+    return resource("assets", *name.split("/")).read_text("utf-8")
 
 
 def languages() -> str:
@@ -63,17 +66,24 @@ def theme() -> themes.Base:
 
 
 @cache
+def modules() -> list[str]:
+    """The page's scripts, a module for each thing that is seen."""
+    return [f"{folder}/{file.name}" for folder in FOLDERS for file in sorted(resource("assets", folder).glob("*.js"))]
+
+
+@cache
 def static_files() -> dict[str, Path]:
     """What the page itself needs, by name: nothing else is served from this machine, and nothing from another."""
-    names = [f"{name}.js" for name in PIECES]
-    names += [f"words/{name}.json" for name in (*LANGUAGES, "symbols") if name != "en"]
-    names += ["plotly/plotly-basic.min.js", "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
+    names = [*modules(), *(f"words/{name}.json" for name in (*LANGUAGES, "symbols") if name != "en")]
+    names += [PLOTLY, "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
     return {name: resource("assets", *name.split("/")) for name in names}
 
 
 def style_sheets() -> list[Path]:
-    """One for what all views share, one for each piece."""
-    return [resource("assets", f"{name}.css") for name in PIECES]
+    """One for what all of a folder shares, which comes first, and one for each thing that is seen."""
+    files = [file for folder in FOLDERS for file in sorted(resource("assets", folder).glob("*.css"))]
+    scoped = [file for file in files if file.stem not in UNSCOPED]
+    return sorted(scoped, key=lambda file: (FOLDERS.index(file.parent.name), file.stem != file.parent.name))
 
 
 @cache
@@ -82,19 +92,48 @@ def address(name: str) -> str:
     return f"{pieces_address(static_files())}/{name}"
 
 
-def scripts() -> str:
-    """The scripts of the page, that of what all views share first."""
+def imported(name: str) -> str:
+    """A module in JavaScript: a promise, which does not ask whose script it stands in."""
+    return f"import(new URL('{address(f'{name}.js')}', document.baseURI))"
+
+
+def called(name: str, function: str, first: object) -> str:
+    """For an event of Gradio: calls a function of a module with ``first`` and the values of the event's inputs."""
+    return f"async (...values) => (await {imported(name)}).{function}({json.dumps(first)}, values)"
+
+
+def script() -> str:
+    """Asks for what the page needs before any part of it stands; each part asks for its own module."""
     spoken = " ".join(LANGUAGES)
-    return "\n".join(f'<script src="{address(f"{name}.js")}" data-languages="{spoken}"></script>' for name in PIECES)
+    return f'<script type="module" src="{address("page/page.js")}" data-languages="{spoken}"></script>'
+
+
+def graph(name: str) -> set[str]:
+    """A module and all that it imports."""
+    found, open_ends = {name}, [name]
+    while open_ends:
+        asker = open_ends.pop()
+        asked = {posixpath.normpath(f"{asker}/../{place}") for place in IMPORT.findall(text(asker))}
+        open_ends += asked - found
+        found |= asked
+    return found
+
+
+def preloads(first: bool) -> str:
+    """Asks at once for the modules that are needed ``first``, or for all others: none waits for one that imports it."""
+    needed = {module for name in ("page", "first", "certify") for module in graph(f"page/{name}.js")}
+    names = [name for name in modules() if (name in needed) == first]
+    rank = "" if first else ' fetchpriority="low"'  # Gradio's own come before them
+    return "".join(f'<link rel="modulepreload"{rank} href="{address(name)}">' for name in names)
 
 
 def fonts_and_colours() -> str:
-    """The part of the style sheet that is not in a file as it stands."""
+    """The part of the style sheet that Gradio is not to scope to its own container."""
     faces = {name: address(f"fonts/inter-{name}.woff2") for name in ("latin", "greek")}
-    fonts = Template(resource("assets", "fonts.css").read_text("utf-8")).substitute(faces)
-    return fonts + views.colour_sheet() + resource("assets", "views.css").read_text("utf-8")
+    fonts = Template(text("fonts/fonts.css")).substitute(faces)
+    return fonts + views.colour_sheet() + "".join(text(f"page/{name}.css") for name in UNSCOPED)
 
 
 def head() -> str:
-    """Fonts, colours and scripts; Gradio does not wait for these scripts, so they come with the first picture too."""
-    return part("head", css=fonts_and_colours(), scripts=scripts())
+    """What Gradio puts into the page before its components: fonts, colours, script, all modules not yet asked for."""
+    return part("page/head", css=fonts_and_colours(), script=script(), preloads=preloads(first=False))

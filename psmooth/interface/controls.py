@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from psmooth import views
-from psmooth.interface.assets import part
+from psmooth.interface.components import NoiseTicks, Picker, Said
 from psmooth.interface.handlers import shown_gallery, task_choices
 from psmooth.interface.model_menu import model_choices
 from psmooth.interface.requests import gallery
@@ -16,17 +16,11 @@ from psmooth.interface.settings import OWN_TASK
 from psmooth.views import learn as views_learn
 
 
-def bare(template: str, script: str, **options: Any) -> gr.HTML:
-    """An HTML component without Gradio's own frame and style."""
-    options.setdefault("elem_classes", ["ps-bare"])
-    return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, **options)
-
-
 def scan_card() -> dict[str, Any]:
     """Examples, upload, clear."""
     words = views.CONTROL_WORDS
     with gr.Column(elem_id="ps-scan-card"):
-        picker = bare(part("picker"), "psmooth.picker(element, props, watch, trigger, 'pick')", value=shown_gallery(0))
+        picker = Picker(value=shown_gallery(0))
         with gr.Row(elem_id="ps-own-scan"):
             uploader = gr.UploadButton(words["upload"], size="sm", min_width=0, scale=3, elem_id="ps-upload")
             cleared = gr.Button(words["clear"], size="sm", min_width=0, elem_id="ps-clear")
@@ -62,15 +56,13 @@ def question_card() -> dict[str, Any]:
             denoiser = gr.Dropdown(views.denoiser_choices(), value="none", label=words["denoiser"], min_width=100)
         with gr.Column(elem_id="ps-noise-field"):
             noise = gr.Slider(0.1, 1, value=0.25, step=0.05, label=words["noise"], elem_id="ps-noise", buttons=[])
-            bare(views.tick_buttons(), "psmooth.ticks(element)")
+            NoiseTicks()
         votes = gr.Radio(counts, value=counts[0][1], label=words["precision"], elem_id="ps-precision")
         with gr.Accordion(words["more"], open=False, elem_id="ps-more"):
             target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
             repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
             fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
-            fetched = bare(
-                '<p role="status"></p>', "psmooth.told(element, props, watch)", elem_id="ps-bank-said", value=""
-            )
+            fetched = Said(elem_id="ps-bank-said", value="")
         start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
         start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
         learning = course_controls()

@@ -3,7 +3,7 @@
 It knows nothing about the page.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -16,7 +16,7 @@ from psmooth.interface.places import Queued
 from psmooth.interface.requests import RunRequest, TrainingRequest, unread
 from psmooth.interface.runs import known
 from psmooth.interface.settings import Settings
-from psmooth.interface.steps import Scene, comparisons, lessons, scenes
+from psmooth.interface.steps import RunStep, certify_steps, compare_steps, training_steps
 from psmooth.interface.uploads import Upload
 from psmooth.interface.visitors import caller
 from psmooth.learning.from_folders import TrainingProgress
@@ -52,7 +52,7 @@ def certify_file(
         target_radius=target_radius, window_center=window_center, window_width=window_width, method=method,
         denoiser=denoiser,
     )  # fmt: skip
-    yield from answered(lambda: scenes(RunRequest(unread(scan), settings), caller()), answer)
+    yield from answered(lambda: certify_steps(RunRequest(unread(scan), settings), caller()), answer)
 
 
 def answered(
@@ -74,10 +74,10 @@ def waiting(step: Download | Queued) -> dict[str, Any]:
     return {"state": "loading", "line": f"{step.done} of {step.total} bytes"}
 
 
-def answer(scene: Scene) -> dict[str, Any]:
+def answer(step: RunStep) -> dict[str, Any]:
     """What the endpoint sends of one step."""
-    stage, progress = scene.stage(), scene.progress
-    record = None if progress.phase == "selection" else progress.results[scene.run.method].to_dict()
+    stage, progress = step.stage(), step.progress
+    record = None if progress.phase == "selection" else progress.results[step.run.method].to_dict()
     said = picked_from(stage, ("state", "line", "sentence"))
     counted = {"votes": progress.votes, "planned": progress.planned}
     found = {name: record and record[name] for name in ("radius", "guarantee")}
@@ -105,7 +105,7 @@ def compare_file(
     )  # fmt: skip
     told = ("state", "line", "sentence", "groups", "curve", "certificates")
     yield from answered(
-        lambda: comparisons(RunRequest(unread(scan), settings, every_method=True), caller()),
+        lambda: compare_steps(RunRequest(unread(scan), settings, every_method=True), caller()),
         lambda step: picked_from(views_compare.comparison(step), told),
     )
 
@@ -131,13 +131,13 @@ def learn_file(
     def asked() -> Generator[TrainingProgress | Download | Queued, None, None]:
         if scans is None:
             raise ScanError(views.NO_FILE)
-        return lessons(TrainingRequest(scans, settings), caller())
+        return training_steps(TrainingRequest(scans, settings), caller())
 
     told = ("state", "line", "losses", "bank")
-    yield from answered(asked, lambda step: picked_from(views_learn.lessons(step), told))
+    yield from answered(asked, lambda step: picked_from(views_learn.learning(step), told))
 
 
-def picked_from(shown: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def picked_from(shown: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """The parts of what a view shows that a program is told."""
     return {name: shown[name] for name in names}
 

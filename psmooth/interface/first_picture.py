@@ -9,21 +9,25 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth import views
-from psmooth.files import resource
-from psmooth.interface.assets import fonts_and_colours, languages, part, scripts
+from psmooth.interface.assets import PLOTLY, address, fonts_and_colours, languages, part, preloads, script, text
 from psmooth.interface.guard import path_of, stamped
 from psmooth.interface.handlers import shown_gallery
 from psmooth.interface.page import opening
+
+GRADIO = b'<script type="module"'  # where the page asks for Gradio's scripts
+
+# Of what is seen in the first picture.
+SHEETS = ("page", "header", "picker", "stage", "verdict", "strip", "ruler", "votes", "progress")
 
 
 class FirstPicture:
     """Sends a first picture of the page along with it, so that it stands before Gradio's scripts have run.
 
-    The script takes it away as soon as the page itself is there. Scripts of the page are stamped: no other one runs.
+    A module takes it away as soon as the page itself is there. Scripts of the page are stamped: no other one runs.
     """
 
-    def __init__(self, app: ASGIApp, picture: str) -> None:
-        self.app, self.picture = app, picture.encode()
+    def __init__(self, app: ASGIApp, picture: str, scripts: str = "") -> None:
+        self.app, self.picture, self.scripts = app, picture.encode(), scripts.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; the page itself and nothing else is changed."""
@@ -40,6 +44,7 @@ class FirstPicture:
             if start:
                 headers = MutableHeaders(scope=start)
                 whole = message["body"].replace(b"</body>", self.picture + b"</body>")
+                whole = whole.replace(GRADIO, self.scripts + GRADIO, 1)  # modules run in the order they stand in
                 message["body"], headers["content-security-policy"] = stamped(whole)
                 headers["content-length"] = str(len(message["body"]))
                 await send(start)
@@ -49,11 +54,15 @@ class FirstPicture:
         await self.app(scope, receive, send_with_picture)
 
 
-def first_picture() -> str:
-    """The page with the first example, as HTML of its own, drawn by the same script."""
+def first_picture() -> dict[str, str]:
+    """The page with the first example, as HTML of its own, and the scripts that draw it."""
     stage, strip = opening()
     values = json.dumps({"stage": stage, "strip": strip, "picker": shown_gallery(0), "words": views.PAGE_WORDS})
-    css = fonts_and_colours() + resource("assets", "psmooth.css").read_text("utf-8")
-    parts = {"header": part("header", languages=languages()), "picker": part("picker")}
-    parts["stage"] = part("stage", budget="")
-    return part("first", css=css, values=values.replace("</", "<\\/"), **parts, scripts=scripts())
+    css = fonts_and_colours() + "".join(text(f"page/{name}.css") for name in SHEETS)
+    parts = {"header": part("page/header", languages=languages()), "picker": part("page/picker")}
+    values = values.replace("</", "<\\/")
+    asked = {"preloads": preloads(first=True), "plotly": address(PLOTLY), "script": script()}
+    return {
+        "picture": part("page/first", css=css, values=values, stage=part("page/stage", budget=""), **parts),
+        "scripts": part("page/first_scripts", first=address("page/first.js"), **asked),
+    }

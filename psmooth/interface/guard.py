@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from psmooth.errors import PsmoothError, ScanError
@@ -195,7 +196,8 @@ class Guard:
         _, _, name = path.removeprefix(PIECES).partition("/")
         if name not in self.pieces:
             return PlainTextResponse("Not found.", 404)
-        return FileResponse(self.pieces[name], headers={"cache-control": YEAR})
+        kind = guess_type(name)[0]
+        return Response(self.pieces[name].read_bytes(), headers={"cache-control": YEAR}, media_type=kind)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The server's answer to a request that is not too large; a tool may bring a file in base64."""

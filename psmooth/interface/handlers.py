@@ -3,7 +3,7 @@
 It knows nothing about where a control stands.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from psmooth.errors import PsmoothError, ScanError
 from psmooth.interface.address import read_link, read_locale
 from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest, example_scan, gallery, unread
-from psmooth.interface.runs import known, model_name, prompt_choices, prompt_menu
+from psmooth.interface.runs import Certify, Compare, Learn, known, model_name, prompt_choices, prompt_menu
 from psmooth.interface.session import Session
 from psmooth.interface.settings import KEYS, OWN_TASK, settings_from
 from psmooth.interface.steps import hub_banks
@@ -29,7 +29,7 @@ from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
 from psmooth.views.locale import IN_WORDS, translate
 
-RESAID = ("certify", "compare", "learn")  # the views with sentences of the server
+RESAID = tuple(run.view for run in (Certify, Compare, Learn))  # the views with sentences of the server
 
 
 def shown_gallery(chosen: int | None, own: bool = False) -> dict[str, Any]:
@@ -56,19 +56,18 @@ def begin(session: Session, *values: Any, unasked: bool = False) -> Any:
     if session.chosen is None:
         return gr.skip() if "certify" in session.shown or unasked else session.show("certify", views.forgotten)
     settings = settings_from(values)
-    session.want(RunRequest(session.chosen, settings, session.banks, session.box, unasked=unasked))
-    return session.show("certify", views.loading, model_name(settings.model))
+    return Certify.start(session, RunRequest(session.chosen, settings, session.banks, session.box, unasked=unasked))
 
 
 def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     """The state that a link carries: example and settings; a visitor's own scan is never part of one."""
-    models, tasks = [choice for _, choice in model_choices()], [*TASKS, OWN_TASK]
-    link = read_link(dict(request.query_params), models, tasks, len(gallery().items))
+    models = [choice for _, choice in model_choices()]
+    link = read_link(dict(request.query_params), models, len(gallery().items))
     settings = dict(link.settings)
     if link.own_scan:
-        session.bring(None)
+        session.set_scan(None)
     else:
-        session.bring(example_scan(link.example or 0))
+        session.set_scan(example_scan(link.example or 0))
     if link.example is not None:
         settings.setdefault("task", gallery().items[link.example].task)
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
@@ -111,29 +110,17 @@ def begin_compare(session: Session, *values: Any) -> Any:
     if session.chosen is None:
         return session.show("compare", views_compare.failed, ScanError(views.NO_SCAN))
     settings = settings_from(values)
-    session.want(RunRequest(session.chosen, settings, session.banks, session.box, every_method=True), "compare")
-    return session.show("compare", views_compare.loading, model_name(settings.model))
+    return Compare.start(session, RunRequest(session.chosen, settings, session.banks, session.box, every_method=True))
 
 
 def begin_learn(session: Session, archive: Upload | None, *values: Any) -> Any:
     """Ask for a bank, from an uploaded zip or, without one, from phantoms."""
-    settings = settings_from(values)
-    session.want(TrainingRequest(archive, settings), "learn")
-    return session.show("learn", views_learn.loading, model_name(settings.model))
+    return Learn.start(session, TrainingRequest(archive, settings_from(values)))
 
 
 def begin_drawn(session: Session, *values: Any) -> Any:
     """Ask for a bank learned from phantoms."""
     return begin_learn(session, None, *values)
-
-
-def halt(session: Session) -> Any:
-    """Stop: a run that is on ends itself with its certificate; one that still waits in the queue is taken out."""
-    session.stopping = True
-    if session.begun == session.wanted:
-        return gr.skip()
-    session.want(None)
-    return session.show("certify", views.stopped_early)
 
 
 def fetch_banks(session: Session, place: str, model: str, task: str) -> Generator[tuple[Any, Any], None, None]:
@@ -151,22 +138,12 @@ def fetch_banks(session: Session, place: str, model: str, task: str) -> Generato
         yield gr.skip(), session.told(views.error_words, known(error))
 
 
-def halt_compare(session: Session) -> Any:
-    """Stop a comparison; one that still waits is taken out of the queue."""
-    return gr.skip() if halt(session) == gr.skip() else session.show("compare", views_compare.ended, None)
-
-
-def halt_learn(session: Session) -> Any:
-    """Stop a course; one that still waits is taken out of the queue."""
-    return gr.skip() if halt(session) == gr.skip() else session.show("learn", views_learn.stopped)
-
-
 def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     """An example was chosen."""
     index = min(max(int(event._data["index"]), 0), len(gallery().items) - 1)
     chosen, left = example_scan(index), nothing_compared(session)
-    session.want(None)
-    session.bring(chosen)
+    session.request_run(None)
+    session.set_scan(chosen)
     task = gallery().items[index].task or gr.skip()
     return task, shown_gallery(index), *window_fields(chosen.scan), left
 
@@ -178,11 +155,11 @@ def nothing_compared(session: Session) -> Any:
 
 def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     """A scan was uploaded, dropped or pasted."""
-    session.want(None)
+    session.request_run(None)
     left = nothing_compared(session)
-    session.bring(None)
+    session.set_scan(None)
     try:
-        session.bring(ChosenScan(unread(file).scan, address=file.address if file else ""))
+        session.set_scan(ChosenScan(unread(file).scan, address=file.address if file else ""))
     except Exception as error:
         return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None), left
     return (
@@ -194,9 +171,9 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     )
 
 
-def check(session: Session, file: Upload | None) -> dict[str, Any]:
+def check(session: Session, file: Upload | None) -> Mapping[str, Any]:
     """A certificate file was brought: it is recomputed, and kept nowhere."""
-    session.want(None)
+    session.request_run(None)
     try:
         return session.show("certify", views_records.checked, verify((file or no_upload()).read()))
     except PsmoothError as error:
@@ -206,7 +183,7 @@ def check(session: Session, file: Upload | None) -> dict[str, Any]:
 def choose_box(session: Session, event: gr.EventData) -> Any:
     """The part of the scan that the model shall see, in pixels of the scan."""
     left, top, right, bottom = (int(side) for side in event._data["box"])
-    session.want(None)
+    session.request_run(None)
     session.box = (left, top, right, bottom)
     return nothing_compared(session)
 
@@ -221,7 +198,7 @@ def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
 
 def clear(session: Session) -> tuple[Any, ...]:
     """The scan and everything derived from it leave the server's memory."""
-    session.want(None)
+    session.request_run(None)
     left = nothing_compared(session)
     session.forget()
     return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None), left

@@ -11,7 +11,7 @@ from psmooth import views
 from psmooth.errors import ModelError
 from psmooth.files import resource
 from psmooth.interface.arrivals import Arrivals
-from psmooth.interface.zero_gpu import home_device, on_gpu
+from psmooth.interface.zero_gpu import home_device, to_gpu
 from psmooth.models import MODELS, MedVLM, load_model
 from psmooth.models.cache import ModelCache
 from psmooth.models.typed import load_typed, typed_allowed
@@ -29,9 +29,9 @@ def _load(name: str, device: str | None, progress: Callable[[int, int], None] | 
     return (load_typed if is_typed(name) else load_model)(name, device, progress)
 
 
-shelf = ModelCache(home_device(), load=_load, guest=is_typed)
+models = ModelCache(home_device(), load=_load, guest=is_typed)
 
-arrivals = Arrivals(shelf.get)
+arrivals = Arrivals(models.get)
 
 
 def model_choices() -> list[tuple[str, str]]:
@@ -80,17 +80,17 @@ def check_choice(choice: str | None) -> str:
 
 def model_of(choice: str | None) -> MedVLM:
     """The model, read once; whoever asks while it is being read waits for it."""
-    model = on_gpu(shelf.get(check_choice(choice)))
+    model = to_gpu(models.get(check_choice(choice)))
     best_batch_size(model)  # tried out once, and before the first run
     return model
 
 
 def fetch_model(choice: str | None) -> Generator[Download, None, None]:
-    """Have the model on the shelf, telling about three times a second how much of it has come.
+    """Have the model at hand, telling about three times a second how much of it has come.
 
     It comes once for all who wait for it. When the last of them leaves it is broken off; what has come is kept.
     """
     name = check_choice(choice)
-    if name not in shelf.names:
+    if name not in models.names:
         for done, total in arrivals.wait_for(name):
             yield Download(done, total)

@@ -3,7 +3,6 @@
 It knows nothing about statistics, and holds no words or colours: those are in `psmooth.views`.
 """
 
-import json
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -11,8 +10,20 @@ from typing import Any
 import gradio as gr
 
 from psmooth import views
-from psmooth.interface.assets import languages, part
-from psmooth.interface.controls import bare, question_card, scan_card
+from psmooth.interface.assets import called
+from psmooth.interface.components import (
+    Comparison,
+    Header,
+    Learning,
+    Modes,
+    Picker,
+    Said,
+    Stage,
+    Strip,
+    Understanding,
+    Viewer,
+)
+from psmooth.interface.controls import question_card, scan_card
 from psmooth.interface.endpoints import ENDPOINTS
 from psmooth.interface.handlers import (
     begin,
@@ -26,9 +37,6 @@ from psmooth.interface.handlers import (
     clear,
     fetch_banks,
     forgetting,
-    halt,
-    halt_compare,
-    halt_learn,
     lose,
     menus_at_first,
     own_fields,
@@ -38,7 +46,7 @@ from psmooth.interface.handlers import (
 )
 from psmooth.interface.intake import Intake, own_folder
 from psmooth.interface.requests import example_scan, gallery
-from psmooth.interface.runs import list_runs, run, run_compare, run_learn
+from psmooth.interface.runs import Certify, Compare, Learn, Run, list_runs
 from psmooth.interface.session import Session
 from psmooth.interface.settings import CONTROLS, KEYS
 from psmooth.interface.steps import places
@@ -62,11 +70,11 @@ class Page:
     """The components that the wiring needs."""
 
     session: gr.State
-    header: gr.HTML
-    picker: gr.HTML
-    strip: gr.HTML
-    stage: gr.HTML
-    viewer: gr.HTML
+    header: Header
+    picker: Picker
+    strip: Strip
+    stage: Stage
+    viewer: Viewer
     uploader: gr.UploadButton
     checker: gr.UploadButton
     clear: gr.Button
@@ -85,13 +93,13 @@ class Page:
     denoiser: gr.Dropdown
     start: gr.Button
     start_compare: gr.Button
-    comparison: gr.HTML
-    learning: gr.HTML
+    comparison: Comparison
+    learning: Learning
     way: gr.Radio
     shots: gr.Slider
     bank_repo: gr.Textbox
     bank_fetch: gr.Button
-    bank_said: gr.HTML
+    bank_said: Said
     archive: gr.UploadButton
     drawn: gr.Button
 
@@ -106,7 +114,7 @@ class Page:
         return [getattr(self, name) for name in KEYS.values()]
 
 
-def opening() -> tuple[dict[str, Any], dict[str, Any]]:
+def opening() -> tuple[views.Opening, views.Strip]:
     """Stage and strip of the first example: on the page before anything is asked of the server."""
     first = example_scan(0)
     crop = crop_scan(first.scan)
@@ -118,38 +126,22 @@ def lay_out() -> Page:
     """The whole page."""
     stage_value, strip_value = opening()
     session = gr.State(Session())  # the page brings its scan: a session that was forgotten has none
-    header = bare(
-        part("header", languages=languages()), "psmooth.header(element); psmooth.voice(element, trigger, 'voice')"
-    )
+    header = Header()
     with gr.Row(elem_id="ps-page"):
         with gr.Column(elem_id="ps-side"):
             controls = {**scan_card(), **question_card()}
         with gr.Column(elem_id="ps-stage-column"):
-            stage = bare(
-                part("stage", budget=part("budget")), "psmooth.stage(element, props, watch, trigger, 'stop', 'lost')",
-                value=stage_value, words=views.PAGE_WORDS, budget=views.BUDGET_WORDS,
-            )  # fmt: skip
+            stage = Stage(value=stage_value)
             checker = gr.UploadButton(views.CONTROL_WORDS["check"], file_types=[".json"], elem_id="ps-check")
-            strip = bare(
-                "", "psmooth.strip(element, props, watch)", elem_classes=["ps-bare", "ps-hidden"], value=strip_value
-            )
-            viewer = bare(
-                part("viewer"), f"psmooth.viewer(element, trigger, 'box', {json.dumps(views.VIEWER_WORDS)})",
-                elem_classes=["ps-bare", "ps-hidden"],
-            )  # fmt: skip
+            strip = Strip(value=strip_value)
+            viewer = Viewer()
         with gr.Column(elem_id="ps-compare-column"):
-            comparison = bare(
-                part("compare"), "psmooth.compare(element, props, watch, trigger)",
-                value=views_compare.idle(), words={**views.PAGE_WORDS, **views_compare.COMPARE_WORDS},
-            )  # fmt: skip
+            comparison = Comparison(value=views_compare.idle())
         with gr.Column(elem_id="ps-learn-column"):
-            learning = bare(
-                part("learn"), "psmooth.learn(element, props, watch, trigger)",
-                value=views_learn.idle(), words=views.PAGE_WORDS,
-            )  # fmt: skip
-    bare(part("modes"), f"psmooth.modes(element, {json.dumps(views.LECTURE)})", elem_classes=["ps-bare", "ps-hidden"])
+            learning = Learning(value=views_learn.idle())
+    Modes()
     with gr.Column(elem_id="ps-understand-column"):
-        bare(part("understand"), "window.psmooth?.understand?.(element)")
+        Understanding()
     return Page(
         session=session,
         header=header,
@@ -178,13 +170,11 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     starts = ((restored.success, begin_first), *((starting, begin) for starting in again))
     for starting, beginning in starts:
         begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
-        shown = [page.stage, page.strip]
-        ran = begun.success(in_threads(run), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
-        on_loss("certify", begun, ran)
+        wire_run(Certify, page, begun, [page.stage, page.strip])
     on_loss("certify", boxed)
     on_loss("scan", picked, uploaded)
     page.stage.lost(lose, page.session, cleared, **at_once)
-    page.stage.stop(halt, page.session, page.stage, **at_once)
+    wire_stop(Certify, page, page.stage, at_once)
     wire_compare(page, at_once)
     wire_learn(page, at_once)
     worded = [page.task, page.method, page.denoiser, page.votes, page.way]
@@ -193,7 +183,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
-    remember = f"(...values) => psmooth.remember({json.dumps(list(KEYS))}, values)"
+    remember = called("page/noise_level", "remember", list(KEYS))
     gr.on([one.change for one in page.linked], None, page.linked, None, js=remember, **at_once)
     demo.unload(forgetting(demo))
 
@@ -201,31 +191,41 @@ def wire(demo: gr.Blocks, page: Page) -> None:
 def on_loss(what: str, *events: Any) -> None:
     """Where an event of a view does not come to its end, the page itself says so: the server may be out of reach."""
     for event in events:
-        event.failure(None, None, None, js=f"() => psmooth.lost('{what}')", queue=False, **PRIVATE)
+        event.failure(None, None, None, js=called("page/losses", "lose", what), queue=False, **PRIVATE)
+
+
+def wire_run(run: type[Run[Any]], page: Page, begun: Any, shown: list[Any]) -> Any:
+    """A run that was asked for is followed to its end."""
+    name = f"follow_{run.view}"
+    ran = begun.success(
+        in_threads(run.follow), page.session, shown, api_name=name, trigger_mode="multiple", **STREAM, **PRIVATE
+    )
+    on_loss(run.view, begun, ran)
+    return ran
+
+
+def wire_stop(run: type[Run[Any]], page: Page, view: Any, at_once: dict[str, Any]) -> None:
+    """The button Stop of a view."""
+    view.stop(run.stop, page.session, view, api_name=f"stop_{run.view}", **at_once)
 
 
 def wire_compare(page: Page, at_once: dict[str, Any]) -> None:
     """Compare and its Stop."""
     begun = page.start_compare.click(begin_compare, [page.session, *page.settings], page.comparison, **at_once)
-    ran = begun.success(
-        in_threads(run_compare), page.session, page.comparison, trigger_mode="multiple", **STREAM, **PRIVATE
-    )
+    ran = wire_run(Compare, page, begun, [page.comparison])
     ran.then(list_runs, page.session, page.stage, **at_once)
-    on_loss("compare", begun, ran)
-    page.comparison.stop(halt_compare, page.session, page.comparison, **at_once)
+    wire_stop(Compare, page, page.comparison, at_once)
 
 
 def wire_learn(page: Page, at_once: dict[str, Any]) -> None:
     """Learn from a zip or from phantoms, and Stop."""
-    shown = [page.learning, page.method]
     uploaded = page.archive.upload(begin_learn, [page.session, page.archive, *page.settings], page.learning, **at_once)
     drawn = page.drawn.click(begin_drawn, [page.session, *page.settings], page.learning, **at_once)
     for begun in (uploaded, drawn):
-        ran = begun.success(in_threads(run_learn), page.session, shown, trigger_mode="multiple", **STREAM, **PRIVATE)
-        on_loss("learn", begun, ran)
+        wire_run(Learn, page, begun, [page.learning, page.method])
     asked = [page.session, page.bank_repo, page.model, page.task]
     page.bank_fetch.click(in_threads(fetch_banks), asked, [page.method, page.bank_said], **STREAM, **PRIVATE)
-    page.learning.stop(halt_learn, page.session, page.learning, **at_once)
+    wire_stop(Learn, page, page.learning, at_once)
 
 
 def wire_api(page: Page) -> None:

@@ -17,7 +17,6 @@ from psmooth.errors import BankError, PsmoothError, ScanError
 from psmooth.interface.gallery import PHANTOMS, Gallery, read_gallery
 from psmooth.interface.settings import OWN_TASK, Settings
 from psmooth.interface.uploads import Upload
-from psmooth.learning.from_folders import Gathered
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
 from psmooth.scans import Crop, CropRule, Landmark, Scan, Window, crop_scan, landmarks, open_scan
@@ -178,11 +177,41 @@ def _fits(bank: PromptBank, model: MedVLM, task: Task, denoiser: str) -> bool:
 
 
 @dataclass(frozen=True)
+class ResolvedTraining:
+    """Everything about a bank that is fixed before it is learned; without a ``task`` folders name the classes.
+
+    It crosses to a lent GPU, so it holds no file.
+    """
+
+    model: str | None
+    task: Task | None
+    method: str
+    denoiser: str
+    shots: int
+
+    @property
+    def drawn(self) -> str:
+        """The task whose phantoms are drawn where there are no scans."""
+        return self.task.id if self.task else OWN_TASK
+
+
+@dataclass(frozen=True)
 class TrainingRequest:
     """What a visitor asks to be learned; without an ``archive`` phantoms of the task are drawn."""
 
-    archive: Upload | Gathered | None
+    archive: Upload | None
     settings: Settings
+
+    def resolve(self) -> ResolvedTraining:
+        """What is learned; nothing after it asks the settings again.
+
+        Raises:
+            PsmoothError: class names that cannot be.
+        """
+        settings = self.settings
+        return ResolvedTraining(
+            settings.model, settings.read_task(), settings.way, settings.denoiser, int(settings.shots)
+        )
 
 
 def unread(file: Upload | None) -> ChosenScan:

@@ -1,13 +1,14 @@
-"""Follows the wanted run of a session to its end: what its view shows at each step, and errors as sentences.
+"""The runs of the page, certify, compare and learn: each is started, followed to its end and stopped in one way.
 
 It knows nothing about components.
 """
 
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import gradio as gr
 
@@ -17,63 +18,221 @@ from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.places import Queued
 from psmooth.interface.requests import OWN_BANK, RunRequest, TrainingRequest, log
 from psmooth.interface.session import Session
-from psmooth.interface.steps import Scene, comparisons, lessons, scenes
+from psmooth.interface.steps import RunStep, certify_steps, compare_steps, training_steps
 from psmooth.interface.visitors import caller
 from psmooth.learning.from_folders import TrainingProgress
 from psmooth.smoothing import Comparison
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 
-
-def run(session: Session) -> Generator[tuple[Any, Any], None, None]:
-    """The wanted run of a session, as (stage, strip); errors become sentences."""
-    request, number = session.request, session.begin()
-    if number is None or not isinstance(request, RunRequest):
-        return
-    strip = None
-    try:
-        with closing(scenes(request, caller())) as steps:
-            for scene in steps:
-                if session.wanted != number:
-                    yield from _overtaken(session, scene)
-                    return
-                if isinstance(scene, Download | Queued):
-                    if session.stopping:
-                        yield session.show("certify", views.stopped_early), gr.skip()
-                        return
-                    yield session.told(*before(views, request, scene)), gr.skip()
-                    continue
-                strip = gr.skip() if strip else scene.strip()
-                ending = session.stopping and scene.progress.phase != "done"
-                if ending or scene.progress.phase == "done":
-                    session.keep(scene, request.chosen)
-                yield session.show("certify", scene.stopped if ending else scene.stage), strip
-                if ending:
-                    return
-    except Exception as error:
-        yield session.show("certify", views.failed, known(error)), gr.skip()
+Step = TypeVar("Step")
 
 
-def before(view: Any, request: RunRequest | TrainingRequest, step: Download | Queued) -> tuple[Any, ...]:
-    """What a view shows before the first step of a run, as a function of its words and what that is given."""
-    if isinstance(step, Queued):
-        return view.queued, step.place, step.size
-    return (view.downloading, model_name(request.settings.model), step.done, step.total)
+class Run(ABC, Generic[Step]):
+    """A kind of run: a view asks for it, shows its steps, and can stop it. The kinds differ in what they show.
 
+    What a run shows goes to the component of its view and, with most kinds, to a second one beside it.
 
-def _overtaken(session: Session, scene: Scene | Download | Queued) -> Iterator[tuple[Any, Any]]:
-    """Another run is wanted, or none: what this one has come to is listed, and shown if another view's is wanted.
-
-    Of a scan that the visitor has left meanwhile nothing is shown: that would keep it.
-    Gradio sends the last step of a stream again as it ends: where no run follows, that is what *Certify* shows by now.
+    Attributes:
+        view: the view that it belongs to.
+        words: what that says: ``loading``, ``downloading``, ``queued``, ``stopped_early``, ``failed``.
+        step: the step at hand; None before the first one.
+        latest: the step that was shown last, if any.
     """
-    if not isinstance(scene, Download | Queued):
-        session.keep(scene, scene.run.chosen)
-        if session.view != "certify":
-            is_here = session.has(scene.run.chosen)
-            yield session.show("certify", scene.stopped) if is_here else list_runs(session), gr.skip()
-    if session.request is None and (told := session.resaid("certify")):
-        yield told, gr.skip()
+
+    view: ClassVar[str]
+    words: ClassVar[Any]
+
+    def __init__(self, session: Session, request: Any) -> None:
+        self.session, self.request = session, request
+        self.step: Step | None = None
+        self.latest: Step | None = None
+
+    @classmethod
+    def start(cls, session: Session, request: RunRequest | TrainingRequest) -> Any:
+        """Ask for a run, and say so at once."""
+        session.request_run(request, cls.view)
+        return session.show(cls.view, cls.words.loading, model_name(request.settings.model))
+
+    @classmethod
+    def follow(cls, session: Session) -> Generator[Any, None, None]:
+        """The wanted run of a session, step by step; errors become sentences."""
+        number = session.begin(cls.view)
+        if number is not None:
+            yield from cls(session, session.request).followed(number)
+        elif session.view != cls.view and session.shows(cls.view, cls.words.loading):  # another view was faster
+            yield cls.alone(session.show(cls.view, cls.words.stopped_early))
+
+    @classmethod
+    def stop(cls, session: Session) -> Any:
+        """A run that is on ends itself with what it has come to; one that still waits for its turn is taken out."""
+        session.stopping = True
+        if session.begun == session.wanted:
+            return gr.skip()
+        session.request_run(None)
+        return session.show(cls.view, cls.words.stopped_early)
+
+    @classmethod
+    def alone(cls, shown: Any) -> Any:
+        """What goes to the view itself; the component beside it stays as it is."""
+        return shown, gr.skip()
+
+    def followed(self, number: int) -> Generator[Any, None, None]:
+        """The steps, until they end, the visitor stops them, or a run with another number is wanted."""
+        session = self.session
+        try:
+            with closing(self.steps()) as steps:
+                for step in steps:
+                    self.step = None if isinstance(step, Download | Queued) else step
+                    if session.wanted != number:
+                        yield from self.overtaken()
+                        return
+                    if session.stopping and (self.step is None or not self.is_last(self.step)):
+                        yield self.stopped()
+                        return
+                    yield self._waiting(step) if isinstance(step, Download | Queued) else self.show(step)
+                    self.latest = self.step
+        except Exception as error:
+            yield self.alone(session.show(self.view, self.words.failed, known(error)))
+
+    def _waiting(self, step: Download | Queued) -> Any:
+        """What is shown before the first step; it is not said again in another language."""
+        if isinstance(step, Queued):
+            said = self.session.told(self.words.queued, step.place, step.size)
+        else:
+            model = model_name(self.request.settings.model)
+            said = self.session.told(self.words.downloading, model, step.done, step.total)
+        return self.alone(said)
+
+    @abstractmethod
+    def steps(self) -> Generator[Step | Download | Queued, None, None]:
+        """The steps of the run, and what it waits for before them."""
+
+    @abstractmethod
+    def is_last(self, step: Step) -> bool:
+        """Whether a step is the end: a run that has come to its end is not stopped."""
+
+    @abstractmethod
+    def show(self, step: Step) -> Any:
+        """What is shown at a step."""
+
+    @abstractmethod
+    def stopped(self) -> Any:
+        """What is shown where the visitor has stopped the run at the step at hand."""
+
+    def overtaken(self) -> Iterator[Any]:
+        """What is shown where, at the step at hand, another run is wanted, or none."""
+        yield self.stopped()
+
+
+class Certify(Run[RunStep]):
+    """Certify a scan; beside the stage stands the strip with its pictures."""
+
+    view, words = "certify", views
+
+    def steps(self) -> Generator[RunStep | Download | Queued, None, None]:
+        """At the pace of the page."""
+        return certify_steps(self.request, caller())
+
+    def is_last(self, step: RunStep) -> bool:
+        """All votes are drawn, or enough of them."""
+        return step.progress.phase == "done"
+
+    def show(self, step: RunStep) -> Any:
+        """The last step is listed among the runs on its scan."""
+        if self.is_last(step):
+            self._list(step)
+        return self.session.show(self.view, step.stage), self._strip(step)
+
+    def stopped(self) -> Any:
+        """What was certified so far stays valid."""
+        if self.step is None:
+            return self.alone(self.session.show(self.view, views.stopped_early))
+        self._list(self.step)
+        return self.session.show(self.view, self.step.stopped), self._strip(self.step)
+
+    def overtaken(self) -> Iterator[Any]:
+        """What this run has come to is listed, and shown if another view's is wanted.
+
+        Of a scan that the visitor has left meanwhile nothing is shown: that would keep it.
+        Gradio sends the last step of a stream again as it ends: where no run follows, that is what the view shows now.
+        """
+        session = self.session
+        if self.step is not None:
+            self._list(self.step)
+            if session.view != self.view:
+                is_here = session.has(self.request.chosen)
+                yield self.alone(session.show(self.view, self.step.stopped) if is_here else list_runs(session))
+        if session.request is None and (said := session.resaid(self.view)):
+            yield self.alone(said)
+
+    def _list(self, step: RunStep) -> None:
+        self.session.add_result(step, self.request.chosen)
+
+    def _strip(self, step: RunStep) -> Any:
+        return gr.skip() if self.latest else step.strip()
+
+
+class Compare(Run[Comparison]):
+    """Compare every method on a scan; its runs join those on the scan."""
+
+    view, words = "compare", views_compare
+
+    @classmethod
+    def alone(cls, shown: Any) -> Any:
+        """There is no component beside it."""
+        return shown
+
+    def followed(self, number: int) -> Generator[Any, None, None]:
+        """However it ends, what was shown last is listed."""
+        try:
+            yield from super().followed(number)
+        finally:
+            if self.latest is not None:
+                self.session.add_result(self.latest, self.request.chosen)
+
+    def steps(self) -> Generator[Comparison | Download | Queued, None, None]:
+        """At the pace of the page."""
+        return compare_steps(self.request, caller())
+
+    def is_last(self, step: Comparison) -> bool:
+        """Every noise level has been drawn."""
+        return step.done
+
+    def show(self, step: Comparison) -> Any:
+        """Votes and radii."""
+        return self.session.show(self.view, views_compare.comparison, step)
+
+    def stopped(self) -> Any:
+        """What was shown last stays; of a scan that the visitor has left nothing is shown."""
+        if self.session.has(self.request.chosen):
+            return self.session.show(self.view, views_compare.ended, self.latest)
+        return self.session.show(self.view, views_compare.idle)
+
+
+class Learn(Run[TrainingProgress]):
+    """Learn a bank; beside its view stands the menu of prompts, which the bank joins."""
+
+    view, words = "learn", views_learn
+
+    def steps(self) -> Generator[TrainingProgress | Download | Queued, None, None]:
+        """At the pace of the page."""
+        return training_steps(self.request, caller())
+
+    def is_last(self, step: TrainingProgress) -> bool:
+        """The bank is there."""
+        return bool(step.file)
+
+    def show(self, step: TrainingProgress) -> Any:
+        """A bank that was learned joins the session."""
+        if step.bank is None:
+            return self.alone(self.session.show(self.view, views_learn.learning, step))
+        self.session.add_banks([step.bank])
+        return self.session.show(self.view, views_learn.learning, step), prompt_menu(self.session)
+
+    def stopped(self) -> Any:
+        """Half a bank is none."""
+        return self.alone(self.session.show(self.view, views_learn.stopped_early))
 
 
 def known(error: Exception) -> PsmoothError | None:
@@ -88,66 +247,9 @@ def known(error: Exception) -> PsmoothError | None:
     return None
 
 
-def run_compare(session: Session) -> Generator[Any, None, None]:
-    """The wanted comparison of a session, whose runs join those on its scan; errors become sentences."""
-    request, number, shown = session.request, session.begin("compare"), None
-    if number is None or not isinstance(request, RunRequest):
-        yield gr.skip() if session.view == "compare" else session.show("compare", views_compare.ended, None)
-        return
-    try:
-        with closing(comparisons(request, caller())) as steps:
-            for step in steps:
-                if session.wanted != number or (session.stopping and not (isinstance(step, Comparison) and step.done)):
-                    yield _compared_so_far(session, request, shown)
-                    return
-                if isinstance(step, Download | Queued):
-                    yield session.told(*before(views_compare, request, step))
-                    continue
-                shown = step
-                yield session.show("compare", views_compare.comparison, step)
-    except Exception as error:
-        yield session.show("compare", views_compare.failed, known(error))
-    finally:
-        if shown is not None:
-            session.keep(shown, request.chosen)
-
-
-def _compared_so_far(session: Session, request: RunRequest, shown: Comparison | None) -> Any:
-    """A comparison that was ended; of a scan that the visitor has left nothing is shown."""
-    is_here = session.has(request.chosen)
-    return (
-        session.show("compare", views_compare.ended, shown) if is_here else session.show("compare", views_compare.idle)
-    )
-
-
 def list_runs(session: Session) -> Any:
     """What *Certify* shows, with the list of runs as it is now."""
     return session.resaid("certify") or gr.skip()
-
-
-def run_learn(session: Session) -> Generator[tuple[Any, Any], None, None]:
-    """The wanted course of a session, as (view, menu of prompts); a bank that was learned joins the session."""
-    request, number = session.request, session.begin("learn")
-    if number is None or not isinstance(request, TrainingRequest):
-        yield gr.skip() if session.view == "learn" else session.show("learn", views_learn.stopped), gr.skip()
-        return
-    try:
-        with closing(lessons(request, caller())) as steps:
-            for step in steps:
-                if session.wanted != number or (
-                    session.stopping and not (isinstance(step, TrainingProgress) and step.file)
-                ):
-                    yield session.show("learn", views_learn.stopped), gr.skip()
-                    return
-                if isinstance(step, Download | Queued):
-                    yield session.told(*before(views_learn, request, step)), gr.skip()
-                    continue
-                if step.bank is not None:
-                    session.add_banks([step.bank])
-                menu = gr.skip() if step.bank is None else prompt_menu(session)
-                yield session.show("learn", views_learn.lessons, step), menu
-    except Exception as error:
-        yield session.show("learn", views_learn.failed, known(error)), gr.skip()
 
 
 def prompt_menu(session: Session) -> Any:

@@ -69,6 +69,6 @@ def launch(port: int | None = None, host: str | None = None, open_browser: bool 
         max_file_size=MAX_FILE_BYTES, favicon_path=resource("assets", "icon.png"), show_error=False, ssr_mode=False,
         pwa=False, mcp_server=tools, max_threads=MOST_STREAMS,
         app_kwargs={
-            "middleware": [Middleware(FirstPicture, picture=first_picture()), Middleware(Presence)], **guard
+            "middleware": [Middleware(FirstPicture, **first_picture()), Middleware(Presence)], **guard
         }, **options,
     )  # fmt: skip

@@ -3,14 +3,14 @@
 It knows nothing about Gradio, or how a run is made.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from psmooth.certificate import Abstention, Certificate
 from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
-from psmooth.interface.steps import MOST_BANKS, Scene
+from psmooth.interface.steps import MOST_BANKS, RunStep
 from psmooth.prompts import PromptBank
 from psmooth.smoothing import Comparison
 from psmooth.views import records as views_records
@@ -37,11 +37,11 @@ class Session:
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
     locale: Locale = IN_WORDS
-    shown: dict[str, Callable[[], dict[str, Any]]] = field(default_factory=dict)
+    shown: dict[str, partial[Mapping[str, Any]]] = field(default_factory=dict)
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.bring(self.chosen)
+        self.set_scan(self.chosen)
 
     @property
     def results(self) -> list[Certificate | Abstention]:
@@ -53,21 +53,25 @@ class Session:
         with using_locale(self.locale):
             return words(*values)
 
-    def show(self, view: str, words: Callable[..., dict[str, Any]], *values: Any) -> dict[str, Any]:
+    def show(self, view: str, words: Callable[..., Mapping[str, Any]], *values: Any) -> Mapping[str, Any]:
         """The same, kept as what a view shows now: if the visitor changes the language, it is said again."""
         self.shown[view] = partial(words, *values)  # without this session: what holds itself outlives its last holder
         return self.told(self._shown, view, self.shown[view])
 
-    def resaid(self, view: str) -> dict[str, Any] | None:
+    def shows(self, view: str, words: Callable[..., Mapping[str, Any]]) -> bool:
+        """Whether that is what a view shows now."""
+        return view in self.shown and self.shown[view].func is words
+
+    def resaid(self, view: str) -> Mapping[str, Any] | None:
         """What a view shows, said again as language and list of runs are now; None where it shows nothing."""
         return self.told(self._shown, view, self.shown[view]) if view in self.shown else None
 
-    def _shown(self, view: str, words: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _shown(self, view: str, words: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
         """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
         listed = view == "certify" and len(self.results) > 1
         return {**words(), "runs": views_records.runs(self.results)} if listed else words()
 
-    def bring(self, chosen: ChosenScan | None) -> None:
+    def set_scan(self, chosen: ChosenScan | None) -> None:
         """Another scan, or none; the box of the one before goes, and whatever else holds that scan.
 
         The list of its runs stays under its identity.
@@ -104,18 +108,18 @@ class Session:
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
-        self.bring(None)
+        self.set_scan(None)
         self.lists.clear()
-        self.want(None)
+        self.request_run(None)
         self.shown.clear()
 
-    def keep(self, ended: Scene | Comparison, chosen: ChosenScan) -> None:
+    def add_result(self, ended: RunStep | Comparison, chosen: ChosenScan) -> None:
         """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
         if chosen.identity in self.lists:
             outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
             self.lists[chosen.identity] += [one for one in outcomes if one.votes.total]
 
-    def want(self, request: RunRequest | TrainingRequest | None, view: str = "certify") -> None:
+    def request_run(self, request: RunRequest | TrainingRequest | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without a request, end the one that is on."""
         self.request, self.stopping, self.view = request, False, view
         self.wanted += 1

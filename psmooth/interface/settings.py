@@ -1,10 +1,10 @@
 """What the controls hold: one record whose fields are the controls, the keys of an address and what a program passes.
 
-It knows nothing about Gradio, scans or runs. Whoever adds a control adds a field here; pages, links and endpoints go by
-its name.
+It knows nothing about Gradio, scans or runs. Whoever adds a control adds a field here, with what it may be set to;
+pages, links and endpoints go by its name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,15 +12,28 @@ from psmooth import views
 from psmooth.certificate import Plan
 from psmooth.errors import PlanError
 from psmooth.tasks import TASKS, Task, own_task
+from psmooth.views import learn as views_learn
 
 OWN_TASK = "own"
 
 MOST_VOTES = max(views.PRECISIONS.values())
 
+LONGEST_TEXT = 2_000  # characters of a text in a link
 
-def linked(key: str, **default: Any) -> Any:
-    """A field that stands in the address of the page, under that key."""
-    return field(metadata={"address": key}, **default)
+
+def control(
+    address: str | None = None,
+    choices: Collection[Any] | None = None,
+    limits: tuple[float, float] | None = None,
+    **default: Any,
+) -> Any:
+    """A field with all that is known of its control.
+
+    Args:
+        address: its key in the address of the page, if it stands there.
+        choices, limits: what it may be set to: one of these, or a number from the one to the other.
+    """
+    return field(metadata={"address": address, "choices": choices, "limits": limits}, **default)
 
 
 @dataclass(frozen=True)
@@ -31,19 +44,19 @@ class Settings:
     a ``window_width`` of 0 takes a 16-bit scan's full range; ``way`` and ``shots`` are of what is to be learned.
     """
 
-    model: str | None = linked("model")
-    task: str = linked("task")
-    class_names: str = linked("classes", default="")
-    template: str = linked("sentence", default="")
-    noise_level: float = linked("noise", default=0.25)
-    votes: float = linked("votes", default=1_000)
-    target_radius: float | None = linked("target", default=None)
+    model: str | None = control("model")  # one of a menu that may change
+    task: str = control("task", choices=(*TASKS, OWN_TASK))
+    class_names: str = control("classes", default="")
+    template: str = control("sentence", default="")
+    noise_level: float = control("noise", limits=(0.1, 1.0), default=0.25)
+    votes: float = control("votes", choices=tuple(views.PRECISIONS.values()), default=1_000)
+    target_radius: float | None = control("target", limits=(1e-6, 1e3), default=None)
     window_center: float | None = None
     window_width: float | None = None
-    method: str = linked("prompts", default="template")
-    denoiser: str = linked("denoiser", default="none")
-    way: str = "few_shot"
-    shots: float = 16
+    method: str = control("prompts", choices=tuple(views.METHOD_NAMES), default="template")
+    denoiser: str = control("denoiser", choices=views.DENOISERS_OFFERED, default="none")
+    way: str = control(choices=tuple(way for _, way in views_learn.WAY_CHOICES), default="few_shot")
+    shots: float = control(limits=(1, 64), default=16)
 
     def read_task(self) -> Task | None:
         """The task of the menu, or the visitor's own; None where it was left without a class name."""
@@ -69,9 +82,33 @@ class Settings:
 
 CONTROLS = tuple(one.name for one in fields(Settings))
 
-KEYS: dict[str, str] = {one.metadata["address"]: one.name for one in fields(Settings) if "address" in one.metadata}
+KEYS: dict[str, str] = {one.metadata["address"]: one.name for one in fields(Settings) if one.metadata.get("address")}
 
 
 def settings_from(values: Iterable[Any]) -> Settings:
     """The settings that the page holds: a value for each of its `CONTROLS`."""
     return Settings(**dict(zip(CONTROLS, values, strict=True)))
+
+
+def from_text(name: str, text: str) -> Any:
+    """What a control may be set to by a text that anyone may have written; None where it may not."""
+    about = next(one.metadata for one in fields(Settings) if one.name == name)
+    choices, limits = about["choices"], about["limits"]
+    if choices is not None:
+        return next((choice for choice in choices if _same(choice, text)), None)
+    if limits is not None:
+        number = number_in(text)
+        return number if number is not None and limits[0] <= number <= limits[1] else None
+    return text if 0 < len(text) <= LONGEST_TEXT else None
+
+
+def _same(choice: str | float, text: str) -> bool:
+    return text == choice if isinstance(choice, str) else number_in(text) == choice
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text is; None if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

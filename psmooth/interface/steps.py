@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate
 from psmooth.errors import BankError
-from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, shelf
+from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, models
 from psmooth.interface.places import Client, Places, Queued, Visit
-from psmooth.interface.requests import ResolvedRun, RunRequest, TrainingRequest
+from psmooth.interface.requests import ResolvedRun, ResolvedTraining, RunRequest, TrainingRequest
 from psmooth.interface.settings import OWN_TASK
 from psmooth.interface.uploads import Upload
-from psmooth.interface.zero_gpu import on_card, seconds_for
+from psmooth.interface.zero_gpu import on_gpu, seconds_for
 from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
 from psmooth.models import find_spec
 from psmooth.models.typed import visitors_hub
@@ -44,18 +45,18 @@ desks = Places(places=2)  # where archives are read; whoever has learned from on
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class RunStep:
     """One step of a run, with everything that it takes to show it."""
 
     progress: Progress
     run: ResolvedRun
 
-    def stage(self) -> dict[str, Any]:
+    def stage(self) -> views.Stage:
         """The right side of the page."""
         run = self.run
         return views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
 
-    def strip(self) -> dict[str, Any]:
+    def strip(self) -> views.Strip:
         """Scan and crop."""
         scan, crop = self.run.chosen.scan, self.run.crop
         return views.strip(scan_picture(scan, crop.rule.window), scan.kind, crop)
@@ -64,19 +65,19 @@ class Scene:
         """What the run leaves if it ends here, by itself or by hand."""
         return stopped(self.progress)[self.run.method]
 
-    def stopped(self) -> dict[str, Any]:
+    def stopped(self) -> views.Stage | views.Message:
         """The right side of the page if the run is stopped here: its certificate stays valid."""
         if self.progress.phase == "selection":
             return views.stopped_early()
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
 
 
-def scenes(request: RunRequest, client: Client = HERE) -> Generator[Scene | Download | Queued, None, None]:
+def certify_steps(request: RunRequest, client: Client = HERE) -> Generator[RunStep | Download | Queued, None, None]:
     """The run that was asked for, at the pace of the page, after its model and turn have come; raises PsmoothError.
 
-    What nobody asked for runs where the page is served, and never spends a visitor's share of a lent card.
+    What nobody asked for runs where the page is served, and never spends a visitor's share of a lent GPU.
     """
-    yield from _in_turn(request, client, _scenes if request.unasked else _on_card(_scenes))
+    yield from _in_turn(request, client, _certify_steps if request.unasked else on_gpu(_certify_steps, _seconds))
 
 
 def _in_turn(
@@ -96,23 +97,18 @@ def _in_turn(
         request.chosen.let_go()
 
 
-def _scenes(request: RunRequest) -> Generator[Scene, None, None]:
+def _certify_steps(request: RunRequest) -> Generator[RunStep, None, None]:
     model = model_of(request.settings.model)
     run = request.resolve(model)
     with closing(certify(model, run.crop, methods=(run.method,), **run.options())) as steps:
         for step in paced(steps):
-            yield Scene(step, run)
+            yield RunStep(step, run)
 
 
-def _on_card(function: Callable[[Any], Generator[Any, None, None]]) -> Callable[[Any], Generator[Any, None, None]]:
-    return on_card(function, _seconds)
-
-
-def _seconds(request: RunRequest | TrainingRequest) -> int:
-    """How long a run may take on a card that is lent; a comparison draws its votes at four noise levels."""
+def _seconds(request: RunRequest) -> int:
+    """How long a run may take on a GPU that is lent; a comparison draws its votes at four noise levels."""
     settings = request.settings
-    votes = int(settings.votes) + len(SWEEP) * SWEEP_VOTES if isinstance(request, RunRequest) else 20_000
-    return seconds_for(votes, find_spec(settings.model or "").megabytes)
+    return seconds_for(int(settings.votes) + len(SWEEP) * SWEEP_VOTES, find_spec(settings.model or "").megabytes)
 
 
 def paced(
@@ -129,12 +125,12 @@ def paced(
         yield held
 
 
-def comparisons(request: RunRequest, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
+def compare_steps(request: RunRequest, client: Client = HERE) -> Generator[Comparison | Download | Queued, None, None]:
     """Every method on the scan of a request, at the pace of the page; raises PsmoothError."""
-    yield from _in_turn(request, client, _on_card(_comparisons))
+    yield from _in_turn(request, client, on_gpu(_compare_steps, _seconds))
 
 
-def _comparisons(request: RunRequest) -> Generator[Comparison, None, None]:
+def _compare_steps(request: RunRequest) -> Generator[Comparison, None, None]:
     model = model_of(request.settings.model)
     run = request.resolve(model)
     with closing(compare(model, run.crop, **run.options())) as steps:
@@ -155,7 +151,7 @@ def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download |
         raise BankError(views.NO_REPO)
     wanted = None if task == OWN_TASK else TASKS[task]
     yield from fetch_model(model)
-    known = shelf.get(check_choice(model))
+    known = models.get(check_choice(model))
     banks = pull(repo, revision or "main", model=known, task=wanted, hub=visitors_hub())
     if len(banks) > MOST_BANKS:
         raise BankError(
@@ -167,33 +163,37 @@ def _hub_banks(place: str, model: str | None, task: str) -> Generator[Download |
     yield tuple(banks)
 
 
-def lessons(
+def training_steps(
     request: TrainingRequest, client: Client = HERE
 ) -> Generator[TrainingProgress | Download | Queued, None, None]:
     """The bank that was asked for, at the pace of the page; an uploaded archive is read once. Raises PsmoothError."""
     try:
+        training = request.resolve()
         with places.admitted(client) as visit, desks.admitted(client) as seat:
-            yield from fetch_model(request.settings.model)
-            yield from seat.turn(lambda: _read_and_learn(request, visit))
+            yield from fetch_model(training.model)
+            yield from seat.turn(lambda: _read_and_learn(request.archive, training, visit))
     finally:
-        if isinstance(request.archive, Upload):
+        if request.archive is not None:
             request.archive.drop()
 
 
-def _read_and_learn(request: TrainingRequest, visit: Visit) -> Generator[TrainingProgress | Queued, None, None]:
+def _read_and_learn(
+    archive: Upload | None, training: ResolvedTraining, visit: Visit
+) -> Generator[TrainingProgress | Queued, None, None]:
     """Reading takes up to minutes and keeps nobody from the device; what was read waits for its turn there."""
-    file, settings = request.archive, request.settings
-    scans = read_archive(io.BytesIO(file.read())) if isinstance(file, Upload) else drawn_scans(settings.task)
-    for step in paced(gather(shelf.get(check_choice(settings.model)), scans)):
-        if isinstance(step, TrainingProgress):
-            yield step
+    scans = drawn_scans(training.drawn) if archive is None else read_archive(io.BytesIO(archive.read()))
+    for step in paced(gather(models.get(check_choice(training.model)), scans)):
+        if isinstance(step, Gathered):
+            yield from visit.turn(partial(on_gpu(_learn, _seconds_to_learn), training, step))
         else:
-            request = replace(request, archive=step)
-    yield from visit.turn(lambda: _on_card(_learn)(request))
+            yield step
 
 
-def _learn(request: TrainingRequest) -> Generator[TrainingProgress, None, None]:
-    gathered, settings = request.archive, request.settings
-    assert isinstance(gathered, Gathered)
-    task, model = settings.read_task(), model_of(settings.model)
-    yield from paced(learn_from_scans(model, gathered, task, settings.way, settings.denoiser, int(settings.shots)))
+def _learn(training: ResolvedTraining, gathered: Gathered) -> Generator[TrainingProgress, None, None]:
+    model = model_of(training.model)
+    steps = learn_from_scans(model, gathered, training.task, training.method, training.denoiser, training.shots)
+    yield from paced(steps)
+
+
+def _seconds_to_learn(training: ResolvedTraining, _: Gathered) -> int:
+    return seconds_for(20_000, find_spec(training.model or "").megabytes)

@@ -75,8 +75,8 @@ def learn_from_scans(
         TaskError: the folders are not the classes of the task.
         PsmoothError: as ``learn_bank`` and ``find_denoiser``.
     """
-    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    course = TrainingConfig(method, front, shots=shots, sharpness=4.0, seed=seed)
+    found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    course = TrainingConfig(method, found_denoiser, shots=shots, sharpness=4.0, seed=seed)
     found = task or own_task(sorted({_words(folder) for folder in gathered.folders}))
     labels = _labels(gathered.folders, found) if course.supervised else None
     yield from _learn(model, found, course, gathered.crops, labels)

@@ -85,11 +85,11 @@ class ModelCache:
         self._device, self._fits, self._load, self._guest = device, fits, load, guest
         self._models: OrderedDict[str, MedVLM] = OrderedDict()
         self.renew_locks()
-        _shelves.add(self)
+        _caches.add(self)
 
     def renew_locks(self) -> None:
         """Locks that nobody holds, for a process that was just forked and has one thread."""
-        self._shelf = threading.Lock()
+        self._lock = threading.Lock()
         self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()  # by name, while in use
 
     @property
@@ -109,16 +109,16 @@ class ModelCache:
             if (model := self._held(name)) is None:
                 self._make_room(name)
                 model = self._load(name, self._device, progress)
-                with self._shelf:
+                with self._lock:
                     self._models[name] = model
         return model
 
     def _lock_of(self, name: str) -> threading.Lock:
-        with self._shelf:
+        with self._lock:
             return self._loading.setdefault(name, threading.Lock())
 
     def _held(self, name: str) -> MedVLM | None:
-        with self._shelf:
+        with self._lock:
             if name in self._models:
                 self._models.move_to_end(name)
             return self._models.get(name)
@@ -132,20 +132,20 @@ class ModelCache:
             self._let_go(next(iter(self._models)))
 
     def _let_go(self, name: str) -> None:
-        with self._shelf:
+        with self._lock:
             del self._models[name]
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
-_shelves: WeakSet[ModelCache] = WeakSet()
+_caches: WeakSet[ModelCache] = WeakSet()
 
 
 def _after_fork() -> None:
     """A fork copies a lock that another thread holds, and nobody in the worker would ever let go of it."""
-    for shelf in _shelves:
-        shelf.renew_locks()
+    for cache in _caches:
+        cache.renew_locks()
 
 
 if hasattr(os, "register_at_fork"):  # Windows has none, and does not fork

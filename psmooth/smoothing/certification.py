@@ -128,12 +128,14 @@ def certify(
             expected=model.input_size,
         )
     origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
-    front = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    contenders = find_contenders(model, crop, found, methods, front, noise_level, banks)
+    found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    contenders = find_contenders(model, crop, found, methods, found_denoiser, noise_level, banks)
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
-    request = Request(model, crop, found, contenders, noise_level, front, plan, read_seed(seed), origin, batch, gallery)
+    request = Request(
+        model, crop, found, contenders, noise_level, found_denoiser, plan, read_seed(seed), origin, batch, gallery
+    )
     use_whole_float32(model.device)
     return _until_it_fits(request)
 

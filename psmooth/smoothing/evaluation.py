@@ -49,7 +49,7 @@ from psmooth.tasks import Task
 
 _CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
 
-Front = tuple[str, float]  # denoiser, noise level
+Condition = tuple[str, float]  # denoiser, noise level
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,15 @@ def refuse_other_scans(
         )
 
 
-def announced(model: MedVLM, study: EvaluationPlan, front: Front, banks: Sequence[PromptBank] = ()) -> dict[str, Facts]:
+def announced(
+    model: MedVLM, study: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank] = ()
+) -> dict[str, Facts]:
     """The facts of every record behind one denoiser at one noise level, by method, before any vote.
 
     They are read off a run of its own that is closed before its first vote; it gets a blank scan.
     """
     blank = crop_scan(open_scan(np.zeros((64, 64, 3), np.uint8)), model.crop_rule)
-    stream = _stream(model, blank, study, study.methods, front, banks)
+    stream = _stream(model, blank, study, study.methods, condition, banks)
     results = next(stream).results
     stream.close()
     return {
@@ -176,23 +178,23 @@ def evaluate(
         ScanError: a file cannot be read, or its scan was recorded under another class.
     """
     make_folder(out, no_folder)
-    path, fronts = out / RECORDS, list(product(study.denoisers, study.noise_levels))
+    path, conditions = out / RECORDS, list(product(study.denoisers, study.noise_levels))
     known = whole_records(path)
     labels = {record["scan"]: record["label"] for record in known}
     done = set(map(key_of, known))
-    names = {front: _announce(model, study, front, banks, out) for front in fronts}
+    names = {condition: _announce(model, study, condition, banks, out) for condition in conditions}
     drop_torn_line(path)
-    planned = len(files) * len(fronts)
+    planned = len(files) * len(conditions)
     with open_to_append(path) as lines:
         for place, (file, label) in enumerate(files):
             crop = named_crop(model, file)
             _check_label(file, label, labels.setdefault(crop.sha256, label))
-            for step, front in enumerate(fronts):
-                yield place * len(fronts) + step, planned
-                missing = {method: run for method, run in names[front].items() if (crop.sha256, run) not in done}
+            for step, condition in enumerate(conditions):
+                yield place * len(conditions) + step, planned
+                missing = {method: run for method, run in names[condition].items() if (crop.sha256, run) not in done}
                 if not missing:
                     continue
-                *_, progress = _stream(model, crop, study, tuple(missing), front, banks)
+                *_, progress = _stream(model, crop, study, tuple(missing), condition, banks)
                 _check_seed(progress, study.seed)
                 records = [_record(progress, method, crop, label, run) for method, run in missing.items()]
                 lines.writelines(json.dumps(record) + "\n" for record in records)
@@ -202,19 +204,24 @@ def evaluate(
 
 
 def _announce(
-    model: MedVLM, study: EvaluationPlan, front: Front, banks: Sequence[PromptBank], out: Path
+    model: MedVLM, study: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank], out: Path
 ) -> dict[str, str]:
     """Fingerprints by method; what they stand for is written down before any record that names them."""
-    facts = announced(model, study, front, banks)
+    facts = announced(model, study, condition, banks)
     names = {method: fingerprint(told) for method, told in facts.items()}
     write_runs(out, {**read_runs(out), **{names[method]: told for method, told in facts.items()}})
     return names
 
 
 def _stream(
-    model: MedVLM, crop: Crop, study: EvaluationPlan, methods: Sequence[str], front: Front, banks: Sequence[PromptBank]
+    model: MedVLM,
+    crop: Crop,
+    study: EvaluationPlan,
+    methods: Sequence[str],
+    condition: Condition,
+    banks: Sequence[PromptBank],
 ) -> Generator[Progress, None, None]:
-    denoiser, level = front
+    denoiser, level = condition
     if study.plan.target_radius is not None:
         raise PlanError("target_radius must be None here: every run of an evaluation casts all votes it announces.")
     return certify(

@@ -4,7 +4,7 @@ It knows nothing about how a chart is drawn.
 """
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from psmooth.certificate import Certificate
 from psmooth.views.locale import translate
@@ -15,7 +15,32 @@ if TYPE_CHECKING:
     from psmooth.tasks import Task
 
 
-def chart_data(result: Result) -> dict[str, Any]:
+class Chart(TypedDict):
+    """The votes by class, in the order of the rows, and the bounds of the class that leads.
+
+    Shares are of all votes counted; ``most`` is how many may be drawn. ``chosen`` is whether the selection votes have
+    chosen the class, which then stands in the first row.
+    """
+
+    labels: list[str]
+    counts: list[int]
+    shares: list[float]
+    selection: list[int]
+    selection_shares: list[float]
+    total: int
+    most: int
+    selection_total: int
+    invalid: int
+    chosen: bool
+    certified: bool
+    lower: float
+    upper: float
+    at_least: str
+    at_most: str
+    caption: str
+
+
+def chart_data(result: Result) -> Chart:
     """Plain numbers of the vote chart, classes in the order in which they are drawn.
 
     The leader comes first and the rest by their selection votes; that order is fixed before the first vote is counted,
@@ -49,11 +74,12 @@ def chart_data(result: Result) -> dict[str, Any]:
     }
 
 
-def empty_chart(task: "Task") -> dict[str, Any]:
+def empty_chart(task: "Task") -> Chart:
     """The chart before the first vote."""
-    none = [0] * len(task.class_names)
+    none, nothing = [0] * len(task.class_names), [0.0] * len(task.class_names)
     return {
-        "labels": list(task.class_names), "counts": none, "shares": none, "selection": none, "selection_shares": none,
+        "labels": list(task.class_names), "counts": none, "shares": nothing,
+        "selection": none, "selection_shares": nothing,
         "total": 0, "most": 1_000, "selection_total": 0, "invalid": 0, "chosen": False, "certified": False,
         "lower": 0.0, "upper": 1.0,
         "at_least": "", "at_most": "", "caption": "",

@@ -3,7 +3,7 @@
 It knows nothing about Gradio, torch, or how a vote is drawn.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate
@@ -38,12 +38,80 @@ _CHOICE: Final = (
 _MOST_CLASSES: Final = 9
 
 
-def idle() -> dict[str, Any]:
+class Message(views.ViewState):
+    """What the view shows without a comparison; ``announce`` is said to those who do not see."""
+
+    announce: str
+
+
+class Bar(TypedDict):
+    """The votes for one class."""
+
+    label: str
+    share: float
+    count: str
+    leads: bool
+
+
+class Card(TypedDict):
+    """One method: its answer, its radius and its votes."""
+
+    id: str
+    name: str
+    answer: str
+    radius: float | None
+    radius_text: str
+    bars: list[Bar]
+    lower: float
+    upper: float
+    certified: bool
+
+
+class Group(TypedDict):
+    """The methods of one kind of guarantee."""
+
+    kind: str
+    title: str
+    about: str
+    cards: list[Card]
+
+
+class Series(TypedDict):
+    """One method at every noise level; ``kind`` is that of its guarantee."""
+
+    name: str
+    kind: str
+    radii: list[float | None]
+    texts: list[str]
+    hovers: list[str]
+
+
+class Curve(TypedDict):
+    """The radii by noise level; ``other`` marks the levels that were drawn with another number of votes."""
+
+    levels: list[float]
+    heads: list[str]
+    other: list[bool]
+    note: str
+    series: list[Series]
+
+
+class Compared(Message):
+    """What the view shows at a step; ``certificates`` come with the last one."""
+
+    notice: str
+    groups: list[Group]
+    furthest: float
+    curve: Curve
+    certificates: list[dict[str, Any]] | None
+
+
+def idle() -> Message:
     """Before the first comparison."""
     return {"state": "idle", "line": translate("Idle"), "fraction": 0.0, "sentence": translate(_IDLE), "announce": ""}
 
 
-def loading(model_name: str) -> dict[str, Any]:
+def loading(model_name: str) -> Message:
     """Asked for, not yet drawn."""
     return {
         **idle(),
@@ -53,34 +121,38 @@ def loading(model_name: str) -> dict[str, Any]:
     }
 
 
-def downloading(name: str, done: int, total: int) -> dict[str, Any]:
+def downloading(name: str, done: int, total: int) -> Message:
     """A model on its way from the Hub."""
     return {**idle(), **views.download_words(name, done, total)}
 
 
-def queued(place: int, size: int) -> dict[str, Any]:
+def queued(place: int, size: int) -> Message:
     """Others have the computer."""
     line = views.queued_line(place, size)
     return {**idle(), "state": "queued", "line": line, "announce": line}
 
 
-def failed(error: "PsmoothError | None") -> dict[str, Any]:
+def failed(error: "PsmoothError | None") -> Message:
     """The sentence of an error of psmooth's; None is anything else."""
     words = views.error_words(error)
     return {**idle(), "state": "failed", "line": translate("Failed"), "sentence": words, "announce": words}
 
 
-def ended(step: "Comparison | None") -> dict[str, Any]:
+def ended(step: "Comparison | None") -> Message:
     """Stopped by hand, at this step or before the first: what was certified stays valid."""
-    return {
-        **(comparison(step) if step else idle()),
-        "state": "stopped",
-        "line": translate("Stopped"),
-        "announce": translate("Stopped."),
-    }
+    return _ended(comparison(step) if step else idle())
 
 
-def comparison(step: "Comparison") -> dict[str, Any]:
+def _ended(shown: Message) -> Message:
+    return {**shown, "state": "stopped", "line": translate("Stopped"), "announce": translate("Stopped.")}
+
+
+def stopped_early() -> Message:
+    """Stopped by hand before the first vote."""
+    return ended(None)
+
+
+def comparison(step: "Comparison") -> Compared:
     """Everything that the view shows at this step."""
     results = step.progress.results
     order = _class_order(results)
@@ -156,14 +228,14 @@ def _class_order(results: dict[str, Result]) -> list[int]:
     return sorted(sorted(range(count), key=lambda index: -votes[index])[:_MOST_CLASSES])
 
 
-def _group(kind: str, results: dict[str, Result], order: list[int]) -> dict[str, Any]:
+def _group(kind: str, results: dict[str, Result], order: list[int]) -> Group:
     members = {method: result for method, result in results.items() if result.guarantee == kind}
     reasons = dict.fromkeys(views.guarantee_words_of(result)[1] for result in members.values())  # each said once
     cards = [_card(method, result, order) for method, result in members.items()]
     return {"kind": kind, "title": views.guarantee_words(kind)[0], "about": " ".join(reasons), "cards": cards}
 
 
-def _card(method: str, result: Result, order: list[int]) -> dict[str, Any]:
+def _card(method: str, result: Result, order: list[int]) -> Card:
     run, votes, radius = result.run, result.votes, _radius(result)
     total = max(1, votes.total)
     return {
@@ -187,7 +259,7 @@ def _card(method: str, result: Result, order: list[int]) -> dict[str, Any]:
     }
 
 
-def _curve(step: "Comparison") -> dict[str, Any]:
+def _curve(step: "Comparison") -> Curve:
     """The radii by noise level; a level that was drawn with another number of votes than the chosen one is marked."""
     levels, results = sorted(step.sweep), step.progress.results
     votes = {level: _planned(step.sweep[level]) for level in levels}
@@ -219,7 +291,7 @@ def _unlike(chosen: int, others: set[int]) -> str:
     )
 
 
-def _series(step: "Comparison", method: str) -> dict[str, Any]:
+def _series(step: "Comparison", method: str) -> Series:
     results = [step.sweep[level][method] for level in sorted(step.sweep)]
     return {
         "name": views.short_method(method),

@@ -5,7 +5,7 @@ It knows nothing about Gradio, torch, or how a bank is learned.
 
 import base64
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from psmooth import views
 from psmooth.methods import METHODS
@@ -47,7 +47,23 @@ def way_choices() -> list[tuple[str, str]]:
     return [(translate(words), method) for words, method in WAY_CHOICES]
 
 
-def idle() -> dict[str, Any]:
+class BankFile(TypedDict):
+    """A bank to be downloaded: its file in base64, and pairs of a term and what it is."""
+
+    title: str
+    name: str
+    file: str
+    facts: list[list[str]]
+
+
+class Learned(views.ViewState):
+    """What the view shows at every step."""
+
+    losses: list[float]
+    bank: BankFile | None
+
+
+def idle() -> Learned:
     """Before anything is learned."""
     return {
         "state": "idle",
@@ -59,27 +75,27 @@ def idle() -> dict[str, Any]:
     }
 
 
-def loading(model_name: str) -> dict[str, Any]:
+def loading(model_name: str) -> Learned:
     """Asked for, not yet begun."""
     return {**idle(), "state": "loading", "line": views.loading_line(model_name)}
 
 
-def downloading(name: str, done: int, total: int) -> dict[str, Any]:
+def downloading(name: str, done: int, total: int) -> Learned:
     """A model on its way from the Hub."""
     return {**idle(), **views.download_words(name, done, total)}
 
 
-def queued(place: int, size: int) -> dict[str, Any]:
+def queued(place: int, size: int) -> Learned:
     """Others have the computer."""
     return {**idle(), "state": "queued", "line": views.queued_line(place, size)}
 
 
-def failed(error: "PsmoothError | None") -> dict[str, Any]:
+def failed(error: "PsmoothError | None") -> Learned:
     """The sentence of an error of psmooth's; None is anything else."""
     return {**idle(), "state": "failed", "line": translate("Failed"), "sentence": views.error_words(error)}
 
 
-def stopped() -> dict[str, Any]:
+def stopped_early() -> Learned:
     """Stopped before the last step: there is no bank."""
     sentence = translate("Stopped before the end: no bank was kept.")
     return {**idle(), "state": "stopped", "line": translate("Stopped"), "sentence": sentence}
@@ -107,7 +123,7 @@ def fetched(banks: "Sequence[PromptBank]") -> str:
     )
 
 
-def lessons(step: "TrainingProgress") -> dict[str, Any]:
+def learning(step: "TrainingProgress") -> Learned:
     """Everything that the view shows at this step."""
     if step.phase == "done" and step.bank is not None:
         return _learned(step, step.bank)
@@ -126,7 +142,7 @@ def lessons(step: "TrainingProgress") -> dict[str, Any]:
     }
 
 
-def _learned(step: "TrainingProgress", bank: "PromptBank") -> dict[str, Any]:
+def _learned(step: "TrainingProgress", bank: "PromptBank") -> Learned:
     facts = bank.facts
     title = bank_title(bank)
     return {

@@ -4,7 +4,7 @@ It knows nothing about Gradio, torch, or how a vote is drawn.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Verification
@@ -18,7 +18,16 @@ _HEAD: Final = ("Model", "Prompts", "Denoiser", "Noise level σ", "Votes", "Answ
 _RADIUS: Final = {"unconditional": "certified radius", "frozen_prompt": "radius with this prompt frozen"}
 
 
-def runs(results: Sequence[Result]) -> dict[str, Any]:
+class Runs(TypedDict):
+    """The runs on one scan, as a table."""
+
+    title: str
+    about: str
+    head: list[str]
+    rows: list[list[str]]
+
+
+def runs(results: Sequence[Result]) -> Runs:
     """The runs on one scan, oldest first, and what their chances of a false certificate come to together.
 
     Radii of the two kinds of guarantee stand in a column each.
@@ -54,7 +63,7 @@ def _row(result: Result, kinds: Sequence[str]) -> list[str]:
     ]
 
 
-def checked(found: Verification) -> dict[str, Any]:
+def checked(found: Verification) -> views.Message:
     """What came of recomputing a certificate file; the stage shows it in place of a run."""
     if found.certificate is None:
         told = [f"{field}: {problem}" for field, problem in found.problems[:_MOST_PROBLEMS]]

@@ -6,7 +6,7 @@ It knows nothing about where a sentence stands.
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from psmooth.certificate import GUARANTEES as KINDS
 from psmooth.certificate import Abstention, Certificate, Run
@@ -276,7 +276,15 @@ def announcement(progress: "Progress", result: Result) -> str:
     return translate("{name} leads; not certified yet.", name=leader)
 
 
-def radius_words(result: Result, crop_size: int) -> dict[str, str]:
+class Radius(TypedDict):
+    """The big number and the two lines under it."""
+
+    text: str
+    unit: str
+    status: str
+
+
+def radius_words(result: Result, crop_size: int) -> Radius:
     """The big number and the two lines under it."""
     running, votes = result.votes.ended == "running", count_text(result.votes.total)
     unit = _unit(result.run.guarantee, crop_size)

@@ -4,15 +4,16 @@ It knows nothing about how any of it is drawn.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
 
 from psmooth.certificate import Certificate, Run
 from psmooth.scans.landmarks import Landmark
-from psmooth.views.chart import chart_data, empty_chart
+from psmooth.views.chart import Chart, chart_data, empty_chart
 from psmooth.views.locale import translate, translate_error
 from psmooth.views.numbers import alpha_text, at_least_text, at_most_text, confidence_text, count_text, megabytes_text
 from psmooth.views.sentences import (
     STATEMENTS,
+    Radius,
     Result,
     announcement,
     drawn_words,
@@ -32,7 +33,7 @@ from psmooth.views.sentences import (
     verdict,
     whole_origin,
 )
-from psmooth.views.strip import ruler
+from psmooth.views.strip import Ruler, ruler
 from psmooth.views.words import NOT_PROMISED, NOTICE, PAGE_WORDS, UNEXPECTED, denoiser_words
 
 if TYPE_CHECKING:
@@ -41,9 +42,87 @@ if TYPE_CHECKING:
     from psmooth.tasks import Task
 
 
+class ViewState(TypedDict):
+    """What every view says of its run: a state for the script, a line for the bar and the share of it, a sentence."""
+
+    state: str
+    line: str
+    fraction: float
+    sentence: str
+
+
+class Badge(TypedDict):
+    """The kind of guarantee: its id, its words, and what they mean."""
+
+    kind: str
+    text: str
+    about: str
+
+
+class Message(ViewState):
+    """What *Certify* shows without a run.
+
+    The headline is what stands before, in and after the class name; ``announce`` is said to those who do not see.
+    """
+
+    headline: list[str]
+    aside: str
+    announce: str
+    badge: NotRequired[Badge]
+    forgotten: NotRequired[bool]
+
+
+class Placeholders(TypedDict):
+    """The longest words that may come, as they would be shown."""
+
+    headline: str
+    sentence: str
+    badge: Badge
+    facts: list[list[str]]
+
+
+class Opening(Message):
+    """The page before anything is asked of the server."""
+
+    chart: Chart
+    ruler: Ruler
+    ghosts: Placeholders
+
+
+class Report(TypedDict):
+    """What is seen on paper alone; a row is a term and what it is."""
+
+    title: str
+    rows: list[list[str]]
+    caveat: str
+
+
+class Stage(ViewState):
+    """What *Certify* shows at a step of a run.
+
+    ``certificate`` is the file to be downloaded, once the run has ended; ``reach`` the radius, where there is one, and
+    ``frozen`` whether it holds with the prompt frozen alone.
+    """
+
+    headline: list[str]
+    aside: str
+    ghosts: Placeholders
+    badge: Badge
+    radius: Radius
+    facts: list[list[str]]
+    chart: Chart
+    ruler: Ruler
+    certificate: str | None
+    reach: float | None
+    frozen: bool
+    report: Report | None
+    notice: str
+    announce: str
+
+
 def stage(
     progress: "Progress", contender: str, crop_size: int, known: Sequence[Landmark], truth: str | None = None
-) -> dict[str, Any]:
+) -> Stage:
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
     run, state = result.run, state_of(progress, result)
@@ -56,7 +135,7 @@ def stage(
         "headline": [translate("Choosing a class …"), "", ""] if selecting else list(headline(result)),
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
         "aside": translate(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
-        "ghosts": ghosts_of(run),
+        "ghosts": placeholders_of(run),
         "badge": badge_of(result),
         "radius": radius_words(result, crop_size),
         "facts": facts(result, progress, contender, truth),
@@ -71,11 +150,11 @@ def stage(
     }
 
 
-def report(result: Result, crop_size: int) -> dict[str, Any]:
+def report(result: Result, crop_size: int) -> Report:
     """What the printed page adds to what is on screen: all that lets the certificate be checked."""
     run, votes = result.run, result.votes
     counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
-    front = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
+    denoiser = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
     kind = [[translate("Guarantee"), " – ".join(guarantee_words_of(result))]] if isinstance(result, Certificate) else []
     rows = [
         *kind,
@@ -86,7 +165,7 @@ def report(result: Result, crop_size: int) -> dict[str, Any]:
             translate("Noise level σ, failure probability α"),
             f"{run.noise_level:g}, {alpha_text(run.plan.failure_probability)}",
         ],
-        [translate("Prompts, denoiser"), f"{marked_method(result)}, {front}"],
+        [translate("Prompts, denoiser"), f"{marked_method(result)}, {denoiser}"],
         [translate("Model"), whole_origin(run.model)],
         [translate("Prompt bank"), whole_origin(run.bank)],
         [translate("Gallery"), whole_origin(run.gallery)],
@@ -112,20 +191,20 @@ def _selecting_sentence(run: Run) -> str:
 _LONG_RADIUS: Final = "8.888"
 
 
-def ghosts(class_names: Sequence[str]) -> dict[str, Any]:
+def placeholders(class_names: Sequence[str]) -> Placeholders:
     """The longest words of the opening run; the page keeps their height free, so nothing jumps."""
     longest, badge = max(class_names, key=len), guarantee_words("unconditional")
     values = {"name": longest, "radius": _LONG_RADIUS, "confidence": confidence_text(0.001), "alpha": alpha_text(0.001)}
-    return _ghosts("unconditional", badge, longest, translate(STATEMENTS["nothing", False], **values))
+    return _placeholders("unconditional", badge, longest, translate(STATEMENTS["nothing", False], **values))
 
 
-def ghosts_of(run: Run) -> dict[str, Any]:
+def placeholders_of(run: Run) -> Placeholders:
     """The longest words that a run can come to."""
     longest = max(run.class_names, key=len)
-    return _ghosts(run.guarantee, guarantee_words(reason_of(run)), longest, statement(run, longest, _LONG_RADIUS))
+    return _placeholders(run.guarantee, guarantee_words(reason_of(run)), longest, statement(run, longest, _LONG_RADIUS))
 
 
-def _ghosts(guarantee: str, badge: tuple[str, str], longest: str, statement: str) -> dict[str, Any]:
+def _placeholders(guarantee: str, badge: tuple[str, str], longest: str, statement: str) -> Placeholders:
     return {
         "headline": verdict(guarantee, longest, _LONG_RADIUS),
         "sentence": f"{statement} {translate(NOT_PROMISED)}",
@@ -138,16 +217,16 @@ def _ghosts(guarantee: str, badge: tuple[str, str], longest: str, statement: str
     }
 
 
-def badge_of(result: Result) -> dict[str, str]:
+def badge_of(result: Result) -> Badge:
     """The kind of guarantee as the page shows it."""
     return _badge(result.guarantee, guarantee_words_of(result))
 
 
-def _badge(guarantee: str, words: tuple[str, str]) -> dict[str, str]:
+def _badge(guarantee: str, words: tuple[str, str]) -> Badge:
     return {"kind": guarantee, "text": words[0], "about": words[1]}
 
 
-def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:
+def message(state: str, title: str, text: str, line: str) -> Message:
     """The right side of the page without a result: idle, loading, queued, stopped or failed."""
     return {
         "state": state,
@@ -160,7 +239,7 @@ def message(state: str, title: str, text: str, line: str) -> dict[str, Any]:
     }
 
 
-def idle() -> dict[str, Any]:
+def idle() -> Message:
     """Before the first scan, and after Clear."""
     return message(
         "idle",
@@ -170,7 +249,7 @@ def idle() -> dict[str, Any]:
     )
 
 
-def link_without_scan() -> dict[str, Any]:
+def link_without_scan() -> Message:
     """A link that was made beside a visitor's own scan."""
     text = translate(
         "This link carries settings but not the scan: scans never leave the page they were given to. Upload it."
@@ -178,7 +257,7 @@ def link_without_scan() -> dict[str, Any]:
     return message("idle", translate("The scan is not in the link."), text, translate("Idle"))
 
 
-def forgotten() -> dict[str, Any]:
+def forgotten() -> Message:
     """The server has let go of the scan that the page still shows."""
     text = translate(
         "The server no longer has your scan: the page was left alone too long, the connection broke, or others needed "
@@ -192,13 +271,13 @@ def queued_line(place: int, size: int) -> str:
     return translate("Queued · place {place} of {size} · it starts by itself", place=place, size=size)
 
 
-def queued(place: int, size: int) -> dict[str, Any]:
+def queued(place: int, size: int) -> Message:
     """Others have the computer."""
     line = queued_line(place, size)
     return {**message("queued", translate("Getting ready …"), "", line), "announce": line}
 
 
-def loading(model_name: str) -> dict[str, Any]:
+def loading(model_name: str) -> Message:
     """Before the first vote: the model is being read."""
     return message("loading", translate("Getting ready …"), "", loading_line(model_name))
 
@@ -208,7 +287,7 @@ def loading_line(model_name: str) -> str:
     return translate("Loading {model}", model=model_name)
 
 
-def download_words(name: str, done: int, total: int) -> dict[str, Any]:
+def download_words(name: str, done: int, total: int) -> ViewState:
     """What every view says while a model comes; before its size is known, or where it is here already, it is read."""
     if not total:
         return {"state": "loading", "line": loading_line(name), "fraction": 0.0, "sentence": ""}
@@ -227,7 +306,7 @@ def download_words(name: str, done: int, total: int) -> dict[str, Any]:
     }
 
 
-def downloading(name: str, done: int, total: int) -> dict[str, Any]:
+def downloading(name: str, done: int, total: int) -> Message:
     """A model on its way from the Hub."""
     if not total:
         return loading(name)
@@ -235,13 +314,17 @@ def downloading(name: str, done: int, total: int) -> dict[str, Any]:
     return {**message("loading", translate("Fetching the model …"), told["sentence"], told["line"]), **told}
 
 
-def opening(task: "Task", known: Sequence[Landmark]) -> dict[str, Any]:
+def opening(task: "Task", known: Sequence[Landmark]) -> Opening:
     """The first picture of the page: the classes and the ruler stand, no vote is drawn yet."""
-    standing = {"chart": empty_chart(task), "ruler": ruler(known, None), "ghosts": ghosts(task.class_names)}
-    return {**message("loading", translate("Getting ready …"), "", translate("Starting")), **standing}
+    return {
+        **message("loading", translate("Getting ready …"), "", translate("Starting")),
+        "chart": empty_chart(task),
+        "ruler": ruler(known, None),
+        "ghosts": placeholders(task.class_names),
+    }
 
 
-def failed(error: "PsmoothError | None") -> dict[str, Any]:
+def failed(error: "PsmoothError | None") -> Message:
     """The sentence of an error of psmooth's; None is anything else."""
     return message("failed", translate("That did not work."), error_words(error), translate("Failed"))
 
@@ -251,13 +334,13 @@ def error_words(error: "PsmoothError | None") -> str:
     return translate(UNEXPECTED) if error is None else translate_error(error)
 
 
-def lost() -> dict[str, Any]:
+def lost() -> Message:
     """Nobody knows how far it came: what was asked for did not arrive, or its answer did not."""
     title, text, line = (translate(PAGE_WORDS[name]) for name in ("lost_title", "lost", "lost_line"))
     return message("failed", title, text, line)
 
 
-def stopped_early() -> dict[str, Any]:
+def stopped_early() -> Message:
     """Stop before the first vote was counted."""
     text = translate("No vote had been counted, so there is nothing to certify.")
     return message("stopped", translate("Stopped."), text, translate("Stopped · 0 votes"))

@@ -7,7 +7,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -23,7 +23,34 @@ if TYPE_CHECKING:
 _RULER_LOW, _RULER_HIGH = 0.05, 200.0
 
 
-def ruler(known: Sequence[Landmark], radius: float | None, guarantee: str = "unconditional") -> dict[str, Any]:
+class Ruler(TypedDict):
+    """Known changes on an axis; places are shares of its length.
+
+    A tick is its text and place; a row the change in words, its size as text, its place, and whether it is covered.
+    """
+
+    covered: str
+    ticks: list[list[Any]]
+    radius: str | None
+    place: float | None
+    rows: list[list[Any]]
+
+
+class Strip(TypedDict):
+    """Pictures as data addresses; sizes are in pixels, the ``frame`` of the crop in shares of the scan's sides."""
+
+    id: str
+    scan: str
+    about: str
+    width: int
+    height: int
+    frame: list[float]
+    crop: str
+    jpeg: str
+    size: int
+
+
+def ruler(known: Sequence[Landmark], radius: float | None, guarantee: str = "unconditional") -> Ruler:
     """The landmarks on a logarithmic axis from .05 to 200, each with the words covered or not covered."""
     inside = [radius is not None and mark.size < radius for mark in known]
     return {
@@ -80,7 +107,7 @@ def crop_frame(width: int, height: int, rule: "CropRule") -> list[float]:
     return [left / width, top / height, (right - left) / width, (bottom - top) / height]
 
 
-def strip(whole: np.ndarray, kind: str, crop: "Crop") -> dict[str, Any]:
+def strip(whole: np.ndarray, kind: str, crop: "Crop") -> Strip:
     """The pictures of the strip: the scan with the frame of the crop, and the exact crop; ``kind`` as in `Scan`."""
     height, width = whole.shape[:2]
     return {

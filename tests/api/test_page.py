@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import astuple, fields
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 import pytest
 
 from psmooth import views
-from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, runs, visitors
+from psmooth.interface import assets, first_picture, handlers, model_menu, page, requests, visitors
 from psmooth.interface import steps as run_steps
 from psmooth.interface.endpoints import ENDPOINTS
 from psmooth.interface.first_picture import FirstPicture
 from psmooth.interface.requests import ChosenScan, RunRequest
+from psmooth.interface.runs import Certify, Compare, Learn, Run
 from psmooth.interface.session import Session
 from psmooth.interface.settings import CONTROLS, KEYS, Settings
 from psmooth.interface.steps import paced
@@ -40,7 +42,7 @@ def order() -> RunRequest:
     return RunRequest(chosen, Settings("m", "blood_cells"))
 
 
-class FakeScene:
+class FakeStep:
     """A step that shows its number, and whether it was stopped."""
 
     def __init__(self, order: RunRequest, number: int, last: bool) -> None:
@@ -65,14 +67,14 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Runs of four steps in place of real ones; notes when each is closed."""
     ended: list[str] = []
 
-    def scenes(order: RunRequest, _: object) -> Iterator[FakeScene]:
+    def certify_steps(order: RunRequest, _: object) -> Iterator[FakeStep]:
         try:
             for number in range(4):
-                yield FakeScene(order, number, number == 3)
+                yield FakeStep(order, number, number == 3)
         finally:
             ended.append("closed")
 
-    monkeypatch.setattr("psmooth.interface.runs.scenes", scenes)
+    monkeypatch.setattr("psmooth.interface.runs.certify_steps", certify_steps)
     return ended
 
 
@@ -84,7 +86,7 @@ def kept(session: Session, count: int) -> None:
     assert session.chosen is not None
     ended = SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete"))
     for _ in range(count):
-        session.keep(ended, session.chosen)  # type: ignore[arg-type]
+        session.add_result(ended, session.chosen)  # type: ignore[arg-type]
 
 
 def a_specimen(level: int) -> ChosenScan:
@@ -94,12 +96,12 @@ def a_specimen(level: int) -> ChosenScan:
 def test_the_list_of_runs_outlives_leaving_a_scan_and_coming_back() -> None:
     session = Session(a_specimen(1))
     kept(session, 2)
-    session.bring(None)
+    session.set_scan(None)
     assert session.results == []
-    session.bring(a_specimen(2))
+    session.set_scan(a_specimen(2))
     assert session.results == []
     kept(session, 1)
-    session.bring(a_specimen(1))
+    session.set_scan(a_specimen(1))
     assert len(session.results) == 2, "the same values, opened anew, are the same scan"
     assert not [one for one in vars(session)["lists"] if not isinstance(one, str)], "a scan is known by its sha256"
 
@@ -110,8 +112,8 @@ def test_clear_forgets_every_list_and_what_a_run_before_it_still_comes_to() -> N
     before = session.chosen
     assert before is not None
     handlers.clear(session)
-    session.keep(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
-    session.bring(a_specimen(1))
+    session.add_result(SimpleNamespace(outcome=lambda: a_result((900, 60, 40), "complete")), before)  # type: ignore[arg-type]
+    session.set_scan(a_specimen(1))
     assert session.results == []
 
 
@@ -119,46 +121,46 @@ def test_a_tab_remembers_the_lists_of_a_bounded_number_of_scans(monkeypatch: pyt
     monkeypatch.setattr("psmooth.interface.session.MOST_LISTS", 2)
     session = Session()
     for level in (1, 2, 1, 3):
-        session.bring(a_specimen(level))
+        session.set_scan(a_specimen(level))
         kept(session, 1)
-    session.bring(a_specimen(1))
+    session.set_scan(a_specimen(1))
     assert len(session.results) == 2, "visited again, it was not the one left longest ago"
-    session.bring(a_specimen(2))
+    session.set_scan(a_specimen(2))
     assert session.results == []
 
 
 def test_a_run_that_has_counted_no_vote_is_not_listed() -> None:
     session = Session(a_specimen(1))
     assert session.chosen is not None
-    session.keep(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.chosen)  # type: ignore[arg-type]
+    session.add_result(SimpleNamespace(outcome=lambda: a_result((0, 0, 0))), session.chosen)  # type: ignore[arg-type]
     assert session.results == []
 
 
 def test_a_wanted_run_is_run_once(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
-    assert [stage for stage, _ in runs.run(session)] == ["step 0", "step 1", "step 2", "step 3"]
-    assert list(runs.run(session)) == []
+    session.request_run(order)
+    assert [stage for stage, _ in Certify.follow(session)] == ["step 0", "step 1", "step 2", "step 3"]
+    assert list(Certify.follow(session)) == []
     assert ended == ["closed"]
 
 
 def test_a_later_run_ends_an_earlier_one_and_a_waiting_one_is_passed_over(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
-    first = runs.run(session)
+    session.request_run(order)
+    first = Certify.follow(session)
     next(first)
-    session.want(order)
-    session.want(order)
+    session.request_run(order)
+    session.request_run(order)
     assert list(first) == []
     assert ended == ["closed"]
-    assert len(list(runs.run(session))) == 4
-    assert list(runs.run(session)) == []
+    assert len(list(Certify.follow(session))) == 4
+    assert list(Certify.follow(session)) == []
 
 
 def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
-    steps = runs.run(session)
+    session.request_run(order)
+    steps = Certify.follow(session)
     next(steps)
     cleared, *_ = handlers.clear(session)
     assert [stage for stage, _ in steps] == [cleared]
@@ -167,26 +169,54 @@ def test_a_run_that_none_follows_ends_on_what_the_page_shows_by_then(order: RunR
 
 def test_stop_ends_a_run_with_its_certificate(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
-    steps = runs.run(session)
+    session.request_run(order)
+    steps = Certify.follow(session)
     next(steps)
-    assert handlers.halt(session) == gr.skip()
+    assert Certify.stop(session) == gr.skip()
     assert [stage for stage, _ in steps] == ["stopped at 1"]
     assert ended == ["closed"]
 
 
 def test_stop_takes_a_waiting_run_out_of_the_queue(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
-    assert handlers.halt(session) == views.stopped_early()
-    assert list(runs.run(session)) == []
+    session.request_run(order)
+    assert Certify.stop(session) == views.stopped_early()
+    assert list(Certify.follow(session)) == []
     assert ended == []
+
+
+def test_stop_takes_a_waiting_run_of_any_view_out_and_leaves_the_others_as_they_are(order: RunRequest) -> None:
+    for run in (Compare, Learn):
+        session = Session(order.chosen)
+        certified = session.show("certify", views.idle)
+        run.start(session, order)
+        assert run.stop(session) == run.words.stopped_early()
+        assert list(run.follow(session)) == []
+        assert session.resaid("certify") == certified
+
+
+def test_a_run_that_waits_behind_another_view_says_that_it_does_not_come(order: RunRequest) -> None:
+    kinds: list[type[Run[Any]]] = [Certify, Compare, Learn]
+    for run in kinds:
+        for other in (one for one in kinds if one is not run):
+            session = Session(order.chosen)
+            run.start(session, order)
+            other.start(session, order)
+            assert list(run.follow(session)) == [run.alone(run.words.stopped_early())]
+
+
+def test_what_is_refused_before_it_waits_stays_refused() -> None:
+    session = Session()
+    refused = handlers.begin_compare(session, *astuple(Settings("m", "blood_cells")))
+    assert refused["state"] == "failed"
+    assert list(Compare.follow(session)) == []
+    assert session.resaid("compare") == refused
 
 
 def test_a_closed_tab_closes_the_run(order: RunRequest, ended: list[str]) -> None:
     session = Session()
-    session.want(order)
-    steps = runs.run(session)
+    session.request_run(order)
+    steps = Certify.follow(session)
     next(steps)
     steps.close()
     assert ended == ["closed"]
@@ -195,14 +225,14 @@ def test_a_closed_tab_closes_the_run(order: RunRequest, ended: list[str]) -> Non
 def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_log(
     order: RunRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def scenes(*_: object) -> Iterator[FakeScene]:
+    def certify_steps(*_: object) -> Iterator[FakeStep]:
         raise ZeroDivisionError("secret")
         yield
 
-    monkeypatch.setattr("psmooth.interface.runs.scenes", scenes)
+    monkeypatch.setattr("psmooth.interface.runs.certify_steps", certify_steps)
     session = Session()
-    session.want(order)
-    ((stage, _),) = runs.run(session)
+    session.request_run(order)
+    ((stage, _),) = Certify.follow(session)
     assert stage == views.failed(None)
     assert stage["sentence"] == views.UNEXPECTED
     assert "ZeroDivisionError in test_page.py" in caplog.text
@@ -210,19 +240,19 @@ def test_what_goes_wrong_inside_is_a_sentence_on_the_page_and_its_kind_in_the_lo
     assert "Traceback" not in caplog.text
 
 
-def test_the_run_that_the_page_opens_with_never_takes_a_lent_card(
+def test_the_run_that_the_page_opens_with_never_takes_a_lent_gpu(
     order: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr("psmooth.interface.steps.fetch_model", lambda _: iter(()))
-    monkeypatch.setattr("psmooth.interface.steps._scenes", lambda _: iter([ran.append("here")]))
-    monkeypatch.setattr("psmooth.interface.steps._on_card", lambda _: lambda _: iter([ran.append("card")]))
+    monkeypatch.setattr("psmooth.interface.steps._certify_steps", lambda _: iter([ran.append("here")]))
+    monkeypatch.setattr("psmooth.interface.steps.on_gpu", lambda *_: lambda _: iter([ran.append("lent")]))
     visitor, settings = Session(order.chosen), astuple(Settings("m", "blood_cells"))
     handlers.begin_first(visitor, *settings)
-    list(run_steps.scenes(visitor.request))  # type: ignore[arg-type]
+    list(run_steps.certify_steps(visitor.request))  # type: ignore[arg-type]
     handlers.begin(visitor, *settings)
-    list(run_steps.scenes(visitor.request))  # type: ignore[arg-type]
-    assert ran == ["here", "card"]
+    list(run_steps.certify_steps(visitor.request))  # type: ignore[arg-type]
+    assert ran == ["here", "lent"]
 
 
 def test_another_voice_says_what_is_shown_again() -> None:
@@ -239,10 +269,10 @@ def test_another_voice_says_what_is_shown_again() -> None:
 @pytest.mark.usefixtures("ended")
 def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: RunRequest) -> None:
     visitor = Session(order.chosen)
-    visitor.want(order)
-    list(runs.run(visitor))
+    visitor.request_run(order)
+    list(Certify.follow(visitor))
     assert [one.votes.total for one in visitor.results] == [93]
-    visitor.bring(a_specimen(1))
+    visitor.set_scan(a_specimen(1))
     assert visitor.results == []
 
 
@@ -250,25 +280,25 @@ def test_a_run_leaves_its_outcome_and_another_scan_has_a_list_of_its_own(order: 
 @pytest.mark.parametrize(("view", "shown"), [("compare", ["stopped at 1"]), ("certify", [])])
 def test_a_run_that_another_one_ends_counts_among_those_on_its_scan(order: RunRequest, view: str, shown: list) -> None:
     visitor = Session(order.chosen)
-    visitor.want(order)
-    steps = runs.run(visitor)
+    visitor.request_run(order)
+    steps = Certify.follow(visitor)
     next(steps)
-    visitor.want(order, view)
+    visitor.request_run(order, view)
     assert [stage for stage, _ in steps] == shown
     assert [one.votes.total for one in visitor.results] == [91]
-    visitor.want(order)
-    steps = runs.run(visitor)
+    visitor.request_run(order)
+    steps = Certify.follow(visitor)
     next(steps)
-    visitor.bring(a_specimen(1))
-    visitor.want(order)
+    visitor.set_scan(a_specimen(1))
+    visitor.request_run(order)
     assert list(steps) == []
     assert visitor.results == []
-    visitor.bring(ChosenScan(order.chosen.scan))
+    visitor.set_scan(ChosenScan(order.chosen.scan))
     assert [one.votes.total for one in visitor.results] == [91, 91], "it counts where it was drawn"
 
 
 def bring_another(visitor: Session) -> None:
-    visitor.bring(a_specimen(1))
+    visitor.set_scan(a_specimen(1))
     handlers.begin(visitor, *astuple(Settings("m", "blood_cells")))
 
 
@@ -276,12 +306,12 @@ def bring_another(visitor: Session) -> None:
 @pytest.mark.parametrize("leave", [handlers.clear, bring_another])
 def test_a_run_on_a_scan_that_was_left_is_not_shown_again_and_keeps_nothing(order: RunRequest, leave: Any) -> None:
     visitor = Session(order.chosen)
-    visitor.want(order)
-    steps = runs.run(visitor)
+    visitor.request_run(order)
+    steps = Certify.follow(visitor)
     next(steps)
     leave(visitor)
     shown = visitor.resaid("certify")
-    visitor.want(order, "learn")
+    visitor.request_run(order, "learn")
     assert [stage for stage, _ in steps] == [shown]
     assert visitor.resaid("certify") == shown
 
@@ -316,14 +346,14 @@ def test_nothing_starts_without_a_scan() -> None:
         "the page shows a scan that this session does not have"
     )
     assert handlers.begin(session, *settings) == gr.skip()
-    assert list(runs.run(session)) == []
+    assert list(Certify.follow(session)) == []
 
 
 def test_a_session_that_was_forgotten_has_nothing_left_and_says_so(order: RunRequest, ended: list[str]) -> None:
     visitor = Session(order.chosen)
     assert visitor.weight == order.chosen.scan.values.nbytes
-    visitor.want(order)
-    steps = runs.run(visitor)
+    visitor.request_run(order)
+    steps = Certify.follow(visitor)
     next(steps)
     visitor.forget()
     assert list(steps) == []
@@ -335,7 +365,7 @@ def brought_to(demo: Any, name: str, side: int = 20, address: str = "") -> Sessi
     """A session with a scan of its own, as an upload from that address leaves it."""
     state = next(block for block in demo.blocks.values() if isinstance(block, gr.State))
     visitor = demo.state_holder[name][state._id]
-    visitor.bring(ChosenScan(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
+    visitor.set_scan(ChosenScan(open_scan(np.full((side, side, 3), 90, np.uint8)), address=address))
     return visitor
 
 
@@ -471,7 +501,7 @@ def test_three_events_are_public_and_whatever_takes_long_is_a_stream_that_waits_
     public = [one.api_name for one in events if one.api_visibility == "public"]
     assert public == ["certify", "compare", "learn"]
     streams = [one for one in events if one.concurrency_id == "streams"]
-    on_the_page, by_programs = {"run", "run_compare", "run_learn"}, {"certify_file", "compare_file", "learn_file"}
+    on_the_page, by_programs = {"follow"}, {"certify_file", "compare_file", "learn_file"}
     assert {one.fn.__name__ for one in streams} == on_the_page | by_programs | {"fetch_banks"}
     assert all(inspect.isasyncgenfunction(one.fn) for one in streams)
     assert not any(inspect.isgeneratorfunction(one.fn) for one in events), "Gradio would close it in its event loop"
@@ -488,9 +518,25 @@ def test_what_a_program_passes_and_a_link_sets_are_the_controls_of_the_page_by_n
     assert set(KEYS.values()) <= set(CONTROLS)
 
 
+def test_a_control_offers_what_its_setting_may_be_set_to_and_opens_with_its_default() -> None:
+    with gr.Blocks():
+        laid_out = page.lay_out()
+    offered = {one.name: one.metadata for one in fields(Settings) if one.metadata}
+    chosen = [name for name, about in offered.items() if about["choices"]]
+    slid = [name for name, about in offered.items() if isinstance(getattr(laid_out, name), gr.Slider)]
+    assert {*chosen, *slid} == {"task", "votes", "method", "denoiser", "way", "noise_level", "shots"}
+    for name in chosen:
+        assert sorted(value for _, value in getattr(laid_out, name).choices) == sorted(offered[name]["choices"])
+    for name in slid:
+        assert (getattr(laid_out, name).minimum, getattr(laid_out, name).maximum) == offered[name]["limits"]
+    usual = Settings(None, "")
+    for name in ("votes", "method", "denoiser", "way", "noise_level", "shots"):
+        assert getattr(laid_out, name).value == getattr(usual, name)
+
+
 def test_every_event_of_the_page_says_so_where_it_does_not_come_to_its_end(demo: Any) -> None:
     """All but those that show nothing of a scan: they have a `failure` of their own after them."""
-    quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "halt", "halt_compare", "halt_learn"}
+    quiet = {"restore", "menus_at_first", "change_locale", "own_fields", "forget", "stop"}
     quiet |= {"clear", "lose", "list_runs", "fetch_banks", "certify_file", "compare_file", "learn_file"}
     heard = {one.trigger_after for one in demo.fns.values() if one.trigger_only_on_failure}
     unheard = {one.fn.__name__ for one in demo.fns.values() if one.fn and one._id not in heard}
@@ -514,9 +560,11 @@ def test_models_of_the_owner_stand_before_the_bundled_ones(monkeypatch: pytest.M
 # --- the first picture
 
 
-def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes]:
+PLAIN = b"<html><body>page</body></html>"
+
+
+def answer_of(path: str, method: str = "GET", page: bytes = PLAIN) -> tuple[dict[bytes, bytes], bytes]:
     """What a page of two lines becomes behind the first picture."""
-    page = b"<html><body>page</body></html>"
 
     async def inner(_scope: Any, _receive: Any, send: Any) -> None:
         headers = [(b"content-length", str(len(page)).encode()), (b"content-type", b"text/html")]
@@ -529,7 +577,7 @@ def answer_of(path: str, method: str = "GET") -> tuple[dict[bytes, bytes], bytes
         sent.append(message)
 
     scope = {"type": "http", "path": path, "method": method}
-    in_a_loop(FirstPicture(inner, "<p>σ</p>")(scope, None, send))  # type: ignore[arg-type]
+    in_a_loop(FirstPicture(inner, "<p>σ</p>", "<i></i>")(scope, None, send))  # type: ignore[arg-type]
     return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
 
@@ -539,14 +587,29 @@ def test_the_page_is_sent_with_its_first_picture_and_the_right_length() -> None:
     assert int(headers[b"content-length"]) == len(body)
 
 
+def test_what_draws_the_first_picture_stands_before_gradio_s_own_modules() -> None:
+    """Modules run in the order in which they stand in a page."""
+    gradio_s = Path(gr.__file__).parent / "templates" / "frontend" / "index.html"
+    _, body = answer_of("/", page=gradio_s.read_bytes())
+    assert body.count(b"<i></i>") == body.count(b'type="module"') == 1
+    assert body.index(b"<base") < body.index(b"<i></i>") < body.index(b'type="module"')
+
+
+def test_every_module_that_another_imports_is_served_and_asked_for_at_once() -> None:
+    asked = assets.head() + first_picture.first_picture()["scripts"]
+    for name in assets.modules():
+        assert assets.graph(name) <= assets.static_files().keys()
+        assert asked.count(f' href="{assets.address(name)}">') == 1
+
+
 @pytest.mark.parametrize(("path", "method"), [("/config", "GET"), ("/", "POST")])
 def test_nothing_else_is_changed(path: str, method: str) -> None:
-    assert answer_of(path, method)[1] == b"<html><body>page</body></html>"
+    assert answer_of(path, method)[1] == PLAIN
 
 
 def test_what_the_page_needs_lies_on_this_machine() -> None:
     assert all(path.is_file() for path in assets.static_files().values())
-    for text in (assets.head(), first_picture.first_picture()):
+    for text in (assets.head(), *first_picture.first_picture().values()):
         assert "http" not in text.replace("http://www.w3.org", "")
 
 

@@ -93,7 +93,7 @@ def test_a_run_that_nobody_ever_listens_to_ends(
 
 def test_there_is_no_way_around_the_queue(come: Callable[[], Visitor], picture: bytes) -> None:
     visitor = come()
-    for name in ("certify", "compare", "learn", "run", "run_compare", "run_learn"):
+    for name in ("certify", "compare", "learn", "follow_certify", "follow_compare", "follow_learn"):
         data = ordered(visitor, picture, 100) if name == "certify" else None
         assert visitor.at_once(name, data).status_code == 404
         assert visitor.web.post(f"/api/{name}", json={"data": data or []}).status_code == 404

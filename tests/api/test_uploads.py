@@ -107,7 +107,7 @@ def victim(tmp_path: Path, scan_file: Path) -> Path:
     ],
 )  # fmt: skip
 def test_no_path_and_no_address_is_read_or_removed(home: Home, victim: Path, path: str) -> None:
-    script = assets.static_files()["psmooth.js"]
+    script = assets.static_files()["page/page.js"]
     values = {"file": victim, "folder": victim.parent, "name": victim.name, "script": script, "url": home.url}
     outcome = home.outcome(home.ask(meant(path.format(**values))))
     assert outcome.startswith("event: error")
@@ -200,7 +200,7 @@ def test_an_archive_whose_course_is_replaced_is_gone(home: Home) -> None:
         settings = astuple(Settings("m", "own", shots=1))
         handlers.begin_learn(visitor, home.page.claim(home.uploaded(bytes(100))), *settings)
         assert len(home.page.uploads) == 1
-    visitor.want(None)
+    visitor.request_run(None)
     assert len(home.page.uploads) == 0
 
 
@@ -235,7 +235,7 @@ def shown(visitor: Visitor, content: bytes) -> str:
     picture = views.strip(scan_picture(scan), scan.kind, crop_scan(scan))["scan"]
     assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
     assert visitor.at_once("begin").is_success
-    assert visitor.join("run").is_success
+    assert visitor.join("follow_certify").is_success
     assert picture in json.dumps([*visitor.listen()])
     return picture
 
@@ -264,7 +264,7 @@ def test_an_upload_that_a_refused_request_asked_for_is_gone(home: Home, way: str
     with Visitor(home.url) as visitor:
         other, mine = visitor.upload(b"another's"), visitor.upload(b"mine")
         before = len(home.page.uploads)
-        name = "run" if way == "/run/predict" else "upload"  # each the other's way
+        name = "follow_certify" if way == "/run/predict" else "upload"  # each the other's way
         answer = visitor.web.post(way, json=visitor.asked(name, [None, mine]))
         assert answer.is_error
         assert len(home.page.uploads) == before - 1

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from psmooth.interface.assets import imported
 from tests.browser.conftest import OVER
 from tests.serving import Server
 
@@ -64,7 +65,8 @@ def test_the_address_is_written_when_typing_rests_and_before_it_is_copied(browse
     page.wait_for_function("typed => location.search.includes(typed)", arg=typed)
     assert page.evaluate("window.changes") < 100 / 2
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
-    page.evaluate("psmooth.address({ noise: '0.9' }); document.querySelector('.ps-share').click()")
+    page.evaluate(f"{imported('page/address')}.then(address => address.keep({{ noise: '0.9' }}))")
+    page.evaluate("document.querySelector('.ps-share').click()")
     page.wait_for_function("window.copied")
     assert "noise=0.9" in page.evaluate("window.copied")
     assert "secret" not in page.evaluate("window.copied"), "a Space's own token is no part of a link"

@@ -6,6 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from psmooth import views
+from psmooth.interface.assets import imported
 from tests.browser.conftest import OVER
 from tests.records import a_progress, a_result
 
@@ -36,14 +37,15 @@ def test_runs_on_one_scan_are_listed_with_their_joint_alpha_and_are_there_when_i
 
 
 # Mounts the stage a second time, on a copy, and keeps what shows a step.
-MOUNT = """([step, words, budget]) => {
+MOUNT = """async ([step, words, budget]) => {
+  const certify = await CERTIFY;
   const copy = document.createElement("div");
   copy.id = "again";
   copy.append(document.querySelector("#ps-stage-column .ps-stage").cloneNode(true));
   document.querySelector("#ps-stage-column").append(copy);
   const props = { value: step, words, budget };
-  psmooth.stage(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
-}"""
+  certify.mount(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
+}""".replace("CERTIFY", imported("page/certify"))
 
 
 def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:

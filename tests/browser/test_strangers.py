@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from psmooth.interface.assets import imported
 from tests.browser.conftest import OVER, Watched
 from tests.serving import Server
 
@@ -67,9 +68,9 @@ def test_a_stranger_s_words_are_text_and_fetch_nothing_and_run_nothing(
     expect(page.locator("#ps-bank-said p")).to_contain_text("repository", timeout=60_000)
     words = f"![x]({address}/md.png) <img src='{address}/a.png' onerror='window.ran = 1'><form><input type=password>"
     page.evaluate(
-        """words => { const element = document.createElement('div'); element.innerHTML = '<p></p>';
+        f"""async words => {{ const element = document.createElement('div'); element.innerHTML = '<p></p>';
         element.id = 'probe'; document.body.append(element);
-        psmooth.told(element, { value: words }, () => {}); }""",
+        (await {imported("page/said")}).mount(element, {{ value: words }}, () => {{}}); }}""",
         words,
     )
     assert page.inner_text("#probe p") == words

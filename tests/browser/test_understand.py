@@ -23,25 +23,29 @@ from scipy.special import expit, ndtri
 from scipy.stats import binom
 
 from psmooth.bounds import anytime_lower, certified_radius, clopper_pearson_lower
+from psmooth.interface.assets import imported
 from tests.browser.conftest import Watched
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = """
 import gradio as gr
-from psmooth.interface import assets, controls, serve
+from psmooth.interface import assets, components, serve
 from psmooth.interface.uploads import Uploads
 
-SOON = "(function go() { window.psmooth?.header ? psmooth.header(element) : setTimeout(go, 20) })()"
 with gr.Blocks(title="understand", analytics_enabled=False, fill_width=True) as demo:
-    controls.bare(assets.part("header", languages=assets.languages()), SOON)
+    components.Header()
     with gr.Column(elem_id="ps-understand-column"):
-        controls.bare(assets.part("understand"), "window.psmooth?.understand?.(element)")
+        components.Understanding()
 demo.launch(
     theme=assets.theme(), head=assets.head(), css_paths=assets.style_sheets(), ssr_mode=False, quiet=True,
     run_history=False, enable_monitoring=False, footer_links=["api"], app_kwargs=serve.guarded(Uploads()),
 )
 """
 CARDS = ("votes", "plane", "looks", "tuned")
+PLACES = {
+    "normalQuantile": "understand/mathematics", "clopperPearsonLower": "understand/mathematics",
+    "anytimeLower": "understand/mathematics", "shareAt": "understand/boundary", "tuned": "understand/tuning",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +98,7 @@ def page(opened: Watched) -> Page:
 
 
 def compute(page: Page, name: str, arguments: list[Any]) -> Any:
-    code = "([name, all]) => all.map(one => psmooth.understand.mathematics[name](...one))"
+    code = f"([name, all]) => {imported(PLACES[name])}.then(module => all.map(one => module[name](...one)))"
     return page.evaluate(code, [name, arguments])
 
 
@@ -358,7 +362,7 @@ def test_the_contents_lead_to_their_cards_and_keep_the_view(page: Page) -> None:
 def test_a_script_that_comes_late_finds_the_view(browser: Browser, address: str) -> None:
     page = browser.new_page(reduced_motion="reduce")
     watched = Watched(page, address)
-    page.route("**/understand.js", lambda route: (page.wait_for_timeout(1500), route.continue_()))
+    page.route("**/understand/understand.js", lambda route: (page.wait_for_timeout(1500), route.continue_()))
     page.goto(f"{address}/?view=understand")
     page.wait_for_selector("#understand-votes[data-state=certified]")
     page.close()

@@ -18,7 +18,7 @@ from psmooth.interface import steps as run_steps
 from psmooth.interface.gallery import MOST, PHANTOMS, read_gallery
 from psmooth.interface.requests import ChosenScan, RunRequest
 from psmooth.interface.settings import Settings
-from psmooth.interface.steps import Scene
+from psmooth.interface.steps import RunStep
 from psmooth.scans import MAX_FILE_BYTES, Scan
 from psmooth.smoothing import Comparison
 from psmooth.tasks import TASKS
@@ -167,13 +167,13 @@ def certified(monkeypatch: pytest.MonkeyPatch, tiny_model_folder: Path) -> Itera
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
 
-    def certify(place: str = "", chosen: ChosenScan | None = None) -> dict[str, Any]:
+    def certify(place: str = "", chosen: ChosenScan | None = None) -> Any:
         monkeypatch.setenv("PSMOOTH_GALLERY", place)
         requests.gallery.cache_clear()
         requests.example_scan.cache_clear()
         chosen = chosen or requests.example_scan(0)
-        *_, last = run_steps.scenes(RunRequest(chosen, Settings(weights, "dermoscopy", votes=100)))
-        assert isinstance(last, Scene)
+        *_, last = run_steps.certify_steps(RunRequest(chosen, Settings(weights, "dermoscopy", votes=100)))
+        assert isinstance(last, RunStep)
         return last.stage()
 
     yield certify
@@ -221,7 +221,7 @@ def test_a_comparison_carries_the_gallery_too(
     certified()
     chosen, weights = requests.example_scan(1), f"local-dir:{tiny_model_folder}"
     request = RunRequest(chosen, Settings(weights, "blood_cells", votes=64), every_method=True)
-    *_, last = run_steps.comparisons(request)
+    *_, last = run_steps.compare_steps(request)
     assert isinstance(last, Comparison)
     named = [result.run.gallery for results in last.sweep.values() for result in results.values()]
     assert named

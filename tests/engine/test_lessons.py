@@ -14,8 +14,9 @@ from psmooth.errors import PsmoothError, ScanError, TaskError
 from psmooth.interface import requests
 from psmooth.interface import steps as run_steps
 from psmooth.interface.places import Client, Queued
-from psmooth.interface.requests import RunRequest, TrainingRequest
+from psmooth.interface.requests import ResolvedTraining, RunRequest, TrainingRequest
 from psmooth.interface.settings import Settings
+from psmooth.interface.uploads import Upload
 from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
 from psmooth.models import MedVLM
 from psmooth.prompts import load_bank
@@ -102,7 +103,8 @@ def test_a_bank_is_learned_and_certifies(tiny_model: MedVLM, crop: Crop, tmp_pat
         "licence": "see its folder",
         "learned_on_scan": False,
     }
-    shown = views_learn.lessons(steps[-1])
+    shown = views_learn.learning(steps[-1])
+    assert shown["bank"] is not None
     assert shown["bank"]["name"].endswith(".safetensors")
 
 
@@ -127,13 +129,30 @@ def test_while_scans_are_read_others_have_the_device(tiny_model_folder: Path, mo
     weights = f"local-dir:{tiny_model_folder}"
     monkeypatch.setenv("PSMOOTH_MODELS", weights)
     asked = TrainingRequest(None, Settings(weights, "chest_xray", way="linear_probe", shots=1))
-    reading = run_steps.lessons(asked, Client("10.0.0.1", "one"))
+    reading = run_steps.training_steps(asked, Client("10.0.0.1", "one"))
     assert next(step for step in reading if isinstance(step, TrainingProgress)).phase == "reading"
     request = RunRequest(requests.example_scan(0), Settings(weights, "blood_cells", votes=100))
-    steps = list(run_steps.scenes(request, Client("10.0.0.2", "two")))
+    steps = list(run_steps.certify_steps(request, Client("10.0.0.2", "two")))
     assert not any(isinstance(step, Queued) for step in steps)
     phases = [step.phase for step in reading if isinstance(step, TrainingProgress)]
     assert phases[-1] == "done", "what was read is learned from in its turn"
+
+
+def test_class_names_that_cannot_be_are_refused_before_a_scan_is_read(tmp_path: Path) -> None:
+    file = two_classes(tmp_path / "a.zip").open("rb")
+    asked = TrainingRequest(Upload(file), Settings("pocket", "own", class_names="only one"))
+    with pytest.raises(TaskError):
+        next(run_steps.training_steps(asked))
+    assert file.closed, "nobody will read it any more"
+
+
+def test_what_is_learned_is_resolved_once_from_the_settings() -> None:
+    settings = Settings(
+        "m", "own", class_names="a; b", template="an {}.", way="linear_probe", denoiser="median", shots=3
+    )
+    training = TrainingRequest(None, settings).resolve()
+    assert training == ResolvedTraining("m", own_task("a; b", "an {}."), "linear_probe", "median", 3)
+    assert TrainingRequest(None, Settings("m", "own")).resolve().task is None, "the folders name the classes"
 
 
 def test_scans_can_be_drawn_only_where_there_are_phantoms() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from psmooth.interface.address import Link, read_link
 
-MENUS = {"models": ["pocket"], "tasks": ["blood_cells", "own"], "examples": 8}
+MENUS = {"models": ["pocket"], "examples": 8}
 
 
 def test_everything_on_the_list_is_read() -> None:

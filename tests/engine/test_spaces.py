@@ -36,8 +36,8 @@ from psmooth.interface import model_menu
 from psmooth.interface import steps as run_steps
 from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
 from psmooth.interface.settings import Settings
-from psmooth.interface.steps import Scene
-from psmooth.interface.zero_gpu import LONGEST, home_device, on_card, on_gpu, seconds_for
+from psmooth.interface.steps import RunStep
+from psmooth.interface.zero_gpu import LONGEST, home_device, on_gpu, seconds_for, to_gpu
 from psmooth.models import MODELS, MedVLM
 from psmooth.models.formats import FORMATS
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
@@ -157,9 +157,9 @@ def counted(most: int) -> Iterator[int]:
 
 
 def test_away_from_zerogpu_nothing_is_wrapped_or_moved(tiny_model: MedVLM) -> None:
-    assert on_card(counted, lambda _: 1) is counted  # type: ignore[arg-type, comparison-overlap]
+    assert on_gpu(counted, lambda _: 1) is counted  # type: ignore[arg-type, comparison-overlap]
     assert home_device() is None
-    assert on_gpu(tiny_model) is tiny_model
+    assert to_gpu(tiny_model) is tiny_model
 
 
 @contextmanager
@@ -209,7 +209,7 @@ models = {}
 options = {"task": "blood_cells", "seed": 5, "batch_size": 32}
 
 def votes(scan, count):
-    for step in certify(spaces.on_gpu(models["it"]), scan, plan=Plan(max_votes=count), **options):
+    for step in certify(spaces.to_gpu(models["it"]), scan, plan=Plan(max_votes=count), **options):
         yield os.getpid(), step
 
 def seconds(scan, count):
@@ -219,7 +219,7 @@ def visit():  # handlers run in threads, where the service pretends no card
     models["it"] = load_model(sys.argv[1], spaces.home_device())
     scan = open_scan(draw_phantom("blood_cells", "monocyte", 2).pixels)
     *_, (_, here) = votes(scan, 300)
-    workers, steps = zip(*spaces.on_card(votes, seconds)(scan, 300))
+    workers, steps = zip(*spaces.on_gpu(votes, seconds)(scan, 300))
     pair = [step.results["template"].votes.counts for step in (here, steps[-1])]
     print(json.dumps([os.getpid(), sorted(set(workers)), len(steps), pair]), file=sys.stderr)
 
@@ -301,11 +301,11 @@ def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_fold
     request = RunRequest(ChosenScan(scan), Settings(weights, "blood_cells", votes=100))
     copied = pickle.loads(pickle.dumps(request))
     list(model_menu.fetch_model(weights))
-    steps = list(run_steps.scenes(copied))
-    assert all(isinstance(pickle.loads(pickle.dumps(step)), Scene) for step in steps)
-    compared = list(run_steps.comparisons(replace(copied, every_method=True)))
+    steps = list(run_steps.certify_steps(copied))
+    assert all(isinstance(pickle.loads(pickle.dumps(step)), RunStep) for step in steps)
+    compared = list(run_steps.compare_steps(replace(copied, every_method=True)))
     assert pickle.loads(pickle.dumps(compared[-1])).done  # type: ignore[union-attr]
-    pickle.dumps(TrainingRequest(None, Settings(weights, "blood_cells")))
+    pickle.dumps(TrainingRequest(None, Settings(weights, "blood_cells")).resolve())
 
 
 def test_the_app_starts_with_the_variables_of_a_space_and_answers(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_a_checked_file_of_a_frozen_prompt_is_marked_and_says_what_no_check_show
     run = a_run(method="zero_shot", guarantee="frozen_prompt")
     result = a_result((900, 60, 40), "complete", run)
     told = checked(verify(result.to_json().encode()))
+    assert "badge" in told
     assert told["badge"] == views.badge_of(result)
     assert told["badge"]["kind"] == "frozen_prompt"
     assert views.guarantee_words_of(result)[1] in told["sentence"]

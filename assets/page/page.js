@@ -1,0 +1,5 @@
+// What the page needs before any part of it stands: its words, its losses, drops and pastes. It knows nothing about parts:
+// each of these asks for its own module, which comes with the page.
+import "./words.js";
+import "./losses.js";
+import "./drop.js";

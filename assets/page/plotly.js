@@ -1,0 +1,23 @@
+// Asks for Plotly, and holds what every chart of the page has in common: letters, colours, labels. It knows nothing about
+// what is drawn.
+const script = document.createElement("script");
+script.src = new URL("../plotly/plotly-basic.min.js", import.meta.url);
+document.head.append(script);
+
+export const FONT = '"Inter Variable", system-ui, sans-serif';
+export const CLEAR = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" };
+
+// Read once for light and once for dark: asked for at every step, they would make the browser lay out the page again.
+const COLOURS = ["card", "ink", "edge", "accent", "soft", "bar", "grid", "faint"];
+const looks = {};
+export function colours() {
+  const name = document.body.classList.contains("dark") ? "dark" : "light";
+  const style = getComputedStyle(document.body);
+  if (!looks[name] || !looks[name].ink) looks[name] = Object.fromEntries(COLOURS.map((part) => [part, style.getPropertyValue(`--ps-${part}`).trim()]));
+  return looks[name];
+}
+
+export const hoverLabel = (look) => ({ bgcolor: look.ink, bordercolor: look.ink, font: { family: FONT, color: look.card, size: 13 } });
+
+// Plotly reads tags in what it shows on hover, so a visitor's text is escaped.
+export const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

@@ -1,0 +1,63 @@
+// A recording for those who wait in the queue: in a place of its own, and never in that of a result. It knows nothing about
+// queues.
+import { make, one, setText, still } from "./dom.js";
+import { COMPACT, drawChart } from "./votes.js";
+
+const RECORDING = new URL("../recording.json", import.meta.url);
+const FRAME = 350; // milliseconds
+const LAST_FRAME = 4000;
+let tape = null; // fetched once, and only by those who wait
+
+const fetchTape = () => (tape = tape || fetch(RECORDING).then((answer) => answer.json(), () => (tape = null)));
+
+function recordingBox(picture, words) {
+  const box = make("section", "ps-recording");
+  const label = make("p", "ps-recording-label");
+  label.append(make("b", "", words.recording), ` ${words.recording_label}`);
+  const run = make("div", "ps-recording-run");
+  run.setAttribute("aria-hidden", "true");
+  const scan = make("img");
+  [scan.src, scan.alt] = [picture, ""];
+  const answer = make("p");
+  answer.append(make("em"), make("small", "", words.recording_radius), make("b"));
+  answer.setAttribute("translate", "no");
+  const chart = make("div", "ps-chart");
+  chart.append(make("div", "ps-plot"), make("div", "ps-rows"), make("div", "ps-notes"));
+  chart.lastChild.append(make("span"), make("span"), make("span"));
+  run.append(scan, answer, chart);
+  box.append(label, run);
+  return box;
+}
+
+function showRecorded(box, step, words) {
+  setText(one(box, "em"), step.chart.chosen ? step.chart.labels[0] : "…");
+  setText(one(box, ".ps-recording-run b"), step.radius.text);
+  drawChart(one(box, ".ps-chart"), step.chart, words, COMPACT);
+}
+
+export function recorder(place, words) {
+  let [box, timer, wanted] = [null, 0, false];
+
+  async function play() {
+    if (wanted) return;
+    wanted = true;
+    const recorded = await fetchTape();
+    if (!wanted || box || !recorded) return;
+    place.append((box = recordingBox(recorded.picture, words)));
+    turn(recorded.steps, still.matches ? recorded.steps.length - 1 : 0);
+  }
+
+  function turn(steps, at) {
+    showRecorded(box, steps[at], words);
+    if (still.matches) return;
+    timer = setTimeout(() => turn(steps, (at + 1) % steps.length), at + 1 === steps.length ? LAST_FRAME : FRAME);
+  }
+
+  function end() {
+    wanted = false;
+    clearTimeout(timer);
+    if (box) box.remove();
+    box = null;
+  }
+  return { play, end };
+}
