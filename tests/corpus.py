@@ -23,8 +23,8 @@ from pydicom.data import get_testdata_files
 
 from psmooth.errors import ScanError
 from psmooth.scans import Scan, open_scan, scan_picture
-from psmooth.scans.dicom import CURVE
 from psmooth.scans.signatures import is_dicom
+from psmooth.scans.windows import CURVE
 
 SHAPE = (40, 56)
 

@@ -22,8 +22,9 @@ from pydicom.uid import UID
 from psmooth.errors import ScanError
 from psmooth.scans.containers import CostlyFileError
 from psmooth.scans.dicom_frames import stored_values
+from psmooth.scans.notes import STRETCHED, WRITTEN
 from psmooth.scans.scan import Offer, Scan, Window, check_sides
-from psmooth.scans.windows import CT_WINDOWS, spread_window
+from psmooth.scans.windows import ALL, CT_WINDOWS, CURVE, NAMES, OWN, spread_window
 
 config.settings.reading_validation_mode = config.IGNORE  # what is not pictured may be written as it likes
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote what a file says
@@ -32,22 +33,12 @@ _MOST_BYTES: Final = 512_000_000  # that a deflated file may unpack to
 _MOST_READS: Final = 400_000  # pieces of a file, two an element; a CT of 2,000 slices in one file has 100,000 elements
 _SQUARE: Final = 0.005  # from which on a pixel is no square
 
-OWN: Final = "the file's own"
-CURVE: Final = "the file's own curve"
-STRETCHED: Final = "The pixels are no squares; the picture was stretched to its true shape."
-WRITTEN: Final = "Names may be written into this picture. Draw a box around what is to be seen."
-
 _MODALITIES: Final = (
     "CR", "CT", "DX", "ES", "GM", "IO", "IVOCT", "IVUS", "MG", "MR", "NM", "OCT", "OP", "OPT", "OT", "PT", "PX", "RF",
     "RG", "RTDOSE", "RTIMAGE", "SC", "SEG", "SM", "US", "XA", "XC",
 )  # fmt: skip
 _WRITTEN_INTO: Final = ("US", "SC", "ES", "XC")  # devices that write names into the picture itself
 _UNITS: Final = {"HU": "HU", "OD": "OD", "GY": "Gy", "BQML": "Bq/ml", "CNTS": "counts"}
-_NAMES: Final = (
-    "abdomen", "angio", "bone", "brain", "chest", "harder", "head", "liver", "lung", "mediastinum", "normal", "pelvis",
-    "softer", "soft tissue", "spine", "stroke", "temporal bone",
-)  # fmt: skip
-
 _TAGS: Final = [
     "TransferSyntaxUID", "SOPClassUID", "Modality", "BurnedInAnnotation", "DirectoryRecordSequence",
     "EncryptedAttributesSequence",
@@ -361,7 +352,7 @@ def _offers(
     seen = levels if padding is None or padding.all() else levels[~padding]
     bits = int(facts.dataset.get("BitsStored") or 8)
     if not known and bits <= 8 and not told and levels.dtype.kind == "i" and seen.min() >= 0 and seen.max() < 2**bits:
-        return levels, (Offer("all levels", Window((2**bits - 1) / 2, 2.0**bits - 1)),)
+        return levels, (Offer(ALL, Window((2**bits - 1) / 2, 2.0**bits - 1)),)
     return levels, (*told, *known, spread_window(seen))
 
 
@@ -380,7 +371,7 @@ def _told_windows(facts: _Facts) -> tuple[Offer, ...]:
 def _known_name(told: str) -> str:
     """A window's name if it is one of those that are known, for anything might be written there."""
     plain = re.sub(r"[^a-z]+", " ", told.lower()).strip()
-    return plain if plain in _NAMES else ""
+    return plain if plain in NAMES else ""
 
 
 # --- what all have

@@ -30,7 +30,7 @@ from psmooth.scans.containers import (
 )
 from psmooth.scans.scan import MAX_FILE_BYTES, MAX_PIXELS, Offer, Scan, Window, check_sides
 from psmooth.scans.signatures import is_dicom, what_is_found
-from psmooth.scans.windows import spread_window
+from psmooth.scans.windows import FULL, STATED, spread_window
 
 _MAX_WEBP_PIXELS: Final = 16_000_000  # its decoder runs under Python's global lock: 64 million stop all for seconds
 
@@ -305,8 +305,8 @@ def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
 
 def _grey(values: np.ndarray, file_format: str, depth: int, top: int | None) -> Scan:
     """A scan of 16-bit levels: shown up to the level that its file states as white, else by their spread."""
-    full = Offer("full range", Window((2**depth - 1) / 2, 2.0**depth - 1))
-    stated = () if top is None else (Offer("as the file states", Window(top / 2, float(top))),)
+    full = Offer(FULL, Window((2**depth - 1) / 2, 2.0**depth - 1))
+    stated = () if top is None else (Offer(STATED, Window(top / 2, float(top))),)
     return Scan(values, f"{depth}-bit grey", file_format, depth, offers=(*stated, spread_window(values), full))
 
 

@@ -9,6 +9,13 @@ import numpy as np
 
 from psmooth.scans.scan import Offer, Window
 
+OWN: Final = "the file's own"
+CURVE: Final = "the file's own curve"
+STATED: Final = "as the file states"
+SPREAD: Final = "spread of the values"
+FULL: Final = "full range"
+ALL: Final = "all levels"
+
 LOW, HIGH = 0.5, 99.5  # percent of the pixels that a window taken from the values leaves out at either end
 
 CT_WINDOWS: Final = (
@@ -20,11 +27,18 @@ CT_WINDOWS: Final = (
 )  # in HU, as they are customary
 
 
+NAMES: Final = (
+    "abdomen", "angio", "bone", "brain", "chest", "harder", "head", "liver", "lung", "mediastinum", "normal", "pelvis",
+    "softer", "soft tissue", "spine", "stroke", "temporal bone",
+)  # fmt: skip
+"""What a file may call a window; of any other words in it nothing is shown."""
+
+
 def spread_window(levels: np.ndarray) -> Offer:
     """The window from the 0.5th to the 99.5th percentile of the values: a few bright or dark pixels do not move it."""
     finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
     low, high = (float(one) for one in np.percentile(finite, (LOW, HIGH), method="nearest"))
-    return Offer("spread of the values", Window((low + high) / 2, max(high - low, 1e-6 if high == low else high - low)))
+    return Offer(SPREAD, Window((low + high) / 2, max(high - low, 1e-6 if high == low else high - low)))
 
 
 def shown(levels: np.ndarray, window: Window, inverted: bool = False) -> np.ndarray:

@@ -20,9 +20,10 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 from psmooth.errors import ScanError
 from psmooth.scans import Scan, Window, apart, crop_scan, open_scan, scan_picture
-from psmooth.scans.dicom import CURVE, OWN, STRETCHED, WRITTEN, read_dicom
+from psmooth.scans.dicom import read_dicom
+from psmooth.scans.notes import STRETCHED, WRITTEN
 from psmooth.scans.scan import CropRule
-from psmooth.scans.windows import CT_WINDOWS
+from psmooth.scans.windows import CT_WINDOWS, CURVE, OWN
 from tests.dicoms import dicom, file_of, item
 
 RAMP = np.arange(32 * 48, dtype=np.uint16).reshape(32, 48)
