@@ -25,6 +25,7 @@ SECONDS: Final = 5  # of the processor, for one file
 _PATIENCE: Final = 30.0  # seconds by the clock, on a computer that is busy, or that has no limits for a process
 MOST_MEMORY: Final = 3 * 2**30  # bytes of addresses, of which libraries take a part without using it
 _AT_ONCE: Final = 2  # processes
+COMMAND: Final = [sys.executable, "-m", "psmooth.scans.apart"]
 _HEAD: Final = struct.Struct("<QQ")  # bytes that follow, and a number that goes with them
 
 _turns = threading.BoundedSemaphore(_AT_ONCE)
@@ -53,8 +54,10 @@ def _reader() -> Any:
     with _turns:
         with _lock:
             process = _idle.pop() if _idle else None
-        if process is None or process.poll() is not None:
-            process = _begun()
+        if process is not None and process.poll() is not None:
+            _end(process)
+            process = None
+        process = process or _begun()
         try:
             yield process
         except BaseException:
@@ -66,9 +69,8 @@ def _reader() -> Any:
 
 def _begun() -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "psmooth.scans.apart"]
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     )
 
 

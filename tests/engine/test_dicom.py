@@ -5,6 +5,7 @@ The oracles are the formulas of PS3.3, written out here, and pydicom's own table
 
 import io
 import logging
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -342,7 +343,11 @@ def test_read_apart_as_in_place() -> None:
 
 
 def test_whoever_takes_too_long_is_ended_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_PATIENCE", 0.0)
+    for process in apart._idle:
+        process.kill()  # none of them is asked again either
+    silent = [sys.executable, "-c", "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); time.sleep(600)"]
+    monkeypatch.setattr(apart, "_PATIENCE", 0.1)
+    monkeypatch.setattr(apart, "COMMAND", silent)
     with pytest.raises(ScanError, match="too long"):
         open_scan(file_of(dicom(RAMP)))
     monkeypatch.undo()
