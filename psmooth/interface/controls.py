@@ -28,9 +28,11 @@ def scan_card() -> dict[str, Any]:
             1, 2, value=1, step=1, label=words["frame"], visible=False, buttons=[], elem_id="ps-scan-frame"
         )
         with gr.Row(visible=False) as window:
-            offer = gr.Dropdown([], label=words["window_offer"], min_width=200, elem_id="ps-window")
+            offer = gr.Dropdown(
+                [], label=words["window_offer"], info=words["window_info"], min_width=200, elem_id="ps-window"
+            )
             center = gr.Number(label=words["window_center"], min_width=100)
-            width = gr.Number(label=words["window_width"], info=words["window_info"], minimum=1, min_width=100)
+            width = gr.Number(label=words["window_width"], min_width=100)
     return {
         "picker": picker,
         "uploader": uploader,

@@ -188,8 +188,8 @@ def choose_box(session: Session, event: gr.EventData) -> Any:
     return nothing_compared(session)
 
 
-def choose_frame(session: Session, frame: float) -> tuple[Any, ...]:
-    """Another picture of the same file; the part of it that the model shall see stays."""
+def choose_frame(session: Session, frame: float, center: float | None, width: float | None) -> tuple[Any, ...]:
+    """Another picture of the same file; the part of it that the model shall see stays, and a window that was chosen."""
     session.request_run(None)
     left, box, chosen = nothing_compared(session), session.box, session.chosen
     try:
@@ -198,7 +198,9 @@ def choose_frame(session: Session, frame: float) -> tuple[Any, ...]:
         session.set_scan(None)
         return session.show("certify", views.failed, known(error)), *window_fields(session), left
     session.box = box
-    return gr.skip(), *window_fields(session), left
+    usual = chosen.scan.window if chosen else None
+    is_usual = usual is None or (usual.center, usual.width) == (center, width)
+    return gr.skip(), *(window_fields(session) if is_usual else (gr.skip(),) * 4), left
 
 
 def choose_window(session: Session, offer: int | None) -> tuple[Any, Any]:
