@@ -19,14 +19,19 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
+from psmooth.certificate import Plan, verify
 from psmooth.errors import ScanError
+from psmooth.models import MedVLM
 from psmooth.scans import Scan, Window, apart, crop_scan, open_scan, scan_picture
 from psmooth.scans.dicom import read_dicom
 from psmooth.scans.notes import STRETCHED, WRITTEN
 from psmooth.scans.scan import CropRule
 from psmooth.scans.windows import CT_WINDOWS, CURVE, OWN
+from psmooth.smoothing import certify, replay
+from psmooth.tasks import TASKS
 from tests.dicoms import dicom, file_of, item
 
+TASK = TASKS["blood_cells"]
 RAMP = np.arange(32 * 48, dtype=np.uint16).reshape(32, 48)
 COLOURS = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
 
@@ -328,6 +333,26 @@ def test_a_frame_that_says_another_size_is_refused_before_it_is_decoded() -> Non
         open_scan(file_of(dataset))
 
 
+# --- in a certificate
+
+
+def test_a_certificate_names_frame_and_window_and_is_replayed_with_them(tiny_model: MedVLM, tmp_path: Path) -> None:
+    stack = np.stack([RAMP, RAMP[::-1], RAMP.T.reshape(RAMP.shape)])
+    data = file_of(dicom(stack, frames=3, WindowCenter="700", WindowWidth="900", VOILUTFunction="SIGMOID"))
+    plan = Plan(max_votes=200, selection_votes=16)
+    *_, last = certify(tiny_model, open_scan(data, 2), task=TASK, plan=plan, noise_level=0.5, batch_size=16, seed=3)
+    [record] = last.results.values()
+    record.save(tmp_path / "certificate.json")
+    found = verify(tmp_path / "certificate.json")
+    assert found.ok
+    told = record.run.preprocessing
+    assert told["frame"] == 2
+    assert told["window"] == {"center": 700, "width": 900, "function": "sigmoid"}
+    assert replay(record, open_scan(data, told["frame"])).ok
+    with pytest.raises(ScanError, match="frame 2"):
+        replay(record, open_scan(data, 1))
+
+
 # --- in a process of its own
 
 
@@ -343,8 +368,7 @@ def test_read_apart_as_in_place() -> None:
 
 
 def test_whoever_takes_too_long_is_ended_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    for process in apart._idle:
-        process.kill()  # none of them is asked again either
+    apart._end_all()
     silent = [sys.executable, "-c", "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); time.sleep(600)"]
     monkeypatch.setattr(apart, "_PATIENCE", 0.1)
     monkeypatch.setattr(apart, "COMMAND", silent)
