@@ -12,7 +12,7 @@ from psmooth.errors import ScanError
 
 MAX_FILE_BYTES: Final = 64_000_000
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # how the names of scans end
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dcm")  # how the names of scans end
 
 MAX_PIXELS: Final = 64_000_000
 
