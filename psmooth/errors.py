@@ -31,10 +31,11 @@ class PsmoothError(Exception):
         self.template, self.values = template, values
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        return _rebuilt, (type(self), self.template, self.values)
+        return rebuilt, (type(self), self.template, self.values)
 
 
-def _rebuilt(kind: "type[PsmoothError]", template: str, values: dict[str, object]) -> PsmoothError:
+def rebuilt(kind: "type[PsmoothError]", template: str, values: dict[str, object]) -> PsmoothError:
+    """An error that was raised in another process."""
     return kind(template, **values)
 
 

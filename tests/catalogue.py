@@ -13,7 +13,7 @@ import numpy as np
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN
-from psmooth.scans import landmarks
+from psmooth.scans import landmarks, notes, windows
 from psmooth.tasks import TASKS
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
@@ -66,4 +66,6 @@ def _standing() -> Iterator[str]:
     yield from (views.METHOD_NAMES[method].replace(" (frozen prompt)", "") for method in views.METHOD_NAMES)
     yield from (words for words, _ in views_learn.WAY_CHOICES)
     yield from (task.name for task in TASKS.values())
+    yield from (windows.OWN, windows.CURVE, windows.STATED, windows.SPREAD, windows.FULL, windows.ALL, *windows.NAMES)
+    yield from (notes.STRETCHED, notes.WRITTEN)
     yield from (mark.words for mark in landmarks(np.zeros((3, 16, 16), np.uint8), 0.25))

@@ -59,6 +59,8 @@ def certify(
     chosen_box, chosen_window = read_box(box), read_window(window)
     check_folder(out)
     opened = open_file(scan)
+    if chosen_window is not None:
+        chosen_window = opened.window_of(chosen_window.center, chosen_window.width)
     from psmooth.smoothing import certify as run
 
     med_vlm = load_with_bar(model, device)

@@ -99,11 +99,11 @@ def read_window(text: str | None) -> "Window | None":
     return Window(center, width)
 
 
-def open_file(scan: Path) -> "Scan":
+def open_file(scan: Path, frame: int | None = None) -> "Scan":
     """Before torch is imported: a scan that cannot be read is refused at once."""
     from psmooth.scans import open_scan
 
-    return open_scan(scan)
+    return open_scan(scan, frame)
 
 
 def check_folder(out: Path | None) -> None:

@@ -49,7 +49,7 @@ def verify(
 def _replay(
     record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None, denoiser: Path | None
 ) -> "Replay":
-    opened = open_file(scan)
+    opened = open_file(scan, record.run.preprocessing.get("frame"))
     from psmooth.smoothing import replay
 
     with telling_download(record.run.model["id"]) as download:

@@ -24,14 +24,22 @@ def scan_card() -> dict[str, Any]:
         with gr.Row(elem_id="ps-own-scan"):
             uploader = gr.UploadButton(words["upload"], size="sm", min_width=0, scale=3, elem_id="ps-upload")
             cleared = gr.Button(words["clear"], size="sm", min_width=0, elem_id="ps-clear")
+        frame = gr.Slider(
+            1, 2, value=1, step=1, label=words["frame"], visible=False, buttons=[], elem_id="ps-scan-frame"
+        )
         with gr.Row(visible=False) as window:
+            offer = gr.Dropdown(
+                [], label=words["window_offer"], info=words["window_info"], min_width=200, elem_id="ps-window"
+            )
             center = gr.Number(label=words["window_center"], min_width=100)
-            width = gr.Number(label=words["window_width"], info=words["window_info"], minimum=1, min_width=100)
+            width = gr.Number(label=words["window_width"], min_width=100)
     return {
         "picker": picker,
         "uploader": uploader,
         "clear": cleared,
+        "frame": frame,
         "window": window,
+        "window_offer": offer,
         "window_center": center,
         "window_width": width,
     }

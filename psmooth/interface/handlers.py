@@ -15,14 +15,14 @@ from psmooth.certificate import verify
 from psmooth.errors import PsmoothError, ScanError
 from psmooth.interface.address import read_link, read_locale
 from psmooth.interface.model_menu import Download, model_choices
-from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest, example_scan, gallery, unread
+from psmooth.interface.requests import RunRequest, TrainingRequest, brought, example_scan, gallery
 from psmooth.interface.runs import Certify, Compare, Learn, known, model_name, prompt_choices, prompt_menu
 from psmooth.interface.session import Session
 from psmooth.interface.settings import KEYS, OWN_TASK, settings_from
 from psmooth.interface.steps import hub_banks
 from psmooth.interface.uploads import Upload, no_upload
 from psmooth.interface.visitors import caller, drop
-from psmooth.scans import Scan, scan_picture
+from psmooth.scans import scan_picture
 from psmooth.tasks import TASKS
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
@@ -145,7 +145,7 @@ def pick(session: Session, event: gr.EventData) -> tuple[Any, ...]:
     session.request_run(None)
     session.set_scan(chosen)
     task = gallery().items[index].task or gr.skip()
-    return task, shown_gallery(index), *window_fields(chosen.scan), left
+    return task, shown_gallery(index), *scan_fields(session), left
 
 
 def nothing_compared(session: Session) -> Any:
@@ -159,14 +159,14 @@ def upload(session: Session, file: Upload | None) -> tuple[Any, ...]:
     left = nothing_compared(session)
     session.set_scan(None)
     try:
-        session.set_scan(ChosenScan(unread(file).scan, address=file.address if file else ""))
+        session.set_scan(brought(file))
     except Exception as error:
-        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *window_fields(None), left
+        return session.show("certify", views.failed, known(error)), {}, shown_gallery(None), *scan_fields(session), left
     return (
         gr.skip(),
         gr.skip(),
         shown_gallery(None, own=True),
-        *window_fields(session.chosen and session.chosen.scan),
+        *scan_fields(session),
         left,
     )
 
@@ -188,12 +188,45 @@ def choose_box(session: Session, event: gr.EventData) -> Any:
     return nothing_compared(session)
 
 
-def window_fields(scan: Scan | None) -> tuple[Any, Any, Any]:
-    """Window centre and width, shown for 16-bit scans."""
-    window = None if scan is None or scan.values.ndim == 3 else scan.window
-    if window is None:
-        return gr.Row(visible=False), None, None
-    return gr.Row(visible=True), window.center, window.width
+def choose_frame(session: Session, frame: float, center: float | None, width: float | None) -> tuple[Any, ...]:
+    """Another picture of the same file; the part of it that the model shall see stays, and a window that was chosen."""
+    session.request_run(None)
+    left, box, chosen = nothing_compared(session), session.box, session.chosen
+    try:
+        session.set_scan(chosen and chosen.at(int(frame)))
+    except Exception as error:
+        session.set_scan(None)
+        return session.show("certify", views.failed, known(error)), *window_fields(session), left
+    session.box = box
+    usual = chosen.scan.window if chosen else None
+    is_usual = usual is None or (usual.center, usual.width) == (center, width)
+    return gr.skip(), *(window_fields(session) if is_usual else (gr.skip(),) * 4), left
+
+
+def choose_window(session: Session, offer: int | None) -> tuple[Any, Any]:
+    """One of the windows that the scan offers."""
+    offers = session.chosen.scan.offers if session.chosen else ()
+    if offer is None or not 0 <= offer < len(offers):
+        return gr.skip(), gr.skip()
+    session.request_run(None)
+    return offers[offer].window.center, offers[offer].window.width
+
+
+def scan_fields(session: Session) -> tuple[Any, ...]:
+    """What can be chosen of the scan: a frame, where there are many, and a window, where it has values to spread."""
+    scan = session.chosen.scan if session.chosen else None
+    if scan is None or scan.frames == 1:
+        return gr.Slider(visible=False), *window_fields(session)
+    return gr.Slider(maximum=scan.frames, value=scan.frame, visible=True), *window_fields(session)
+
+
+def window_fields(session: Session) -> tuple[Any, ...]:
+    """The windows that the scan offers, with the centre and width of the first."""
+    scan = session.chosen.scan if session.chosen else None
+    if scan is None or scan.window is None:
+        return gr.Row(visible=False), gr.Dropdown([], value=None), None, None
+    offers = [(words, number) for number, words in enumerate(session.told(views.window_choices, scan))]
+    return gr.Row(visible=True), gr.Dropdown(offers, value=0), scan.window.center, scan.window.width
 
 
 def clear(session: Session) -> tuple[Any, ...]:
@@ -201,7 +234,7 @@ def clear(session: Session) -> tuple[Any, ...]:
     session.request_run(None)
     left = nothing_compared(session)
     session.forget()
-    return session.show("certify", views.idle), {}, shown_gallery(None), *window_fields(None), left
+    return session.show("certify", views.idle), {}, shown_gallery(None), *scan_fields(session), left
 
 
 def lose(session: Session) -> tuple[Any, ...]:

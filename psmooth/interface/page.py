@@ -34,6 +34,8 @@ from psmooth.interface.handlers import (
     change_locale,
     check,
     choose_box,
+    choose_frame,
+    choose_window,
     clear,
     fetch_banks,
     forgetting,
@@ -86,7 +88,9 @@ class Page:
     noise_level: gr.Slider
     votes: gr.Radio
     target_radius: gr.Number
+    frame: gr.Slider
     window: gr.Row
+    window_offer: gr.Dropdown
     window_center: gr.Number
     window_width: gr.Number
     method: gr.Dropdown
@@ -119,7 +123,7 @@ def opening() -> tuple[views.Opening, views.Strip]:
     first = example_scan(0)
     crop = crop_scan(first.scan)
     stage = views.opening(TASKS[gallery().items[0].task or next(iter(TASKS))], landmarks(crop.pixels, 0.25))
-    return stage, views.strip(scan_picture(first.scan), first.scan.kind, crop)
+    return stage, views.strip(scan_picture(first.scan), views.scan_words(first.scan), crop)
 
 
 def lay_out() -> Page:
@@ -157,7 +161,8 @@ def lay_out() -> Page:
 
 def wire(demo: gr.Blocks, page: Page) -> None:
     """Every event of the page; those that use the device wait for their turn outside of Gradio's queue."""
-    fields = [page.picker, page.window, page.window_center, page.window_width]
+    shown = [page.window, page.window_offer, page.window_center, page.window_width]
+    fields = [page.picker, page.frame, *shown]
     at_once: dict[str, Any] = {"queue": False, **PRIVATE}
     cleared = [page.stage, page.strip, *fields, page.comparison]
     picked = page.picker.pick(pick, page.session, [page.task, *fields, page.comparison], **at_once)
@@ -166,12 +171,17 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
     boxed = page.viewer.box(choose_box, page.session, page.comparison, **at_once)
-    again = (page.start.click, picked.success, uploaded.success, boxed.success)
+    framed = page.frame.release(
+        choose_frame, [page.session, page.frame], [page.stage, *shown, page.comparison], **at_once
+    )
+    asked = [page.session, page.window_offer]
+    windowed = page.window_offer.input(choose_window, asked, [page.window_center, page.window_width], **at_once)
+    again = (page.start.click, *(one.success for one in (picked, uploaded, boxed, framed, windowed)))
     starts = ((restored.success, begin_first), *((starting, begin) for starting in again))
     for starting, beginning in starts:
         begun = starting(beginning, [page.session, *page.settings], page.stage, **at_once)
         wire_run(Certify, page, begun, [page.stage, page.strip])
-    on_loss("certify", boxed)
+    on_loss("certify", boxed, framed, windowed)
     on_loss("scan", picked, uploaded)
     page.stage.lost(lose, page.session, cleared, **at_once)
     wire_stop(Certify, page, page.stage, at_once)

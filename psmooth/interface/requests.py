@@ -19,7 +19,7 @@ from psmooth.interface.settings import OWN_TASK, Settings
 from psmooth.interface.uploads import Upload
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
-from psmooth.scans import Crop, CropRule, Landmark, Scan, Window, crop_scan, landmarks, open_scan
+from psmooth.scans import Crop, CropRule, Landmark, Scan, crop_scan, landmarks, open_scan
 from psmooth.tasks import Task, own_task
 
 OWN_BANK = "bank:"
@@ -34,12 +34,14 @@ class ChosenScan:
     Attributes:
         source: the scan, or the file that it is read from when it is first asked for.
         address: where a visitor's own came from.
+        file: that of a scan with many frames, so that another one can be chosen.
     """
 
     source: Scan | Upload
     truth: str | None = None
     gallery: dict[str, str | None] | None = None
     address: str = ""
+    file: bytes = b""
 
     @cached_property
     def scan(self) -> Scan:
@@ -50,7 +52,11 @@ class ChosenScan:
     def weight(self) -> int:
         """Bytes in memory of a visitor's own scan; the examples are everybody's, and a file is counted as one."""
         own = self.gallery is None and isinstance(self.source, Scan)
-        return self.scan.values.nbytes if own else 0
+        return self.scan.values.nbytes + len(self.file) if own else 0
+
+    def at(self, frame: int) -> "ChosenScan":
+        """Another frame of the same file; raises ScanError if there is none."""
+        return replace(self, source=open_scan(self.file, frame)) if self.file else self
 
     def let_go(self) -> None:
         """Of the file, if there is one that was not read."""
@@ -151,11 +157,11 @@ class RunRequest:
         return Task(OWN_TASK, facts.task, "any", facts.class_ids, facts.class_names, (facts.template,))
 
     def _rule(self, model: MedVLM) -> CropRule:
-        """The model's crop rule, with the box that was chosen and the window of a 16-bit scan."""
-        rule, settings = replace(model.crop_rule, box=self.box), self.settings
-        if self.chosen.scan.values.ndim == 3 or settings.window_center is None or not settings.window_width:
+        """The model's crop rule, with the box that was chosen and the window of a grey scan."""
+        rule, settings, scan = replace(model.crop_rule, box=self.box), self.settings, self.chosen.scan
+        if scan.window is None or settings.window_center is None or not settings.window_width:
             return rule
-        return replace(rule, window=Window(settings.window_center, settings.window_width))
+        return replace(rule, window=scan.window_of(settings.window_center, settings.window_width))
 
 
 def _denoiser_before(bank: PromptBank, chosen: str) -> str:
@@ -212,6 +218,19 @@ class TrainingRequest:
         return ResolvedTraining(
             settings.model, settings.read_task(), settings.way, settings.denoiser, int(settings.shots)
         )
+
+
+def brought(file: Upload | None) -> ChosenScan:
+    """An uploaded scan, which is in memory alone from now on; the file too where another of its frames may be chosen.
+
+    Raises:
+        ScanError: there is no file, or no scan in it.
+    """
+    if file is None:
+        raise ScanError(views.NO_FILE)
+    data = file.read()
+    scan = open_scan(data)
+    return ChosenScan(scan, address=file.address, file=data if scan.frames > 1 else b"")
 
 
 def unread(file: Upload | None) -> ChosenScan:

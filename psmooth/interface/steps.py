@@ -59,7 +59,7 @@ class RunStep:
     def strip(self) -> views.Strip:
         """Scan and crop."""
         scan, crop = self.run.chosen.scan, self.run.crop
-        return views.strip(scan_picture(scan, crop.rule.window), scan.kind, crop)
+        return views.strip(scan_picture(scan, crop.rule.window), views.scan_words(scan), crop)
 
     def outcome(self) -> Certificate | Abstention:
         """What the run leaves if it ends here, by itself or by hand."""

@@ -100,6 +100,19 @@ def _png_parts(data: bytes) -> Iterator[bytes]:
     raise CostlyFileError("chunks")
 
 
+def png_significant_bits(data: bytes) -> int | None:
+    """Bits of a grey level that were measured, as the chunk sBIT says; None where a file does not."""
+    place = 8
+    for _ in range(MOST_PARTS):
+        length, name = struct.unpack_from(">I4s", data, place)
+        if name == b"sBIT" and length == 1:
+            return data[place + 8] if 0 < data[place + 8] <= 16 else None
+        if name in (b"IDAT", b"IEND"):
+            return None
+        place += 12 + length
+    return None
+
+
 def _is_wanted(name: bytes, body: memoryview) -> bool:
     """Whether a chunk beside the pixels may tell their orientation, or that there are many frames."""
     if name == b"eXIf":

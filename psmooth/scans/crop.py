@@ -14,6 +14,9 @@ from PIL import Image
 
 from psmooth.errors import ScanError
 from psmooth.scans.scan import MAX_CROP_SIZE, MAX_SIDE_RATIO, MIN_SIDE, Crop, CropRule, Scan, Window
+from psmooth.scans.windows import shown
+
+_BAND: Final = 2_000_000  # pixels that are computed at a time
 
 _FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
@@ -27,16 +30,17 @@ def crop_scan(scan: Scan, rule: CropRule = CropRule()) -> Crop:
     _check_rule(rule)
     window = _resolve_window(scan, rule.window)
     box = _resolve_box(scan, rule.box)
+    frame = _resolve_frame(scan, rule.frame)
     left, top, right, bottom = box
-    part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window))
+    part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window, scan.inverted))
     fitted = np.asarray((_centre_crop if rule.fit == "crop" else _pad)(part, rule).convert("RGB"))
     pixels = np.ascontiguousarray(fitted.transpose(2, 0, 1))  # (3, size, size)
-    return Crop(pixels, replace(rule, box=box, window=window), crop_sha256(pixels))
+    return Crop(pixels, replace(rule, box=box, window=window, frame=frame), crop_sha256(pixels))
 
 
 def scan_picture(scan: Scan, window: Window | None = None) -> np.ndarray:
     """The whole scan for showing, (height, width, 3) uint8; ``window`` as in `CropRule`. Raises `ScanError`."""
-    grey_or_rgb = _to_8_bits(scan.values, _resolve_window(scan, window))
+    grey_or_rgb = _to_8_bits(scan.values, _resolve_window(scan, window), scan.inverted)
     return np.array(grey_or_rgb) if grey_or_rgb.ndim == 3 else np.repeat(grey_or_rgb[..., None], 3, axis=2)
 
 
@@ -114,7 +118,9 @@ def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
     if window is None:
         return scan.window
     if scan.window is None:
-        raise ScanError("A window was given for a scan of 8 bits. Only 16-bit grey scans take one: leave it out.")
+        raise ScanError(
+            "A window was given for a scan in colour or of 8 bits. Only deeper grey scans take one: leave it out."
+        )
     if not (math.isfinite(window.center) and math.isfinite(window.width) and window.width > 0):
         raise ScanError(
             "The window with centre {center} and width {width} is not possible. Expected are a finite centre and a "
@@ -123,6 +129,18 @@ def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
             width=f"{window.width:g}",
         )
     return window
+
+
+def _resolve_frame(scan: Scan, frame: int | None) -> int | None:
+    if frame not in (None, scan.frame):
+        raise ScanError(
+            "The crop is one of frame {wanted}, and the scan is frame {frame} of {frames}. Open the scan at frame "
+            "{wanted}.",
+            wanted=frame,
+            frame=scan.frame,
+            frames=scan.frames,
+        )
+    return scan.frame if scan.frames > 1 else None
 
 
 def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:
@@ -145,14 +163,15 @@ def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int
     return left, top, right, bottom
 
 
-def _to_8_bits(values: np.ndarray, window: Window | None) -> np.ndarray:
-    """uint8 as it is; uint16 grey through the window, by a table of all 65,536 levels."""
+def _to_8_bits(values: np.ndarray, window: Window | None, inverted: bool) -> np.ndarray:
+    """Colour as it is; grey through the window, 16-bit levels by a table of all 65,536, others in bands."""
     if window is None:
         return np.ascontiguousarray(values)
-    levels = np.arange(2**16, dtype=np.float64)
-    spread = 255 * (levels - (window.center - window.width / 2)) / window.width  # one division: halves stay halves
-    table = np.floor(spread.clip(0, 255) + 0.5).astype(np.uint8)
-    return table[values]
+    if values.dtype == np.uint16:
+        return shown(np.arange(2**16), window, inverted)[values]
+    rows = max(1, _BAND // values.shape[1])
+    bands = [shown(values[top : top + rows], window, inverted) for top in range(0, len(values), rows)]
+    return np.concatenate(bands)
 
 
 def _centre_crop(image: Image.Image, rule: CropRule) -> Image.Image:

@@ -18,9 +18,19 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from psmooth.errors import ScanError
-from psmooth.scans.containers import CostlyFileError, bounded, check_frames, check_strips, exif_is_bounded, webp_size
-from psmooth.scans.scan import MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_RATIO, MIN_SIDE, Scan
-from psmooth.scans.signatures import what_is_found
+from psmooth.scans.apart import read_apart
+from psmooth.scans.containers import (
+    CostlyFileError,
+    bounded,
+    check_frames,
+    check_strips,
+    exif_is_bounded,
+    png_significant_bits,
+    webp_size,
+)
+from psmooth.scans.scan import MAX_FILE_BYTES, MAX_PIXELS, Offer, Scan, Window, check_sides
+from psmooth.scans.signatures import is_dicom, what_is_found
+from psmooth.scans.windows import FULL, STATED, spread_window
 
 _MAX_WEBP_PIXELS: Final = 16_000_000  # its decoder runs under Python's global lock: 64 million stop all for seconds
 
@@ -101,13 +111,14 @@ def _quietly() -> Iterator[None]:
                 _quiet.close()
 
 
-def open_scan(source: str | Path | bytes | Image.Image | np.ndarray) -> Scan:
+def open_scan(source: str | Path | bytes | Image.Image | np.ndarray, frame: int | None = None) -> Scan:
     """Read a scan from a path, the bytes of a file, a Pillow image or an array.
 
     Arrays: uint8 of (height, width), (height, width, 3) RGB or (height, width, 4) RGBA; uint16 of (height, width).
     EXIF orientation is applied. Transparent pixels are laid on white, which is the empty slide of histology and what
     paper and most viewers show. Colour profiles are not applied; CMYK is converted as Pillow does, without one.
-    Grey levels of 16 bits are kept as they are and meet a stated window in `crop_scan`.
+    Grey levels of 16 bits, and DICOM's values in their own unit, are kept as they are and meet a stated window in
+    `crop_scan`. ``frame`` chooses one of a DICOM file's, counted from 1; None is the middle one.
 
     Raises `ScanError` with a sentence for the visitor: not an image, cut short, many frames, too large, too small.
     """
@@ -117,9 +128,9 @@ def open_scan(source: str | Path | bytes | Image.Image | np.ndarray) -> Scan:
         with _decoding(source.format or "Pillow image"):
             return _scan_of_image(source, source.format or "Pillow image")
     if isinstance(source, bytes | bytearray):
-        return _scan_of_bytes(bytes(source))
+        return _scan_of_bytes(bytes(source), frame)
     if isinstance(source, str | Path):
-        return _scan_of_bytes(_read_file(Path(source)))
+        return _scan_of_bytes(_read_file(Path(source)), frame)
     raise ScanError(
         "What was given is not a scan. Expected is a path, the bytes of a file, a Pillow image or a NumPy array: "
         "give one of these."
@@ -143,13 +154,15 @@ def _read_file(path: Path) -> bytes:
         ) from None
 
 
-def _scan_of_bytes(data: bytes) -> Scan:
+def _scan_of_bytes(data: bytes, frame: int | None) -> Scan:
     if len(data) > MAX_FILE_BYTES:
         raise ScanError(
             "The file is larger than {megabytes} MB, the most that is read. Cut out the region of interest or reduce "
             "the scan, and export it as PNG or JPEG.",
             megabytes=MAX_FILE_BYTES // 10**6,
         )
+    if is_dicom(data):
+        return read_apart(data, frame)
     file_format = _recognise(data)
     with _decoding(file_format):
         return _scan_of_image(_open_image(data, file_format), file_format)
@@ -161,11 +174,6 @@ def _recognise(data: bytes) -> str:
         raise ScanError(
             "The file is empty (0 bytes). Expected is a PNG, JPEG, TIFF or WebP of 8 bits a channel, or a 16-bit grey "
             "PNG or TIFF: copy or export the scan again."
-        )
-    if data[128:132] == b"DICM":  # first, for a DICOM file may carry a TIFF header before these letters
-        raise ScanError(
-            "This is a DICOM file, and DICOM is not read yet. Expected is a PNG, JPEG, TIFF or WebP of 8 bits a "
-            "channel, or a 16-bit grey PNG or TIFF: export the image as PNG or TIFF in your viewer."
         )
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
@@ -202,7 +210,7 @@ def _decoding(file_format: str) -> Iterator[None]:
 def _open_image(data: bytes, file_format: str) -> Image.Image:
     """The header read, the pixels not yet. Only the decoder that the first bytes call for is tried."""
     if file_format == "WebP":  # its decoder lays out the whole canvas before a size can be asked for
-        _check_sides(*webp_size(data), _MAX_WEBP_PIXELS)
+        check_sides(*webp_size(data), _MAX_WEBP_PIXELS)
     if file_format == "PNG":
         _check_png_depth(data)
     image = _PLUGINS[file_format](io.BytesIO(bounded(data, file_format)))
@@ -211,6 +219,8 @@ def _open_image(data: bytes, file_format: str) -> Image.Image:
     key = image.info.get("transparency")
     if file_format == "PNG" and image.mode == "L" and isinstance(key, int):
         image.info["transparency"] = key * 255 // (2 ** data[24] - 1)  # Pillow spreads the levels, but not this one
+    if file_format == "PNG" and data[24] == 16:
+        image.info["significant"] = png_significant_bits(data)
     return image
 
 
@@ -230,7 +240,7 @@ def _deep_colour(file_format: str) -> ScanError:
 
 def _scan_of_image(image: Image.Image, file_format: str) -> Scan:
     """Decode the pixels once size and frames are found acceptable."""
-    _check_sides(*image.size)
+    check_sides(*image.size)
     check_frames(getattr(image, "n_frames", 1), file_format)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _check_tiff(image)
@@ -259,33 +269,6 @@ def _unknown_kind(file_format: str, mode: str) -> ScanError:
         file_format=file_format,
         mode=mode,
     )
-
-
-def _check_sides(width: int, height: int, most: int = MAX_PIXELS) -> None:
-    if width * height > most:
-        raise ScanError(
-            "The scan is {width:,} × {height:,} pixels. At most {most} megapixels are read: cut out the region of "
-            "interest or reduce it.",
-            width=width,
-            height=height,
-            most=most // 10**6,
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ScanError(
-            "The scan is {width:,} × {height:,} pixels. At least {least} pixels a side are needed: choose a larger "
-            "one.",
-            width=width,
-            height=height,
-            least=MIN_SIDE,
-        )
-    if max(width, height) > MAX_SIDE_RATIO * min(width, height):
-        raise ScanError(
-            "The scan is {width:,} × {height:,} pixels. One side may be at most {most} times the other: cut out the "
-            "region of interest.",
-            width=width,
-            height=height,
-            most=MAX_SIDE_RATIO,
-        )
 
 
 def _check_tiff(image: TiffImagePlugin.TiffImageFile) -> None:
@@ -317,7 +300,28 @@ def _grey_scan(image: Image.Image, orientation: int, file_format: str) -> Scan:
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         values[values == transparent] = 2**depth - 1
-    return Scan(values, f"{depth}-bit grey", file_format, depth)
+    return _grey(values, file_format, depth, _stated_top(image, values, depth))
+
+
+def _grey(values: np.ndarray, file_format: str, depth: int, top: int | None) -> Scan:
+    """A scan of 16-bit levels: shown up to the level that its file states as white, else by their spread."""
+    full = Offer(FULL, Window((2**depth - 1) / 2, 2.0**depth - 1))
+    stated = () if top is None else (Offer(STATED, Window(top / 2, float(top))),)
+    return Scan(values, f"{depth}-bit grey", file_format, depth, offers=(*stated, spread_window(values), full))
+
+
+def _stated_top(image: Image.Image, values: np.ndarray, depth: int) -> int | None:
+    """The level that is white by the file's word: its depth, MaxSampleValue, SMaxSampleValue or significant bits.
+
+    A PNG's significant bits are the upper ones, but many programs leave 12 bits where they were: if no level is beyond
+    them, they are the lower ones. A word that levels of the picture contradict is none.
+    """
+    tags = getattr(image, "tag_v2", {})
+    told = [value[0] if isinstance(value, tuple) else value for value in map(tags.get, (341, 281)) if value]
+    bits = image.info.get("significant")
+    told += [2**bits - 1 if values.max() < 2**bits else 2**16 - 1] if bits else []
+    told += [2**depth - 1] if depth < 16 else []
+    return next((int(top) for top in told if 0 < top < 2**16 and values.max() <= top), None)
 
 
 def _check_levels(levels: np.ndarray, file_format: str) -> None:
@@ -397,8 +401,8 @@ def _scan_of_array(array: np.ndarray) -> Scan:
             kind=str(kind),
             shape=str(shape),
         )
-    _check_sides(shape[1], shape[0])
+    check_sides(shape[1], shape[0])
     if kind == np.uint16:
-        return Scan(np.array(array, dtype=np.uint16, order="C"), "16-bit grey", "array")
+        return _grey(np.array(array, dtype=np.uint16, order="C"), "array", 16, None)
     image = Image.fromarray(np.ascontiguousarray(array))
     return Scan(_on_white(image), _KINDS[image.mode], "array")

@@ -8,9 +8,11 @@ from typing import Final, Literal
 
 import numpy as np
 
+from psmooth.errors import ScanError
+
 MAX_FILE_BYTES: Final = 64_000_000
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # how the names of scans end
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dcm")  # how the names of scans end
 
 MAX_PIXELS: Final = 64_000_000
 
@@ -23,13 +25,23 @@ MAX_CROP_SIZE: Final = 1_024
 
 @dataclass(frozen=True)
 class Window:
-    """The grey levels of a 16-bit scan that are spread over black to white: ``center`` ± ``width`` / 2.
+    """The grey levels of a scan that are spread over black to white: ``center`` ± ``width`` / 2, in the scan's unit.
 
-    A level v becomes 255·clip((v − (center − width/2)) / width, 0, 1), rounded half up.
+    ``function``: a level v becomes 255·clip((v − (center − width/2)) / width, 0, 1), rounded half up, if
+    "linear_exact"; DICOM's "linear" and "sigmoid" are those of PS3.3 C.11.2.1.2.1 and C.11.2.1.3.1.
     """
 
     center: float
     width: float
+    function: Literal["linear_exact", "linear", "sigmoid"] = "linear_exact"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A window by its name, e.g. "lung"."""
+
+    name: str
+    window: Window
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,8 @@ class CropRule:
     ``fit``: "crop" resizes the shorter side to ``size``, keeps the centre; "pad" resizes the longer side, adds black.
     ``interpolation``: Pillow's antialiased filter.
     ``box``: left, top, right, bottom in scan pixels; None is the whole scan.
-    ``window``: of a 16-bit scan; None is `Scan.window`.
+    ``window``: of a grey scan that offers windows; None is `Scan.window`.
+    ``frame``: of a file with many, counted from 1; None is the one that the scan is.
     """
 
     size: int = 128
@@ -50,21 +63,33 @@ class CropRule:
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     box: tuple[int, int, int, int] | None = None
     window: Window | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
     """What a visitor brought, upright and without transparency, name or tags.
 
-    ``values``: (height, width, 3) uint8 RGB, or (height, width) uint16 grey.
+    ``values``: (height, width, 3) uint8 RGB, or (height, width) grey: uint16 levels, or numbers in ``unit``.
     ``kind``: what the file held, e.g. "8-bit RGB"; ``format``: e.g. "PNG".
-    ``depth``: bits of a grey level of a uint16 scan, as its file states.
+    ``depth``: bits of a grey level, as its file states.
+    ``unit``: of grey values, e.g. "HU"; "" is that of the file.
+    ``offers``: windows to choose from, the one that is shown first; a scan in colour has none.
+    ``inverted``: whether low values are shown white.
+    ``frame`` of ``frames``: which picture of the file this is, counted from 1.
+    ``notes``: sentences on what was done to it, or what to heed.
     """
 
     values: np.ndarray
     kind: str
     format: str
     depth: int = 16
+    unit: str = ""
+    offers: tuple[Offer, ...] = ()
+    inverted: bool = False
+    frame: int = 1
+    frames: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -78,11 +103,14 @@ class Scan:
 
     @property
     def window(self) -> Window | None:
-        """The full range that the file's depth states, never this scan's own minimum and maximum; None for 8 bits."""
-        if self.values.dtype == np.uint8:
-            return None
-        top = 2**self.depth - 1
-        return Window(center=top / 2, width=float(top))
+        """The first that is offered; None for colour."""
+        return self.offers[0].window if self.offers else None
+
+    def window_of(self, center: float, width: float) -> Window:
+        """The window of that centre and width: as it is offered, else with the function of the one that is shown."""
+        known = (one.window for one in self.offers if (one.window.center, one.window.width) == (center, width))
+        usual = self.window or Window(center, width)
+        return next(known, Window(center, width, usual.function))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +125,31 @@ class Crop:
     pixels: np.ndarray
     rule: CropRule
     sha256: str
+
+
+def check_sides(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    """Raises `ScanError` for a scan that is too large, too small or too long."""
+    if width * height > most:
+        raise ScanError(
+            "The scan is {width:,} × {height:,} pixels. At most {most} megapixels are read: cut out the region of "
+            "interest or reduce it.",
+            width=width,
+            height=height,
+            most=most // 10**6,
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ScanError(
+            "The scan is {width:,} × {height:,} pixels. At least {least} pixels a side are needed: choose a larger "
+            "one.",
+            width=width,
+            height=height,
+            least=MIN_SIDE,
+        )
+    if max(width, height) > MAX_SIDE_RATIO * min(width, height):
+        raise ScanError(
+            "The scan is {width:,} × {height:,} pixels. One side may be at most {most} times the other: cut out the "
+            "region of interest.",
+            width=width,
+            height=height,
+            most=MAX_SIDE_RATIO,
+        )

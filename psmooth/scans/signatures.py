@@ -1,8 +1,9 @@
-"""Says by its first bytes what a file is that holds no scan.
+"""Says by its first bytes whether a file is a DICOM file, and what it is if it holds no scan.
 
-It knows nothing about the files that do.
+It knows nothing about what follows them.
 """
 
+import struct
 from typing import Final
 
 from psmooth.errors import ScanError
@@ -45,6 +46,17 @@ _VOLUME: Final = ScanError("This seems to be a NIfTI volume, not a scan that can
 _TEXT: Final = ScanError("This seems to be a text file, not a scan that can be read.")
 
 _NO_IMAGE: Final = ScanError("This seems to be something other than an image, not a scan that can be read.")
+
+
+# First elements of files that were written without the letters "DICM" at byte 128: length or encoding of what follows.
+_FIRST_ELEMENTS: Final = ((0x0002, 0x0000), (0x0008, 0x0000), (0x0008, 0x0005), (0x0008, 0x0008), (0x0008, 0x0016))
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the first bytes are those of a DICOM file, in either order of bytes."""
+    if data[128:132] == b"DICM":  # a DICOM file may carry a TIFF header before these letters
+        return True
+    return len(data) > 8 and any(struct.unpack_from(f"{order}HH", data) in _FIRST_ELEMENTS for order in "<>")
 
 
 def what_is_found(data: bytes) -> ScanError:

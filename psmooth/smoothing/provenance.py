@@ -3,6 +3,7 @@
 It knows nothing about votes.
 """
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -78,9 +79,11 @@ def _products() -> tuple[Any, Any]:
 
 
 def _rule_facts(rule: CropRule) -> dict[str, object]:
-    window = rule.window and {"center": rule.window.center, "width": rule.window.width}
+    """What is not as usual is told, and nothing else: older programs read the certificates of other scans as before."""
     box = list(rule.box) if rule.box else None
-    return {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box, "window": window}
+    facts = {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box}
+    window = rule.window and {name: value for name, value in asdict(rule.window).items() if value != "linear_exact"}
+    return {**facts, "window": window, **({} if rule.frame is None else {"frame": rule.frame})}
 
 
 @cache

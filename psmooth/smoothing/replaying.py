@@ -141,7 +141,7 @@ def _recorded_rule(run: Run) -> CropRule:
     facts = run.preprocessing
     window = facts["window"] and Window(**facts["window"])
     box = tuple(facts["box"]) if facts["box"] else None
-    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window)
+    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window, facts.get("frame"))
 
 
 # --- the votes, and the states that a radius rests on

@@ -64,7 +64,16 @@ from psmooth.views.stage import (
     stage,
     stopped_early,
 )
-from psmooth.views.strip import Strip, crop_frame, picture, ruler, strip, thumbnail
+from psmooth.views.strip import (
+    Strip,
+    crop_frame,
+    picture,
+    ruler,
+    scan_words,
+    strip,
+    thumbnail,
+    window_choices,
+)
 from psmooth.views.words import (
     BUDGET_WORDS,
     CONTROL_WORDS,
@@ -179,6 +188,7 @@ __all__ = [
     "report",
     "restart_notice",
     "ruler",
+    "scan_words",
     "sentence",
     "short_method",
     "size_text",
@@ -191,4 +201,5 @@ __all__ = [
     "tick_buttons",
     "verdict_sentence",
     "votes_figure",
+    "window_choices",
 ]

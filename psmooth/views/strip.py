@@ -18,7 +18,7 @@ from psmooth.views.numbers import radius_text, size_text
 from psmooth.views.words import PAGE_WORDS
 
 if TYPE_CHECKING:
-    from psmooth.scans import Crop, CropRule
+    from psmooth.scans import Crop, CropRule, Scan
 
 _RULER_LOW, _RULER_HIGH = 0.05, 200.0
 
@@ -107,13 +107,27 @@ def crop_frame(width: int, height: int, rule: "CropRule") -> list[float]:
     return [left / width, top / height, (right - left) / width, (bottom - top) / height]
 
 
-def strip(whole: np.ndarray, kind: str, crop: "Crop") -> Strip:
-    """The pictures of the strip: the scan with the frame of the crop, and the exact crop; ``kind`` as in `Scan`."""
+def scan_words(scan: "Scan") -> str:
+    """What is told of a scan beside its size: its kind, which frame it is, and what to heed."""
+    frame = translate("frame {frame} of {frames}", frame=scan.frame, frames=scan.frames) if scan.frames > 1 else ""
+    return " · ".join(filter(None, [scan.kind, frame, *map(translate, scan.notes)]))
+
+
+def window_choices(scan: "Scan") -> list[str]:
+    """The windows that a scan offers: name, centre and width in its unit."""
+    unit = f" {scan.unit}" if scan.unit else ""
+    return [
+        f"{translate(offer.name)} · {offer.window.center:g} / {offer.window.width:g}{unit}" for offer in scan.offers
+    ]
+
+
+def strip(whole: np.ndarray, about: str, crop: "Crop") -> Strip:
+    """The pictures of the strip: the scan with the frame of the crop, and the exact crop; ``about`` beside its size."""
     height, width = whole.shape[:2]
     return {
         "id": crop.sha256,
         "scan": picture(whole, longest=768),
-        "about": f"{width} × {height}, {kind}",
+        "about": f"{width} × {height}, {about}",
         "width": width,
         "height": height,
         "frame": crop_frame(width, height, crop.rule),

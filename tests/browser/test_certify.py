@@ -200,7 +200,7 @@ def test_a_16_bit_scan_shows_its_window_and_its_grey_levels(page: Page) -> None:
     row = "document.querySelector('.ps-crop').getContext('2d').getImageData(0, 0, 32, 1).data"
     levels = page.evaluate(f"[...{row}].filter((_, i) => i % 4 == 0)")
     assert levels[0] < 10
-    assert 235 < levels[-1] < 250
+    assert levels[-1] > 250, "spread from the lowest of its values to the highest"
     assert levels == sorted(levels)
     page.get_by_label("Window width").fill("1000")
     page.click("#ps-certify")

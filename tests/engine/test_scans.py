@@ -21,6 +21,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from psmooth.errors import ScanError
 from psmooth.scans import MAX_FILE_BYTES, Crop, CropRule, Window, crop_scan, open_scan, scan_picture
+from psmooth.scans.scan import Offer
 
 HEIGHT, WIDTH = 24, 40
 
@@ -258,13 +259,43 @@ def test_an_upright_pillow_image_is_not_turned_again() -> None:
 # --- 16 bits and windows
 
 
+def test_a_film_of_12_bits_in_16_is_not_nearly_black() -> None:
+    """Nothing states its range: from the 0.5th to the 99.5th percentile of its levels, as `numpy` has them too."""
+    levels = (_ramp(128, 128).astype(np.int64) * 4_095 // 65_535).astype(np.uint16)
+    scan = open_scan(_encode(Image.fromarray(levels), "PNG"))
+    low, high = np.percentile(levels, (0.5, 99.5), method="nearest")
+    assert scan.offers[0] == Offer("spread of the values", Window((low + high) / 2, high - low))
+    assert abs(crop_scan(scan).pixels.mean() - 127.5) < 2
+
+
+@pytest.mark.parametrize(("tag", "top"), [("tag_281", 4_095), ("tag_341", 4_095), ("tag_281", 60_000)])
+def test_a_tiff_that_states_which_level_is_white(tag: str, top: int) -> None:
+    levels = (np.arange(HEIGHT * WIDTH) % 4_000).astype("<u2")
+    scan = open_scan(_grey_tiff(levels.tobytes(), **{tag: top}))
+    assert scan.window == Window(top / 2, top)
+
+
+def test_a_word_that_the_picture_contradicts_is_none() -> None:
+    assert (
+        open_scan(_grey_tiff(_ramp().astype("<u2").tobytes(), tag_281=4_095)).offers[0].name == "spread of the values"
+    )
+
+
+@pytest.mark.parametrize(("scaled", "top"), [(False, 4_095), (True, 65_535)])
+def test_the_significant_bits_of_a_png(scaled: bool, top: int) -> None:
+    """Its twelve bits are the upper ones by the standard, and the lower ones in files of many programs."""
+    levels = (np.arange(HEIGHT * WIDTH) % 4_096).astype(np.uint16).reshape(HEIGHT, WIDTH)
+    data = _encode(Image.fromarray(levels << 4 if scaled else levels), "PNG")
+    assert open_scan(data[:33] + _png_chunk(b"sBIT", bytes([12])) + data[33:]).window == Window(top / 2, top)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_16_bit_tiff_of_either_byte_order(order: str) -> None:
     scan = open_scan(_grey_tiff(_ramp().astype(f"{order}u2").tobytes(), order=order))
     assert np.array_equal(scan.values, _ramp())
     assert scan.values.dtype == np.uint16
     assert scan.kind == "16-bit grey"
-    assert scan.window == Window(32_767.5, 65_535)
+    assert scan.offers[-1] == Offer("full range", Window(32_767.5, 65_535))
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate"])
@@ -328,7 +359,8 @@ def test_signed_levels_of_8_bits_are_not_wrapped_round() -> None:
 
 def test_a_known_gradient_survives_the_full_range_exactly() -> None:
     levels = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
-    picture = scan_picture(open_scan(levels))
+    scan = open_scan(levels)
+    picture = scan_picture(scan, scan.offers[-1].window)
     assert np.array_equal(picture, np.arange(256, dtype=np.uint8).reshape(16, 16)[..., None].repeat(3, axis=2))
 
 
@@ -352,7 +384,7 @@ def test_a_16_bit_ramp_is_not_turned_white() -> None:
 
 def test_a_window_is_recorded_and_applied() -> None:
     scan = open_scan(_ramp())
-    assert crop_scan(scan).rule.window == Window(32_767.5, 65_535)
+    assert crop_scan(scan).rule.window == scan.window
     crop = crop_scan(scan, CropRule(window=Window(70_000, 2)))
     assert crop.rule.window == Window(70_000, 2)
     assert (crop.pixels == 0).all()
@@ -456,9 +488,9 @@ def test_other_files_are_refused_by_what_they_seem_to_be(name: str) -> None:
     assert "Smith" not in sentence
 
 
-def test_dicom_is_refused_by_name() -> None:
-    _refused(bytes(128) + b"DICM" + bytes(200), "DICOM is not read yet", "PNG or TIFF")
-    _refused(b"II*\0".ljust(128, b"\0") + b"DICM" + bytes(200), "DICOM is not read yet")
+def test_dicom_without_a_picture_is_refused_by_name() -> None:
+    _refused(bytes(128) + b"DICM" + bytes(200), "DICOM file", "no picture", "a file with pixels")
+    _refused(b"II*\0".ljust(128, b"\0") + b"DICM" + bytes(200), "DICOM file", "no picture")
 
 
 def test_an_empty_file(tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""Reads a corpus of scan files and prints what each gives, held against another program where one can read it too.
+
+``python -m tests.corpus [FOLDER …]``: the files that are installed with pydicom (and with pydicom-data), pictures of
+every kind that Pillow and tifffile write, and those of the folders given. With Debian's dcmtk or with python-gdcm at
+hand a DICOM file is drawn by them as well: the last column is the largest difference in grey levels of 255.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.data import get_testdata_files
+
+from psmooth.errors import ScanError
+from psmooth.scans import Scan, open_scan, scan_picture
+from psmooth.scans.signatures import is_dicom
+from psmooth.scans.windows import CURVE
+
+SHAPE = (40, 56)
+
+
+def shipped() -> Iterator[tuple[str, bytes]]:
+    """The files of pydicom's own tests that are at hand."""
+    for path in sorted({Path(str(name)) for name in get_testdata_files()}):
+        if path.is_file() and path.stat().st_size < 64_000_000:
+            yield f"{path.parent.name}/{path.name}", path.read_bytes()
+
+
+def drawn() -> Iterator[tuple[str, bytes]]:
+    """A picture in each of the modes that Pillow writes, in each of its formats."""
+    grey = Image.fromarray(np.arange(SHAPE[0] * SHAPE[1], dtype=np.uint16).reshape(SHAPE) * 29)
+    colour = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), np.uint8))
+    for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"):
+        image = grey if mode == "I;16" else (grey if mode in "IF" else colour).convert(mode)
+        for name in ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "ICO", "PPM"):
+            out = io.BytesIO()
+            try:
+                image.save(out, name)
+            except (OSError, ValueError, KeyError, SystemError):
+                continue
+            yield f"Pillow {mode} {name}", out.getvalue()
+
+
+def written() -> Iterator[tuple[str, bytes]]:
+    """TIFF files of rarer kinds, as tifffile writes them."""
+    try:
+        import tifffile
+    except ImportError:
+        return
+    draw = np.random.default_rng(0)
+    kinds = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8", "c8", "bool")
+    for kind in kinds:
+        values = draw.integers(0, 100, SHAPE).astype(kind)
+        ways: tuple[dict[str, Any], ...] = (
+            {}, {"byteorder": ">"}, {"bigtiff": True}, {"compression": "zlib"}, {"tile": (16, 16)},
+        )  # fmt: skip
+        for options in ways:
+            out = io.BytesIO()
+            try:
+                tifffile.imwrite(out, values, **options)
+            except (ValueError, TypeError):
+                continue
+            yield f"tifffile {kind} {' '.join(f'{k}={v}' for k, v in options.items())}".strip(), out.getvalue()
+    for planes, meaning in ((3, "rgb"), (4, "minisblack")):
+        for kind in ("u1", "u2"):
+            out = io.BytesIO()
+            tifffile.imwrite(out, draw.integers(0, 200, (planes, *SHAPE)).astype(kind), photometric=meaning)
+            yield f"tifffile {kind} of {planes} planes, {meaning}", out.getvalue()
+
+
+def brought(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of a folder."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield path.name, path.read_bytes()
+
+
+def reference(data: bytes, scan: Scan) -> np.ndarray | None:
+    """The same frame through the same window, as dcmtk draws it; None where it cannot."""
+    if shutil.which("dcmj2pnm") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.dcm"), Path(folder, "out.bmp")
+        source.write_bytes(data)
+        asked = [
+            "dcmj2pnm",
+            "+ob",
+            "+F",
+            str(scan.frame),
+            "-S",
+            "--no-overlays",
+            *_window(scan),
+            str(source),
+            str(target),
+        ]
+        subprocess.run(asked, capture_output=True, timeout=60, check=False)
+        if not target.exists():
+            return None
+        return np.asarray(Image.open(target).convert("RGB"))
+
+
+def _window(scan: Scan) -> list[str]:
+    if scan.window is None:
+        return []
+    if scan.offers[0].name == CURVE:
+        return ["+Wl", "1"]
+    exact = scan.window.function == "linear_exact"  # dcmtk's windows are linear
+    return ["+Ww", str(scan.window.center + 0.5 * exact), str(scan.window.width + exact)]
+
+
+def told(data: bytes) -> tuple[str, str, float]:
+    """What a file gives, the largest difference from another program, seconds."""
+    begun = time.perf_counter()
+    try:
+        scan = open_scan(data)
+    except ScanError as error:
+        return f"refused: {error}", "", time.perf_counter() - begun
+    picture, seconds = scan_picture(scan), time.perf_counter() - begun
+    window = f", {scan.offers[0].name}" if scan.offers else ""
+    frames = f", frame {scan.frame} of {scan.frames}" if scan.frames > 1 else ""
+    other = reference(data, scan) if is_dicom(data) else None
+    apart = "" if other is None else _difference(picture, other)
+    return f"{scan.format} {scan.kind}, {scan.width} × {scan.height}{frames}{window}", apart, seconds
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> str:
+    if one.shape != other.shape:
+        return f"{other.shape[1]} × {other.shape[0]}"
+    return str(int(np.abs(one.astype(int) - other).max()))
+
+
+def main() -> None:
+    """Print the table."""
+    sources = [shipped(), drawn(), written(), *(brought(Path(name)) for name in sys.argv[1:])]
+    seen: Counter[str] = Counter()
+    print("| file | gives | other program | seconds |\n|---|---|---|---|")
+    for source in sources:
+        for name, data in source:
+            outcome, apart, seconds = told(data)
+            seen["refused" if outcome.startswith("refused") else "shown"] += 1
+            seen["held against another program"] += bool(apart)
+            seen["within one grey level"] += apart in ("0", "1")
+            print(f"| {name} | {outcome} | {apart} | {seconds:.2f} |")
+    print("\n" + ", ".join(f"{count} {what}" for what, count in seen.items()) + f" (pydicom {pydicom.__version__})")
+
+
+if __name__ == "__main__":
+    main()
