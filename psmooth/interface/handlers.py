@@ -225,7 +225,7 @@ def window_fields(session: Session) -> tuple[Any, ...]:
     scan = session.chosen.scan if session.chosen else None
     if scan is None or scan.window is None:
         return gr.Row(visible=False), gr.Dropdown([], value=None), None, None
-    offers = [(words, number) for number, words in enumerate(session.told(views.window_choices, scan))]
+    offers = [(words, number) for number, words in enumerate(session.translated(views.window_choices, scan))]
     return gr.Row(visible=True), gr.Dropdown(offers, value=0), scan.window.center, scan.window.width
 
 

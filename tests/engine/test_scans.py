@@ -268,10 +268,11 @@ def test_a_film_of_12_bits_in_16_is_not_nearly_black() -> None:
     assert abs(crop_scan(scan).pixels.mean() - 127.5) < 2
 
 
-@pytest.mark.parametrize(("tag", "top"), [("tag_281", 4_095), ("tag_341", 4_095), ("tag_281", 60_000)])
-def test_a_tiff_that_states_which_level_is_white(tag: str, top: int) -> None:
+@pytest.mark.parametrize("tag", [{"tag_281": 4_095}, {"tag_341": 4_095}, {"tag_281": 60_000}])
+def test_a_tiff_that_states_which_level_is_white(tag: dict[str, Any]) -> None:
+    [top] = tag.values()
     levels = (np.arange(HEIGHT * WIDTH) % 4_000).astype("<u2")
-    scan = open_scan(_grey_tiff(levels.tobytes(), **{tag: top}))
+    scan = open_scan(_grey_tiff(levels.tobytes(), **tag))
     assert scan.window == Window(top / 2, top)
 
 
