@@ -45,7 +45,7 @@ def certify_file(
     with the guarantee "frozen_prompt" it holds for the prompt kept as it is alone. Before the first votes the state is
     "loading" while a model comes, and "queued" while others have the computer.
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
-    votes; a window_width of 0 takes a 16-bit scan's full range.
+    votes; a window_width of 0 takes the window that a grey scan offers first.
     """
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
