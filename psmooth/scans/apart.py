@@ -25,7 +25,7 @@ SECONDS: Final = 5  # of the processor, for one file
 _PATIENCE: Final = 30.0  # seconds by the clock, on a computer that is busy, or that has no limits for a process
 MOST_MEMORY: Final = 3 * 2**30  # bytes of addresses, of which libraries take a part without using it
 _AT_ONCE: Final = 2  # processes
-COMMAND: Final = [sys.executable, "-m", "psmooth.scans.apart"]
+COMMAND: Final = [sys.executable, "-W", "ignore", "-m", "psmooth.scans.apart"]  # whatever PYTHONWARNINGS says
 _HEAD: Final = struct.Struct("<QQ")  # bytes that follow, and a number that goes with them
 
 _turns = threading.BoundedSemaphore(_AT_ONCE)
@@ -37,7 +37,7 @@ def read_apart(data: bytes, frame: int | None = None) -> Scan:
     """What `read_dicom` makes of a file, within `SECONDS` and `MOST_MEMORY`.
 
     Raises:
-        ScanError: as `read_dicom`, or the file is damaged, took too long or too much memory.
+        ScanError: as `read_dicom`, or the file is damaged, took too long or too much memory, or no process starts.
     """
     with _reader() as process:
         head, values = _asked(process, data, frame or 0)
@@ -68,9 +68,20 @@ def _reader() -> Any:
 
 
 def _begun() -> "subprocess.Popen[bytes]":
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    path = os.pathsep.join(str(one) for one in sys.path if one)  # a notebook may have put a `Path` there
+    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        return subprocess.Popen(
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        )
+    except OSError:
+        raise _not_begun() from None
+
+
+def _not_begun() -> ScanError:
+    return ScanError(
+        "DICOM files cannot be read at the moment: the process that reads them does not start. Try again later, or "
+        "export the picture as PNG."
     )
 
 
@@ -78,7 +89,10 @@ def _asked(process: "subprocess.Popen[bytes]", data: bytes, frame: int) -> tuple
     """The answer of a process that is ended if it takes too long."""
     assert process.stdin
     assert process.stdout
-    _exactly(process.stdout, 1)  # it has begun: what its start takes is not the file's fault
+    try:
+        _exactly(process.stdout, 1)  # it has begun: what its start takes is not the file's fault
+    except EOFError:
+        raise _not_begun() from None
     late = threading.Timer(_PATIENCE, process.kill)
     late.start()
     try:
@@ -157,6 +171,8 @@ def _answer(
         scan = read(data, frame)
     except ScanError as error:
         return _refusal(error)
+    except MemoryError:  # what a decoder left behind would be missing for the next file: this process ends
+        raise
     except Exception:  # a damaged file may raise anything, and the words may quote it: they are not passed on
         return _refusal(
             ScanError(
@@ -171,6 +187,13 @@ def _answer(
 
 def _refusal(error: ScanError) -> tuple[dict[str, Any], bytes]:
     return {"refused": error.template, "values": error.values}, b""
+
+
+def _own_output() -> IO[bytes]:
+    """Standard output for answers alone: what a library prints goes where errors go, and not between them."""
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return outgoing
 
 
 def _bound_memory() -> None:
@@ -191,7 +214,8 @@ def _bound_time() -> None:
 
 
 if __name__ == "__main__":
+    answers = _own_output()
     from psmooth.scans.dicom import read_dicom
 
     _bound_memory()
-    serve(sys.stdin.buffer, sys.stdout.buffer, read_dicom)
+    serve(sys.stdin.buffer, answers, read_dicom)

@@ -10,7 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +31,7 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quot
 
 _MOST_BYTES: Final = 512_000_000  # that a deflated file may unpack to
 _MOST_READS: Final = 400_000  # pieces of a file, two an element; a CT of 2,000 slices in one file has 100,000 elements
+_MOST_WINDOWS: Final = 32  # that a menu offers
 _SQUARE: Final = 0.005  # from which on a pixel is no square
 
 _MODALITIES: Final = (
@@ -141,6 +142,8 @@ def _check_picture(dataset: Dataset) -> None:
             samples=samples,
             bits=int(dataset.BitsAllocated),
         )
+    if not 1 <= int(dataset.get("BitsStored") or 0) <= int(dataset.BitsAllocated):
+        raise CostlyFileError("bits")
     check_sides(int(dataset.Columns), int(dataset.Rows))
 
 
@@ -195,7 +198,7 @@ def _colour_scan(values: np.ndarray, space: str, facts: _Facts, frame: int, fram
     if space == "PALETTE COLOR":
         rgb, kind = _painted(values, dataset), "palette"
     else:
-        above = max(0, int(dataset.get("BitsStored") or 8) - 8)
+        above = max(0, min(int(dataset.BitsStored), 8 * values.dtype.itemsize) - 8)  # a JPEG's own bits may be fewer
         rgb, kind = (values >> above).clip(0, 255).astype(np.uint8), f"{8 + above}-bit RGB"
         if space == "YBR_FULL":
             rgb, kind = convert_color_space(rgb, "YBR_FULL", "RGB"), f"{8 + above}-bit YCbCr"
@@ -208,25 +211,30 @@ def _painted(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     entries, first, bits = (int(one) for one in dataset.RedPaletteColorLookupTableDescriptor)
     count = entries or 2**16
     place = (values.astype(np.int64) - _as_signed(first, dataset)).clip(0, count - 1)
-    return np.stack([_palette(dataset, colour, count, bits)[place] for colour in ("Red", "Green", "Blue")], axis=-1)
+    tables = [_palette(dataset, colour, count) for colour in ("Red", "Green", "Blue")]
+    if bits > 8 and max(table.max() for table in tables) > 255:  # else entries of 8 bits stand in words of 16
+        tables = [table >> 8 for table in tables]
+    return np.stack([table.astype(np.uint8)[place] for table in tables], axis=-1)
 
 
 def _as_signed(first: int, dataset: Dataset) -> int:
     return first - 2**16 if dataset.get("PixelRepresentation") == 1 and first >= 2**15 else first
 
 
-def _palette(dataset: Dataset, colour: str, count: int, bits: int) -> np.ndarray:
-    """The levels of one colour, in 8 bits. Entries of 8 bits may stand in words of 16."""
+def _palette(dataset: Dataset, colour: str, count: int) -> np.ndarray:
+    """The levels of one colour, in as many bits as they stand there."""
     order = "<" if dataset.original_encoding[1] else ">"
     plain = dataset.get(f"{colour}PaletteColorLookupTableData")
     if plain is None:
         words = np.frombuffer(dataset[f"Segmented{colour}PaletteColorLookupTableData"].value[: 2**18], f"{order}u2")
-        table = _unfolded(words.astype(np.int64), count)
-    elif len(plain) >= 2 * count:
-        table = np.frombuffer(plain[: 2 * count], f"{order}u2")
-    else:
-        return np.frombuffer(plain[:count], np.uint8)
-    return (table >> 8 if bits > 8 and table.max() > 255 else table).astype(np.uint8)
+        return _unfolded(words.astype(np.int64), count)
+    return _entries(plain, count, order)
+
+
+def _entries(data: bytes, count: int, order: str) -> np.ndarray:
+    """A table's entries: words of 16 bits, or of 8 where the file has no more, two in a word, the lower one first."""
+    words = np.frombuffer(data[: len(data) // 2 * 2], f"{order}u2")
+    return words[:count] if len(data) >= 2 * count else words.astype("<u2").view(np.uint8)[:count]
 
 
 def _unfolded(words: np.ndarray, count: int) -> np.ndarray:
@@ -290,7 +298,7 @@ def _in_unit(values: np.ndarray, facts: _Facts) -> tuple[np.ndarray, str]:
     """Stored values through the modality's table, or its slope and intercept, PS3.3 C.11.1; and their unit."""
     tables = facts.get("ModalityLUTSequence")
     if tables:
-        return _through(values, tables[0], facts.dataset), _unit(tables[0].get("ModalityLUTType"))
+        return _through(values, tables[0], facts.dataset, False), _unit(tables[0].get("ModalityLUTType"))
     if (dose := facts.number("DoseGridScaling", 0.0)) > 0:
         return (values * dose).astype(np.float32), _unit(facts.get("DoseUnits"))
     slope, intercept = facts.number("RescaleSlope", 1.0), facts.number("RescaleIntercept", 0.0)
@@ -306,18 +314,17 @@ def _unit(told: Any) -> str:
     return _UNITS.get(str(told or "").strip().upper(), "")
 
 
-def _through(values: np.ndarray, item: Dataset, dataset: Dataset) -> np.ndarray:
+def _through(values: np.ndarray, item: Dataset, dataset: Dataset, rescaled: bool) -> np.ndarray:
     """Values through a table of the file, PS3.3 C.11.1.1.1; a value beyond it has its nearest end."""
     entries, first, bits = (int(one) for one in item.LUTDescriptor)
     count = entries or 2**16
     data = item["LUTData"].value
     order = "<" if dataset.original_encoding[1] else ">"
-    if isinstance(data, bytes):
-        table = np.frombuffer(data, np.uint8 if len(data) < 2 * count else f"{order}u2")
-    else:
-        table = np.asarray(data)
+    table = _entries(data, count, order) if isinstance(data, bytes) else np.asarray(data)
     table = table[:count].astype(np.int32) & (2**16 - 1)
-    place = (np.rint(values).astype(np.int64) - _as_signed(first, dataset)).clip(0, len(table) - 1)
+    below = rescaled and first >= 2**15 and values.min() < 0  # below 0 by its slope, though stored without a sign
+    first = first - 2**16 if below else _as_signed(first, dataset)
+    place = (np.rint(values).astype(np.int64) - first).clip(0, len(table) - 1)
     return table[place] if bits > 0 else values
 
 
@@ -346,7 +353,7 @@ def _offers(
     if tables and not told:  # the file's own curve: what it makes of the values is what is shown
         item = tables[0]
         bits = int(item.LUTDescriptor[2]) or 16
-        levels, top = _through(levels, item, facts.dataset), 2 ** min(bits, 16) - 1
+        levels, top = _through(levels, item, facts.dataset, True), 2 ** min(bits, 16) - 1
         return levels, (Offer(CURVE, Window(top / 2, float(top))),)
     known = CT_WINDOWS if unit == "HU" and facts.modality == "CT" else ()
     seen = levels if padding is None or padding.all() else levels[~padding]
@@ -363,9 +370,13 @@ def _told_windows(facts: _Facts) -> tuple[Offer, ...]:
     least = 1.0 if function == "linear" else 1e-6
     names = facts.get("WindowCenterWidthExplanation") or []
     named = [names] if isinstance(names, str) else list(names)
-    pairs = [pair for pair in zip(centers, widths, strict=False) if abs(pair[0]) < 1e6 and least <= pair[1] < 1e6]
-    labels = chain((_known_name(str(name)) for name in named), [""] * len(pairs))
-    return tuple(Offer(label or OWN, Window(*pair, function)) for pair, label in zip(pairs, labels, strict=False))
+    labels = chain((_known_name(str(name)) for name in named), repeat(""))
+    told_ones = islice(zip(centers, widths, labels, strict=False), _MOST_WINDOWS)
+    return tuple(
+        Offer(label or OWN, Window(center, width, function))
+        for center, width, label in told_ones
+        if abs(center) < 1e6 and least <= width < 1e6
+    )
 
 
 def _known_name(told: str) -> str:

@@ -37,6 +37,7 @@ _NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2
 
 _AS_THEY_STAND: Final[Any] = {"correct_unused_bits": False}
 _FRAME_MARKERS: Final = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
+_COLOURS: Final = ("RGB", "YBR_FULL")
 _RGB_IDS: Final = (b"RGB", b"rgb")
 
 
@@ -51,8 +52,13 @@ def stored_values(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray
         ScanError: packed in a way that is not read.
         Exception: damaged.
     """
-    if syntax in _NATIVE:
-        return _native(dataset, syntax, index)
+    values, space = (_native if syntax in _NATIVE else _packed)(dataset, syntax, index)
+    if values.ndim == 3 and space not in _COLOURS:
+        raise CostlyFileError("channels")
+    return values, space
+
+
+def _packed(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
     frame = get_frame(
         dataset.PixelData,
         index,
@@ -101,8 +107,9 @@ def _extended_offsets(dataset: Dataset) -> Any:
 def _native(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
     values, facts = get_decoder(syntax).as_array(dataset, index=index, raw=True, **_AS_THEY_STAND)
     space = str(facts["photometric_interpretation"])
-    shift = _number(dataset, "HighBit", 0) + 1 - _number(dataset, "BitsStored", 0)
-    if shift > 0 and values.dtype.kind in "iu" and _number(dataset, "BitsAllocated", 8) > 8:
+    allocated, high = _number(dataset, "BitsAllocated", 8), _number(dataset, "HighBit", 0)
+    shift = high + 1 - _number(dataset, "BitsStored", 0)
+    if shift > 0 and values.dtype.kind in "iu" and high < allocated > 8:
         values = values >> shift
     if space in ("YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_FULL_422"):
         space = "YBR_FULL"
@@ -209,6 +216,8 @@ def _space(dataset: Dataset) -> str:
 
 def _shaped(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     samples = dataset.get("SamplesPerPixel", 1)
+    if values.shape[:2] != (dataset.Rows, dataset.Columns):
+        raise CostlyFileError("size")
     return values.reshape(dataset.Rows, dataset.Columns, *([samples] if samples > 1 else []))
 
 

@@ -5,11 +5,13 @@ The oracles are the formulas of PS3.3, written out here, and pydicom's own table
 
 import io
 import logging
+import subprocess
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -169,6 +171,24 @@ def test_the_window_is_part_of_the_crop_rule() -> None:
     assert narrow.sha256 != crop_scan(scan).sha256
 
 
+def test_a_window_that_cannot_be_used_leaves_the_others_their_names() -> None:
+    scan = read(
+        RAMP, WindowCenter=["5", "600"], WindowWidth=["0", "20"], WindowCenterWidthExplanation=["LUNG", "BONE"],
+    )  # fmt: skip
+    assert [(offer.name, offer.window.center) for offer in scan.offers[:-1]] == [("bone", 600)]
+
+
+def test_no_menu_of_thousands_of_windows() -> None:
+    assert len(read(RAMP, WindowCenter=["5"] * 9_000, WindowWidth=["7"] * 9_000).offers) < 100
+
+
+def test_a_curve_that_begins_below_zero_for_values_stored_without_a_sign() -> None:
+    curve = np.arange(1_536, dtype=np.uint16) * 40
+    lut = item(LUTDescriptor=[1_536, 2**16 - 1_000, 16], LUTData=curve.tobytes())
+    scan = read(RAMP, Modality="CT", RescaleSlope="1", RescaleIntercept="-1000", VOILUTSequence=[lut])
+    assert np.array_equal(scan.values, curve[RAMP])
+
+
 # --- colour
 
 
@@ -204,6 +224,22 @@ def test_a_palette_plain_and_in_segments(segmented: bool) -> None:
     dataset = dicom(indices, **tags)
     expected = apply_color_lut(indices, dataset) >> 8
     assert np.array_equal(read_dicom(file_of(dataset)).values, expected)
+
+
+def test_a_colour_of_a_palette_that_is_nearly_black_stays_so() -> None:
+    indices = (RAMP % 256).astype(np.uint8)
+    tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for colour, top in (("Red", 65_535), ("Green", 65_535), ("Blue", 200)):
+        tags[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        tags[f"{colour}PaletteColorLookupTableData"] = np.linspace(0, top, 256).astype(np.uint16).tobytes()
+    dataset = dicom(indices, **tags)
+    assert np.array_equal(read_dicom(file_of(dataset)).values, apply_color_lut(indices, dataset) >> 8)
+
+
+def test_a_jpeg_of_eight_bits_in_a_file_that_says_sixteen() -> None:
+    dataset = dicom(COLOURS.astype(np.uint16), PixelData=imagecodecs.jpeg8_encode(COLOURS, level=95))
+    packed_by(dataset, "1.2.840.10008.1.2.4.50")
+    assert read_dicom(file_of(dataset)).values.max() > 200
 
 
 # --- shape
@@ -319,6 +355,20 @@ def test_what_cannot_be_shown_is_said(change: Any, words: str) -> None:
         open_scan(file_of(dataset))
 
 
+@pytest.mark.parametrize(
+    "tags", [{"PhotometricInterpretation": "MONOCHROME2"}, {"PhotometricInterpretation": "HSV"}, {"BitsStored": 9}]
+)
+def test_channels_and_bits_that_contradict_each_other_are_no_picture(tags: dict[str, Any]) -> None:
+    dataset = dicom(COLOURS, PixelData=imagecodecs.jpeg2k_encode(COLOURS, level=0, codecformat="j2k"), **tags)
+    packed_by(dataset, "1.2.840.10008.1.2.4.90")
+    with pytest.raises(ScanError, match="damaged"):
+        open_scan(file_of(dataset))
+
+
+def test_a_highest_bit_beyond_the_value_moves_nothing() -> None:
+    assert np.array_equal(read(RAMP, BitsStored=12, HighBit=200).values, RAMP)
+
+
 def test_a_file_that_is_cut_short_is_never_half_a_picture() -> None:
     data = file_of(dicom(RAMP))
     for length in range(140, len(data), 97):
@@ -376,6 +426,40 @@ def test_whoever_takes_too_long_is_ended_and_the_next_is_read(monkeypatch: pytes
         open_scan(file_of(dicom(RAMP)))
     monkeypatch.undo()
     assert open_scan(file_of(dicom(RAMP))).width == 48
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-c", "raise SystemExit(3)"], ["/no/such/program"]])
+def test_a_process_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    apart._end_all()
+    monkeypatch.setattr(apart, "COMMAND", command)
+    with pytest.raises(ScanError, match="does not start"):
+        open_scan(file_of(dicom(RAMP)))
+
+
+def test_no_warning_and_no_odd_path_keeps_the_process_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart._end_all()
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/no/such/folder")])
+    assert open_scan(file_of(dicom(RAMP))).width == 48
+
+
+def test_what_a_library_prints_is_no_part_of_an_answer() -> None:
+    script = (
+        "import os; from psmooth.scans.apart import _own_output; out = _own_output();"
+        "os.write(1, b'a warning'); out.write(b'the answer')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert (ended.stdout, ended.stderr) == (b"the answer", b"a warning")
+
+
+def test_a_process_that_ran_out_of_memory_reads_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> Scan:
+        raise MemoryError
+
+    monkeypatch.setattr(apart, "_bound_time", lambda: None)
+    asked = io.BytesIO(apart._HEAD.pack(1, 0) + b"x")
+    with pytest.raises(MemoryError):
+        apart.serve(asked, io.BytesIO(), exhausted)
 
 
 # --- what is private
