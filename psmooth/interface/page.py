@@ -171,9 +171,8 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("certify", page.checker.upload(check, [page.session, page.checker], page.stage, **at_once))
     boxed = page.viewer.box(choose_box, page.session, page.comparison, **at_once)
-    framed = page.frame.release(
-        choose_frame, [page.session, page.frame], [page.stage, *shown, page.comparison], **at_once
-    )
+    asked = [page.session, page.frame, page.window_center, page.window_width]
+    framed = page.frame.release(choose_frame, asked, [page.stage, *shown, page.comparison], **at_once)
     asked = [page.session, page.window_offer]
     windowed = page.window_offer.input(choose_window, asked, [page.window_center, page.window_width], **at_once)
     again = (page.start.click, *(one.success for one in (picked, uploaded, boxed, framed, windowed)))

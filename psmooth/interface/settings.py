@@ -41,7 +41,8 @@ class Settings:
     """What a visitor or a program chose; a control that was not used has its default.
 
     ``class_names`` and ``template`` are read with the task `OWN_TASK` alone; a ``target_radius`` of 0 draws all votes;
-    a ``window_width`` of 0 takes the window that a grey scan offers first; ``way`` and ``shots`` are of what is to be learned.
+    a ``window_width`` of 0 takes the window that a grey scan offers first; ``way`` and ``shots`` are of what is to be
+    learned.
     """
 
     model: str | None = control("model")  # one of a menu that may change
