@@ -21,7 +21,7 @@ from pydicom.uid import UID
 
 from psmooth.errors import ScanError
 from psmooth.scans.containers import CostlyFileError
-from psmooth.scans.dicom_frames import stored_values
+from psmooth.scans.dicom_frames import frame_count, stored_values
 from psmooth.scans.notes import STRETCHED, WRITTEN
 from psmooth.scans.scan import Offer, Scan, Window, check_sides
 from psmooth.scans.windows import ALL, CT_WINDOWS, CURVE, NAMES, OWN, spread_window
@@ -41,7 +41,7 @@ _MODALITIES: Final = (
 _WRITTEN_INTO: Final = ("US", "SC", "ES", "XC")  # devices that write names into the picture itself
 _UNITS: Final = {"HU": "HU", "OD": "OD", "GY": "Gy", "BQML": "Bq/ml", "CNTS": "counts"}
 _TAGS: Final = [
-    "TransferSyntaxUID", "SOPClassUID", "Modality", "BurnedInAnnotation", "DirectoryRecordSequence",
+    "TransferSyntaxUID", "Modality", "BurnedInAnnotation", "DirectoryRecordSequence",
     "EncryptedAttributesSequence",
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
@@ -73,7 +73,7 @@ def read_dicom(data: bytes, frame: int | None = None) -> Scan:
     """
     dataset = dcmread(_Bounded(_inflated(data)), force=True, specific_tags=[*_TAGS])
     _check_picture(dataset)
-    frames = max(1, int(dataset.get("NumberOfFrames") or 1))
+    frames = frame_count(dataset)
     number = (frames + 1) // 2 if frame is None else frame
     if not 1 <= number <= frames:
         raise ScanError(
@@ -286,7 +286,7 @@ def _grey_scan(values: np.ndarray, space: str, facts: _Facts, frame: int, frames
     if padding is not None and padding.any() and not padding.all():  # as dark as the darkest of the picture
         kept = levels[~padding]
         levels[padding] = kept.max() if inverted else kept.min()
-    bits = int(facts.dataset.get("BitsStored") or 8)
+    bits = int(facts.dataset.BitsStored)
     levels, notes = _squared(levels, facts)
     return Scan(
         levels, _kind(f"{bits}-bit grey", facts), "DICOM", bits,
@@ -357,7 +357,7 @@ def _offers(
         return levels, (Offer(CURVE, Window(top / 2, float(top))),)
     known = CT_WINDOWS if unit == "HU" and facts.modality == "CT" else ()
     seen = levels if padding is None or padding.all() else levels[~padding]
-    bits = int(facts.dataset.get("BitsStored") or 8)
+    bits = int(facts.dataset.BitsStored)
     if not known and bits <= 8 and not told and levels.dtype.kind == "i" and seen.min() >= 0 and seen.max() < 2**bits:
         return levels, (Offer(ALL, Window((2**bits - 1) / 2, 2.0**bits - 1)),)
     return levels, (*told, *known, spread_window(seen))

@@ -18,21 +18,6 @@ from pydicom.uid import UID
 from psmooth.errors import ScanError
 from psmooth.scans.containers import CostlyFileError
 
-_JPEG: Final = {
-    "1.2.840.10008.1.2.4.50": "JPEG baseline",
-    "1.2.840.10008.1.2.4.51": "JPEG extended",
-    "1.2.840.10008.1.2.4.57": "JPEG lossless",
-    "1.2.840.10008.1.2.4.70": "JPEG lossless",
-}
-_JPEG_LS: Final = {"1.2.840.10008.1.2.4.80": "JPEG-LS", "1.2.840.10008.1.2.4.81": "JPEG-LS"}
-_JPEG_2000: Final = {
-    "1.2.840.10008.1.2.4.90": "JPEG 2000",
-    "1.2.840.10008.1.2.4.91": "JPEG 2000",
-    "1.2.840.10008.1.2.4.201": "high-throughput JPEG 2000",
-    "1.2.840.10008.1.2.4.202": "high-throughput JPEG 2000",
-    "1.2.840.10008.1.2.4.203": "high-throughput JPEG 2000",
-}
-_RLE: Final = "1.2.840.10008.1.2.5"
 _NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 _AS_THEY_STAND: Final[Any] = {"correct_unused_bits": False}
@@ -58,41 +43,31 @@ def stored_values(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray
     return values, space
 
 
+def frame_count(dataset: Dataset) -> int:
+    """How many frames a file has by its own word; one where it has none."""
+    return max(1, int(dataset.get("NumberOfFrames") or 1))
+
+
 def _packed(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
+    if syntax not in _DECODERS:
+        raise ScanError(
+            "This DICOM file is packed by {packing}, which is not read. Expected is an uncompressed file, or one "
+            "packed by RLE, JPEG, JPEG-LS or JPEG 2000: export it as one of these.",
+            packing=_name_of(syntax),
+        )
     frame = get_frame(
         dataset.PixelData,
         index,
-        number_of_frames=_count(dataset),
+        number_of_frames=frame_count(dataset),
         extended_offsets=_extended_offsets(dataset),
     )
-    decode = _decoder_of(syntax)
-    values, space = decode(frame, dataset)
+    values, space = _DECODERS[syntax](frame, dataset)
     return _signed(_shaped(values, dataset), dataset), space
-
-
-def _decoder_of(syntax: UID) -> Callable[[bytes, Dataset], tuple[np.ndarray, str]]:
-    if syntax in _JPEG:
-        return _jpeg
-    if syntax in _JPEG_LS:
-        return _jpeg_ls
-    if syntax in _JPEG_2000:
-        return _jpeg_2000
-    if syntax == _RLE:
-        return _rle
-    raise ScanError(
-        "This DICOM file is packed by {packing}, which is not read. Expected is an uncompressed file, or one packed by "
-        "RLE, JPEG, JPEG-LS or JPEG 2000: export it as one of these.",
-        packing=_name_of(syntax),
-    )
 
 
 def _name_of(syntax: UID) -> str:
     """A registered syntax by its name; anything else may be words of a stranger's."""
     return syntax.name if syntax.name != str(syntax) else "an unknown syntax"
-
-
-def _count(dataset: Dataset) -> int:
-    return max(1, int(dataset.get("NumberOfFrames") or 1))
 
 
 def _extended_offsets(dataset: Dataset) -> Any:
@@ -105,15 +80,12 @@ def _extended_offsets(dataset: Dataset) -> Any:
 
 
 def _native(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
-    values, facts = get_decoder(syntax).as_array(dataset, index=index, raw=True, **_AS_THEY_STAND)
-    space = str(facts["photometric_interpretation"])
+    values, _ = get_decoder(syntax).as_array(dataset, index=index, raw=True, **_AS_THEY_STAND)
     allocated, high = _number(dataset, "BitsAllocated", 8), _number(dataset, "HighBit", 0)
     shift = high + 1 - _number(dataset, "BitsStored", 0)
     if shift > 0 and values.dtype.kind in "iu" and high < allocated > 8:
         values = values >> shift
-    if space in ("YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_FULL_422"):
-        space = "YBR_FULL"
-    return (values if values.dtype.kind == "f" else _signed(values, dataset)), space
+    return (values if values.dtype.kind == "f" else _signed(values, dataset)), _space(dataset)
 
 
 def _jpeg(frame: bytes, dataset: Dataset) -> tuple[np.ndarray, str]:
@@ -151,6 +123,22 @@ def _rle(frame: bytes, dataset: Dataset) -> tuple[np.ndarray, str]:
     room = bytearray(rows * columns * samples * kind.itemsize)
     planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, kind, out=room), kind)
     return planes.reshape(samples, rows, columns).transpose(1, 2, 0), _space(dataset)
+
+
+_DECODERS: Final[dict[str, Callable[[bytes, Dataset], tuple[np.ndarray, str]]]] = {
+    "1.2.840.10008.1.2.4.50": _jpeg,  # baseline
+    "1.2.840.10008.1.2.4.51": _jpeg,  # extended
+    "1.2.840.10008.1.2.4.57": _jpeg,  # lossless
+    "1.2.840.10008.1.2.4.70": _jpeg,
+    "1.2.840.10008.1.2.4.80": _jpeg_ls,
+    "1.2.840.10008.1.2.4.81": _jpeg_ls,
+    "1.2.840.10008.1.2.4.90": _jpeg_2000,
+    "1.2.840.10008.1.2.4.91": _jpeg_2000,
+    "1.2.840.10008.1.2.4.201": _jpeg_2000,  # high-throughput
+    "1.2.840.10008.1.2.4.202": _jpeg_2000,
+    "1.2.840.10008.1.2.4.203": _jpeg_2000,
+    "1.2.840.10008.1.2.5": _rle,
+}
 
 
 # --- what a frame says of itself

@@ -26,7 +26,6 @@ CT_WINDOWS: Final = (
     Offer("mediastinum", Window(50, 350, "linear")),
 )  # in HU, as they are customary
 
-
 NAMES: Final = (
     "abdomen", "angio", "bone", "brain", "chest", "harder", "head", "liver", "lung", "mediastinum", "normal", "pelvis",
     "softer", "soft tissue", "spine", "stroke", "temporal bone",
@@ -38,7 +37,7 @@ def spread_window(levels: np.ndarray) -> Offer:
     """The window from the 0.5th to the 99.5th percentile of the values: a few bright or dark pixels do not move it."""
     finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
     low, high = (float(one) for one in np.percentile(finite, (LOW, HIGH), method="nearest"))
-    return Offer(SPREAD, Window((low + high) / 2, max(high - low, 1e-6 if high == low else high - low)))
+    return Offer(SPREAD, Window((low + high) / 2, high - low or 1e-6))
 
 
 def shown(levels: np.ndarray, window: Window, inverted: bool = False) -> np.ndarray:
