@@ -26,13 +26,24 @@ _PNG_TEXTS: Final = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # wher
 _JPEG_LEFT_OUT: Final = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # application data and comments, but not JFIF's and Adobe's
 _JPEG_KEPT: Final = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
 _WEBP_PARTS: Final = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"EXIF", b"XMP ")
+_RARE_JPEGS: Final = {
+    0xC3: "lossless JPEG", **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "hierarchical JPEG"),
+    0xCB: "lossless JPEG", 0xF7: "JPEG-LS",
+}  # fmt: skip
+_JPEG_FRAMES: Final = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA, *_RARE_JPEGS)
 _MARKER: Final = re.compile(rb"\xff+([^\x00\xff])")  # fill bytes may stand before it
 
 _TAG_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _INNER: Final = (34665, 34853, 40965)  # directories that a tag points at: of the camera, the place, the interchange
+_SUBFILE, _SUB, _DNG, _NDPI = 254, 330, 50706, 65420
+_SMALLER, _MASK = 1, 4  # bits of the kind of a subfile
+_OF_PIXELS: Final = (258, 273, 279, 320, 324, 325, 339)  # tags without which a picture is read as another kind
 _LISTS: Final = (273, 279, 324, 325)  # places and sizes of strips and tiles
 _JPEG: Final = 7
-_COMPRESSIONS: Final = (1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, 50000, 50001)  # not LZMA, which may ask for 4 GB
+TIFF_COMPRESSIONS: Final = (1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946)  # those that every Pillow reads in bounds
+TIFF_SIGNS: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_RAW_PIXELS: Final = (32803, 34892)  # photometric interpretations: of the sensor's filters, and linear ones
+_MOST_INNER: Final = 16  # directories within the first that are looked through
 
 
 class CostlyFileError(ValueError):
@@ -151,6 +162,8 @@ def _jpeg_parts(data: bytes) -> Iterator[bytes]:
         length = int.from_bytes(data[place : place + 2], "big")
         body = data[place + 2 : place + length]
         place += length
+        if code in _JPEG_FRAMES:
+            _check_frame(code, body[0])
         known = next((sign for sign in _JPEG_KEPT if body.startswith(sign)), None) if code == 0xE1 else None
         fresh = known is not None and known not in kept and (known != _JPEG_KEPT[0] or exif_is_bounded(body))
         if code not in _JPEG_LEFT_OUT or fresh:
@@ -160,6 +173,16 @@ def _jpeg_parts(data: bytes) -> Iterator[bytes]:
                 break
             yield bytes([0xFF, code]) + length.to_bytes(2, "big") + body
     raise CostlyFileError("segments")
+
+
+def _check_frame(code: int, bits: int) -> None:
+    if code in _RARE_JPEGS or bits != 8:
+        raise ScanError(
+            "This JPEG is one of {bits} bits a channel, packed in the form {form}, which is not read. Open it in a "
+            "viewer and export it as PNG.",
+            bits=bits,
+            form=_RARE_JPEGS.get(code, "JPEG"),
+        )
 
 
 def _check_scans(scans: int) -> None:
@@ -229,7 +252,7 @@ class _Directories:
                 continue
             seen.add(place)
             needed = 0
-            for tag, kind, count, value in self._entries(place):
+            for tag, kind, count, value in self.entries(place):
                 size = _TAG_BYTES.get(kind, 0)
                 needed += count * size
                 if needed > len(self.data) or ((size > 1 or tag in _LISTS) and count > 2 * MOST_PARTS):
@@ -237,7 +260,45 @@ class _Directories:
                 if tag in _INNER and len(seen) <= len(_INNER):
                     waiting.append(struct.unpack(self.order + "I", value[:4])[0])
 
-    def _entries(self, place: int) -> Iterator[tuple[int, int, int, bytes]]:
+    def is_whole(self, place: int) -> bool:
+        """Whether a directory, and those of its values that the pixels need, lie within the file."""
+        (count,) = struct.unpack_from(self.order + ("Q" if self.big else "H"), self.data, place)
+        found = list(self.entries(place))
+        ends = [
+            struct.unpack_from(self.order + ("Q" if self.big else "I"), value)[0] + size * _TAG_BYTES.get(kind, 0)
+            for tag, kind, size, value in found
+            if tag in _OF_PIXELS and size * _TAG_BYTES.get(kind, 0) > len(value)
+        ]
+        return len(found) == count and max(ends, default=0) <= len(self.data)
+
+    def text(self, place: int, wanted: int) -> bytes:
+        """The first bytes of a tag that holds text; none where it is not there."""
+        for tag, _, count, value in self.entries(place):
+            if tag == wanted:
+                at = struct.unpack_from(self.order + ("Q" if self.big else "I"), value)[0]
+                return value if count <= len(value) else self.data[at : at + 64]
+        return b""
+
+    def number(self, place: int, wanted: int) -> int:
+        """The value of a tag that holds one whole number; 0 where it is not there."""
+        for tag, kind, _, value in self.entries(place):
+            if tag == wanted:
+                return struct.unpack_from(self.order + ("H" if kind == 3 else "I"), value)[0]
+        return 0
+
+    def inner(self, place: int) -> list[int]:
+        """Where the directories stand that the tag SubIFDs points at."""
+        for tag, kind, count, value in self.entries(place):
+            if tag == _SUB and count * _TAG_BYTES.get(kind, 0) <= len(self.data):
+                code = "Q" if kind in (16, 18) else "I"
+                at = struct.unpack_from(self.order + ("Q" if self.big else "I"), value)[0]
+                held = count * struct.calcsize(code) <= len(value)
+                return [
+                    *struct.unpack_from(f"{self.order}{count}{code}", value if held else self.data, 0 if held else at)
+                ]
+        return []
+
+    def entries(self, place: int) -> Iterator[tuple[int, int, int, bytes]]:
         """(tag, type, number of values, the value or its place) of a directory; nothing where none is."""
         head, entry = ("Q", "HHQ8s") if self.big else ("H", "HHI4s")
         start = place + struct.calcsize(self.order + head)
@@ -266,20 +327,43 @@ class _Directories:
 
 
 def _count_directories(data: bytes) -> int:
+    """How many pictures there are; a smaller copy or a mask of the first one is none of its own."""
     directories = _Directories.of(data)
     directories.read_first()
-    frames = sum(1 for _ in islice(directories.places(), MOST_PARTS + 1))
-    if frames > MOST_PARTS:
+    if not directories.is_whole(directories.first):
+        raise CostlyFileError("directory")
+    places = list(islice(directories.places(), MOST_PARTS + 1))
+    if len(places) > MOST_PARTS:
         raise CostlyFileError("directories")
-    return frames
+    beside = sum(directories.number(place, _SUBFILE) & (_SMALLER | _MASK) != 0 for place in places[1:])
+    return len(places) - beside if places and not directories.number(places[0], _SUBFILE) else len(places)
+
+
+def is_camera_raw(data: bytes) -> bool:
+    """Whether a TIFF is a camera's raw file, whose first picture is no more than a preview."""
+    directories = _Directories.of(data)
+    try:
+        tags = {tag for tag, *_ in directories.entries(directories.first)}
+        inner = [directories.first, *directories.inner(directories.first)[:_MOST_INNER]]
+        kinds = [directories.number(place, 262) for place in inner]
+    except (CostlyFileError, struct.error):
+        return False
+    return data[8:10] == b"CR" or _DNG in tags or any(kind in _RAW_PIXELS for kind in kinds)
+
+
+def is_slide(data: bytes) -> bool:
+    """Whether a TIFF is a whole slide by its own word: Aperio's description, or a tag of Hamamatsu's."""
+    directories = _Directories.of(data)
+    try:
+        place = directories.first
+        return directories.text(place, 270).startswith(b"Aperio") or directories.number(place, _NDPI) > 0
+    except (CostlyFileError, struct.error):
+        return False
 
 
 def check_strips(data: bytes, tags: Mapping[int, Any]) -> None:
     """Hold the strips or tiles of a TIFF against what its compression may cost. Raises `CostlyFileError`."""
-    compression = tags.get(259, 1)
-    if compression not in _COMPRESSIONS:
-        raise CostlyFileError("compression")
-    if compression == _JPEG:
+    if tags.get(259, 1) == _JPEG:
         offsets, sizes = (tags.get(324, tags.get(273, ())), tags.get(325, tags.get(279, ())))
         if sum(sizes) > 4 * len(data):
             raise CostlyFileError("strips")

@@ -4,7 +4,6 @@ It knows nothing about files, models or noise.
 """
 
 import hashlib
-import math
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Final
@@ -13,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from psmooth.errors import ScanError
-from psmooth.scans.scan import MAX_CROP_SIZE, MAX_SIDE_RATIO, MIN_SIDE, Crop, CropRule, Scan, Window
+from psmooth.scans.scan import MAX_CROP_SIZE, MAX_SIDE_RATIO, MIN_SIDE, MOST_GREY, Crop, CropRule, Scan, Window
 from psmooth.scans.windows import shown
 
 _BAND: Final = 2_000_000  # pixels that are computed at a time
@@ -28,19 +27,21 @@ def crop_scan(scan: Scan, rule: CropRule = CropRule()) -> Crop:
     trained on. Raises `ScanError` for a box outside the scan, an impossible window or crop size.
     """
     _check_rule(rule)
-    window = _resolve_window(scan, rule.window)
-    box = _resolve_box(scan, rule.box)
+    plane, region = _resolve_view(scan, rule)
     frame = _resolve_frame(scan, rule.frame)
+    window = resolve_window(scan, rule.window)
+    box = _resolve_box(scan, rule.box)
     left, top, right, bottom = box
     part = Image.fromarray(_to_8_bits(scan.values[top:bottom, left:right], window, scan.inverted))
     fitted = np.asarray((_centre_crop if rule.fit == "crop" else _pad)(part, rule).convert("RGB"))
     pixels = np.ascontiguousarray(fitted.transpose(2, 0, 1))  # (3, size, size)
-    return Crop(pixels, replace(rule, box=box, window=window, frame=frame), crop_sha256(pixels))
+    used = replace(rule, box=box, window=window, frame=frame, series=scan.series, plane=plane, region=region)
+    return Crop(pixels, used, crop_sha256(pixels))
 
 
 def scan_picture(scan: Scan, window: Window | None = None) -> np.ndarray:
     """The whole scan for showing, (height, width, 3) uint8; ``window`` as in `CropRule`. Raises `ScanError`."""
-    grey_or_rgb = _to_8_bits(scan.values, _resolve_window(scan, window), scan.inverted)
+    grey_or_rgb = _to_8_bits(scan.values, resolve_window(scan, window), scan.inverted)
     return np.array(grey_or_rgb) if grey_or_rgb.ndim == 3 else np.repeat(grey_or_rgb[..., None], 3, axis=2)
 
 
@@ -114,19 +115,26 @@ def _is_huge(number: Real) -> bool:
     return isinstance(number, Integral) and abs(int(number)) > 2**53
 
 
-def _resolve_window(scan: Scan, window: Window | None) -> Window | None:
+def resolve_window(scan: Scan, window: Window | None) -> Window | None:
+    """The window that a scan is seen through: this one, or the one that it offers first.
+
+    Raises:
+        ScanError: it is no window, or the scan takes none.
+    """
     if window is None:
         return scan.window
     if scan.window is None:
         raise ScanError(
             "A window was given for a scan in colour or of 8 bits. Only deeper grey scans take one: leave it out."
         )
-    if not (math.isfinite(window.center) and math.isfinite(window.width) and window.width > 0):
+    if not window.is_possible:
         raise ScanError(
-            "The window with centre {center} and width {width} is not possible. Expected are a finite centre and a "
-            "width above 0, in grey levels: choose such a window.",
+            "The window with centre {center} and width {width} is not possible. Expected are a centre of at most "
+            "{most:,}, with either sign, and a width above 0 and of at most {most:,}, in grey levels: choose such a "
+            "window.",
             center=f"{window.center:g}",
             width=f"{window.width:g}",
+            most=MOST_GREY,
         )
     return window
 
@@ -141,6 +149,16 @@ def _resolve_frame(scan: Scan, frame: int | None) -> int | None:
             frames=scan.frames,
         )
     return scan.frame if scan.frames > 1 else None
+
+
+def _resolve_view(scan: Scan, rule: CropRule) -> tuple[str | None, tuple[float, float, float] | None]:
+    """The plane of a volume and the region of a slide that the scan is of."""
+    if rule.plane not in (None, scan.plane) or rule.region not in (None, scan.region):
+        raise ScanError(
+            "The crop is one of another plane or region than the scan. Open the scan with the plane or region of the "
+            "crop."
+        )
+    return scan.plane or None, scan.region
 
 
 def _resolve_box(scan: Scan, box: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:

@@ -1,7 +1,7 @@
 """Turns a DICOM file into a `Scan`: one frame, in the scan's own unit, with the windows that the file offers.
 
-It knows nothing about crops or models. No name, date or identifier is read, and none of the file's own words is passed
-on: what is told of a scan are numbers, and words of a list that stands here.
+It knows nothing about crops or models. No name or identifier is read, dates and a patient's weight for SUV alone, and
+none of the file's own words is passed on: what is told of a scan are numbers, and words of a list that stands here.
 """
 
 import io
@@ -14,17 +14,19 @@ from itertools import chain, islice, repeat
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image
 from pydicom import Dataset, config, dcmread
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import UID
 
 from psmooth.errors import ScanError
+from psmooth.scans import suv
 from psmooth.scans.containers import CostlyFileError
 from psmooth.scans.dicom_frames import frame_count, stored_values
-from psmooth.scans.notes import STRETCHED, WRITTEN
+from psmooth.scans.grey import possible
+from psmooth.scans.notes import TILE, WRITTEN
 from psmooth.scans.scan import Offer, Scan, Window, check_sides
-from psmooth.scans.windows import ALL, CT_WINDOWS, CURVE, NAMES, OWN, spread_window
+from psmooth.scans.squares import squared
+from psmooth.scans.windows import ALL, CT_WINDOWS, CURVE, NAMES, OWN, SUV_UNIT, SUV_WINDOW, spread_window
 
 config.settings.reading_validation_mode = config.IGNORE  # what is not pictured may be written as it likes
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quote what a file says
@@ -32,16 +34,19 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its warnings quot
 _MOST_BYTES: Final = 512_000_000  # that a deflated file may unpack to
 _MOST_READS: Final = 400_000  # pieces of a file, two an element; a CT of 2,000 slices in one file has 100,000 elements
 _MOST_WINDOWS: Final = 32  # that a menu offers
-_SQUARE: Final = 0.005  # from which on a pixel is no square
+
+_SHAPE: Final = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_DISPENSABLE: Final = (*_SHAPE, "WindowCenter", "WindowWidth")  # where they cannot be read: squares, another window
 
 _MODALITIES: Final = (
     "CR", "CT", "DX", "ES", "GM", "IO", "IVOCT", "IVUS", "MG", "MR", "NM", "OCT", "OP", "OPT", "OT", "PT", "PX", "RF",
     "RG", "RTDOSE", "RTIMAGE", "SC", "SEG", "SM", "US", "XA", "XC",
 )  # fmt: skip
+_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"  # a copy of a screen, or of a film, with the modality of what was seen
 _WRITTEN_INTO: Final = ("US", "SC", "ES", "XC")  # devices that write names into the picture itself
 _UNITS: Final = {"HU": "HU", "OD": "OD", "GY": "Gy", "BQML": "Bq/ml", "CNTS": "counts"}
 _TAGS: Final = [
-    "TransferSyntaxUID", "Modality", "BurnedInAnnotation", "DirectoryRecordSequence",
+    "TransferSyntaxUID", "SOPClassUID", "Modality", "BurnedInAnnotation", "DirectoryRecordSequence",
     "EncryptedAttributesSequence",
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
@@ -53,6 +58,7 @@ _TAGS: Final = [
     *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     "PixelData", "FloatPixelData", "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    *suv.TAGS,
 ]  # fmt: skip
 
 
@@ -71,8 +77,18 @@ def read_dicom(data: bytes, frame: int | None = None) -> Scan:
         ScanError: no picture in it, not one that can be read, or no such frame.
         Exception: damaged.
     """
-    dataset = dcmread(_Bounded(_inflated(data)), force=True, specific_tags=[*_TAGS])
+    return read_frame(parse_dicom(data), frame)
+
+
+def parse_dicom(data: bytes) -> Dataset:
+    """What of a DICOM file is needed to show its frames; raises as `read_dicom`."""
+    dataset = dcmread(BoundedFile(inflated(data)), force=True, specific_tags=[*_TAGS])
     _check_picture(dataset)
+    return dataset
+
+
+def read_frame(dataset: Dataset, frame: int | None = None) -> Scan:
+    """As `read_dicom`, of a file that was parsed."""
     frames = frame_count(dataset)
     number = (frames + 1) // 2 if frame is None else frame
     if not 1 <= number <= frames:
@@ -87,7 +103,7 @@ def read_dicom(data: bytes, frame: int | None = None) -> Scan:
     return make(values, space, facts, frame=number, frames=frames)
 
 
-class _Bounded(io.BytesIO):
+class BoundedFile(io.BytesIO):
     """A file that is read in no more pieces than one with a picture has."""
 
     reads = 0
@@ -99,13 +115,13 @@ class _Bounded(io.BytesIO):
         return super().read(size)
 
 
-def _inflated(data: bytes) -> bytes:
-    """A deflated file as if it had never been; any other as it is."""
+def inflated(data: bytes, most: int = _MOST_BYTES) -> bytes:
+    """A deflated file as if it had never been, up to so many bytes; any other as it is."""
     deflated, plain = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0\0\0"
     if data[128:132] != b"DICM" or deflated not in data[132:2_000]:
         return data
     end = 144 + struct.unpack_from("<I", data, 140)[0]
-    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[end:], _MOST_BYTES)
+    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[end:], most)
     return data[:end].replace(deflated, plain) + unpacked
 
 
@@ -162,19 +178,37 @@ class _Facts:
         return next((place.get(name) for place in self.places if place.get(name) not in (None, "")), None)
 
     def numbers(self, name: str) -> list[float]:
-        """All numbers of that name that are finite."""
-        value = self.get(name)
-        many = value if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
-        read = [_number(one) for one in many if one is not None]
-        return read if all(one is not None for one in read) else []  # type: ignore[return-value]
+        """All numbers of that name.
+
+        Raises:
+            Exception: they cannot be read, and what is shown would be wrong without them.
+        """
+        try:
+            value = self.get(name)
+            many = value if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
+            return [_finite(one) for one in many if one is not None]
+        except (ValueError, TypeError, OverflowError):
+            if name not in _DISPENSABLE:
+                raise
+            return []
 
     def number(self, name: str, default: float) -> float:
         return next(iter(self.numbers(name)), default)
 
     @property
     def modality(self) -> str:
-        told = str(self.dataset.get("Modality") or "").strip().upper()
-        return told if told in _MODALITIES else ""
+        return modality_of(self.dataset)
+
+    @property
+    def is_capture(self) -> bool:
+        """Whether the picture was copied from another one, whose values it does not have."""
+        return str(self.dataset.get("SOPClassUID") or "").startswith(_CAPTURE)
+
+
+def modality_of(dataset: Dataset) -> str:
+    """The modality of a file if it is one that is known, for anything might be written there."""
+    told = str(dataset.get("Modality") or "").strip().upper()
+    return told if told in _MODALITIES else ""
 
 
 def _macros(group: Dataset) -> Iterator[Dataset]:
@@ -182,12 +216,11 @@ def _macros(group: Dataset) -> Iterator[Dataset]:
         yield from list(group.get(name) or [])[:1]
 
 
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError
+    return number
 
 
 # --- colour
@@ -199,7 +232,9 @@ def _colour_scan(values: np.ndarray, space: str, facts: _Facts, frame: int, fram
         rgb, kind = _painted(values, dataset), "palette"
     else:
         above = max(0, min(int(dataset.BitsStored), 8 * values.dtype.itemsize) - 8)  # a JPEG's own bits may be fewer
-        rgb, kind = (values >> above).clip(0, 255).astype(np.uint8), f"{8 + above}-bit RGB"
+        plain = values.dtype == np.uint8  # as nearly all are
+        rgb = values if plain else (values >> above).clip(0, 255).astype(np.uint8)
+        kind = f"{8 + above}-bit RGB"
         if space == "YBR_FULL":
             rgb, kind = convert_color_space(rgb, "YBR_FULL", "RGB"), f"{8 + above}-bit YCbCr"
     rgb, notes = _squared(np.ascontiguousarray(rgb), facts)
@@ -212,8 +247,8 @@ def _painted(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     count = entries or 2**16
     place = (values.astype(np.int64) - _as_signed(first, dataset)).clip(0, count - 1)
     tables = [_palette(dataset, colour, count) for colour in ("Red", "Green", "Blue")]
-    if bits > 8 and max(table.max() for table in tables) > 255:  # else entries of 8 bits stand in words of 16
-        tables = [table >> 8 for table in tables]
+    if bits > 8:
+        tables = [table if table.dtype == np.uint8 else table >> 8 for table in tables]
     return np.stack([table.astype(np.uint8)[place] for table in tables], axis=-1)
 
 
@@ -282,7 +317,8 @@ def _grey_scan(values: np.ndarray, space: str, facts: _Facts, frame: int, frames
     levels, unit = _in_unit(values, facts)
     padding = _padding(values, facts)
     inverted = space == "MONOCHROME1" or str(facts.get("PresentationLUTShape") or "").strip().upper() == "INVERSE"
-    levels, offers = _offers(levels, unit, padding, facts)
+    levels, offered = _offers(levels, unit, padding, facts)
+    offers = possible(offered, "DICOM")
     if padding is not None and padding.any() and not padding.all():  # as dark as the darkest of the picture
         kept = levels[~padding]
         levels[padding] = kept.max() if inverted else kept.min()
@@ -302,7 +338,12 @@ def _in_unit(values: np.ndarray, facts: _Facts) -> tuple[np.ndarray, str]:
     if (dose := facts.number("DoseGridScaling", 0.0)) > 0:
         return (values * dose).astype(np.float32), _unit(facts.get("DoseUnits"))
     slope, intercept = facts.number("RescaleSlope", 1.0), facts.number("RescaleIntercept", 0.0)
-    unit = _unit(facts.get("RescaleType") or ("HU" if facts.modality == "CT" else facts.get("Units")))
+    if slope == 0 and values.min() < values.max():  # nothing would be left of the picture
+        raise CostlyFileError("slope")
+    if facts.modality == "PT" and (factor := suv.suv_factor(facts.dataset)) is not None:
+        return ((values * slope + intercept) * factor).astype(np.float32), SUV_UNIT
+    is_ct = facts.modality == "CT" and not facts.is_capture and facts.get("RescaleIntercept") is not None
+    unit = _unit(facts.get("RescaleType") or ("HU" if is_ct else facts.get("Units")))
     scaled = values.astype(np.float64) * slope + intercept
     if values.dtype.kind != "f" and slope.is_integer() and intercept.is_integer() and np.abs(scaled).max() < 2**31:
         return scaled.astype(np.int32), unit
@@ -356,6 +397,8 @@ def _offers(
         levels, top = _through(levels, item, facts.dataset, True), 2 ** min(bits, 16) - 1
         return levels, (Offer(CURVE, Window(top / 2, float(top))),)
     known = CT_WINDOWS if unit == "HU" and facts.modality == "CT" else ()
+    if unit == SUV_UNIT:
+        return levels, (SUV_WINDOW, spread_window(levels))  # the file's own windows are in its own unit
     seen = levels if padding is None or padding.all() else levels[~padding]
     bits = int(facts.dataset.BitsStored)
     if not known and bits <= 8 and not told and levels.dtype.kind == "i" and seen.min() >= 0 and seen.max() < 2**bits:
@@ -375,7 +418,7 @@ def _told_windows(facts: _Facts) -> tuple[Offer, ...]:
     return tuple(
         Offer(label or OWN, Window(center, width, function))
         for center, width, label in told_ones
-        if abs(center) < 1e6 and least <= width < 1e6
+        if width >= least and Window(center, width).is_possible
     )
 
 
@@ -390,22 +433,16 @@ def _known_name(told: str) -> str:
 
 def _squared(values: np.ndarray, facts: _Facts) -> tuple[np.ndarray, tuple[str, ...]]:
     """Pixels that are wider than high, or higher than wide, become squares; no row or column is lost."""
-    names = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-    told = (facts.numbers(name) for name in names)
+    told = (facts.numbers(name) for name in _SHAPE)
     sides = next((pair for pair in told if len(pair) == 2 and min(pair) > 0), [1.0, 1.0])
-    ratio = sides[0] / sides[1]  # height of a pixel to its width
-    if abs(ratio - 1) < _SQUARE or not 1 / 16 < ratio < 16:
-        return values, ()
-    height, width = values.shape[:2]
-    size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
-    check_sides(*size)
-    image = Image.fromarray(values if values.ndim == 3 else values.astype(np.float32))
-    return np.array(image.resize(size, Image.Resampling.BILINEAR)), (STRETCHED,)
+    return squared(values, sides[0] / sides[1])
 
 
 def _warnings(facts: _Facts) -> tuple[str, ...]:
+    if facts.modality == "SM" and frame_count(facts.dataset) > 1:
+        return (TILE,)
     burned = str(facts.dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES"
-    if burned or facts.modality in _WRITTEN_INTO:
+    if burned or facts.is_capture or facts.modality in _WRITTEN_INTO:
         return (WRITTEN,)
     return ()
 

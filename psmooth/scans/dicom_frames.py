@@ -23,6 +23,7 @@ _NATIVE: Final = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2
 _AS_THEY_STAND: Final[Any] = {"correct_unused_bits": False}
 _FRAME_MARKERS: Final = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7)
 _COLOURS: Final = ("RGB", "YBR_FULL")
+_MOST_FRAMES: Final = 2**31 - 1  # of an Integer String, PS3.5 6.2; a list of series would say hundreds of digits
 _RGB_IDS: Final = (b"RGB", b"rgb")
 
 
@@ -45,7 +46,10 @@ def stored_values(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray
 
 def frame_count(dataset: Dataset) -> int:
     """How many frames a file has by its own word; one where it has none."""
-    return max(1, int(dataset.get("NumberOfFrames") or 1))
+    count = max(1, int(dataset.get("NumberOfFrames") or 1))
+    if count > _MOST_FRAMES:
+        raise CostlyFileError("frames")
+    return count
 
 
 def _packed(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
@@ -80,12 +84,22 @@ def _extended_offsets(dataset: Dataset) -> Any:
 
 
 def _native(dataset: Dataset, syntax: UID, index: int) -> tuple[np.ndarray, str]:
+    if _told_space(dataset) == "YBR_PARTIAL_422":  # a retired form, stored as the full range is
+        as_full: Any = {"photometric_interpretation": "YBR_FULL_422"}
+        values, _ = get_decoder(syntax).as_array(dataset, index=index, raw=True, **_AS_THEY_STAND, **as_full)
+        return _in_full_range(values), "YBR_FULL"
     values, _ = get_decoder(syntax).as_array(dataset, index=index, raw=True, **_AS_THEY_STAND)
     allocated, high = _number(dataset, "BitsAllocated", 8), _number(dataset, "HighBit", 0)
     shift = high + 1 - _number(dataset, "BitsStored", 0)
     if shift > 0 and values.dtype.kind in "iu" and high < allocated > 8:
         values = values >> shift
     return (values if values.dtype.kind == "f" else _signed(values, dataset)), _space(dataset)
+
+
+def _in_full_range(values: np.ndarray) -> np.ndarray:
+    """Luminance from 16 to 235, differences of colour from 16 to 240: spread over 0 to 255, PS3.3 C.7.6.3.1.2."""
+    spread = (values - np.array([16, 128, 128])) * np.array([255 / 219, 255 / 224, 255 / 224]) + np.array([0, 128, 128])
+    return np.rint(spread.clip(0, 255)).astype(np.uint8)
 
 
 def _jpeg(frame: bytes, dataset: Dataset) -> tuple[np.ndarray, str]:
@@ -197,8 +211,12 @@ def _check_size(dataset: Dataset, width: int, height: int, components: int) -> N
         raise CostlyFileError("size")
 
 
+def _told_space(dataset: Dataset) -> str:
+    return str(dataset.get("PhotometricInterpretation", "MONOCHROME2")).strip().upper()
+
+
 def _space(dataset: Dataset) -> str:
-    space = str(dataset.get("PhotometricInterpretation", "MONOCHROME2")).strip().upper()
+    space = _told_space(dataset)
     return "YBR_FULL" if space.startswith(("YBR_FULL", "YBR_PARTIAL")) else space
 
 

@@ -3,7 +3,9 @@
 It knows nothing about files, models or noise, and keeps neither file names nor tags.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final, Literal
 
 import numpy as np
@@ -14,6 +16,11 @@ MAX_FILE_BYTES: Final = 64_000_000
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".dcm")  # how the names of scans end
 
+BESIDE: Final = ("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+"""Folders that systems put beside a visitor's own, some with copies of the pictures in them."""
+
+PLANES: Final = ("axial", "coronal", "sagittal")  # of a volume, the first being shown first
+
 MAX_PIXELS: Final = 64_000_000
 
 MIN_SIDE: Final = 16
@@ -21,6 +28,8 @@ MIN_SIDE: Final = 16
 MAX_SIDE_RATIO: Final = 32
 
 MAX_CROP_SIZE: Final = 1_024
+
+MOST_GREY: Final = 1_000_000  # of a window's width, and of its centre with either sign, as a certificate takes them
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ class Window:
     center: float
     width: float
     function: Literal["linear_exact", "linear", "sigmoid"] = "linear_exact"
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether anything can be seen through it, and a certificate can name it."""
+        return -MOST_GREY <= self.center <= MOST_GREY and 0 < self.width <= MOST_GREY
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,9 @@ class CropRule:
     ``interpolation``: Pillow's antialiased filter.
     ``box``: left, top, right, bottom in scan pixels; None is the whole scan.
     ``window``: of a grey scan that offers windows; None is `Scan.window`.
-    ``frame``: of a file with many, counted from 1; None is the one that the scan is.
+    ``frame``: of a file or series with many, counted from 1; None is the one that the scan is.
+    ``series``: of a folder or zip with many, counted from 1; None is that of the scan.
+    ``plane`` of a volume and ``region`` of a slide likewise.
     """
 
     size: int = 128
@@ -64,6 +80,9 @@ class CropRule:
     box: tuple[int, int, int, int] | None = None
     window: Window | None = None
     frame: int | None = None
+    series: int | None = None
+    plane: str | None = None
+    region: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +95,10 @@ class Scan:
     ``unit``: of grey values, e.g. "HU"; "" is that of the file.
     ``offers``: windows to choose from, the one that is shown first; a scan in colour has none.
     ``inverted``: whether low values are shown white.
-    ``frame`` of ``frames``: which picture of the file this is, counted from 1.
+    ``frame`` of ``frames``: which picture of the file or series this is, counted from 1.
+    ``series``: which one of a folder or zip with several, counted from 1; else None.
+    ``plane``: one of `PLANES` if the file is a volume, else "".
+    ``region``: left, top and magnification of a part of a slide; None is the whole of whatever it is.
     ``notes``: sentences on what was done to it, or what to heed.
     """
 
@@ -89,7 +111,10 @@ class Scan:
     inverted: bool = False
     frame: int = 1
     frames: int = 1
+    plane: str = ""
+    region: tuple[float, float, float] | None = None
     notes: tuple[str, ...] = ()
+    series: int | None = None
 
     @property
     def width(self) -> int:
@@ -113,6 +138,29 @@ class Scan:
         return next(known, Window(center, width, usual.function))
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a DICOM file says of itself before its picture, in numbers and words of a list alone.
+
+    ``holds``: "picture", or what it is instead: "report", "state", "directory", "document" or "other".
+    ``whole``: whether all of this was found; where only the beginning of the file was looked at, more may follow.
+    ``modality``: e.g. "CT", or "".
+    ``series``: the sha256 of the identifier of its series, or "".
+    ``number``: of the series in its study; ``instance``: of the picture in its series.
+    ``position``, ``orientation``: of a slice in the patient, three and six numbers, or none.
+    """
+
+    holds: str = "other"
+    whole: bool = True
+    modality: str = ""
+    series: str = ""
+    number: float | None = None
+    instance: float | None = None
+    position: tuple[float, ...] = ()
+    orientation: tuple[float, ...] = ()
+    frames: int = 1
+
+
 @dataclass(frozen=True, eq=False)
 class Crop:
     """What the model sees and the certificate is about.
@@ -125,6 +173,16 @@ class Crop:
     pixels: np.ndarray
     rule: CropRule
     sha256: str
+
+
+def is_scan_name(path: PurePath) -> bool:
+    """Whether a name in a folder or a zip is that of a scan; what systems and programs hide beside them is none."""
+    return path.suffix.lower() in PICTURES and not is_hidden(path.parts)
+
+
+def is_hidden(parts: Iterable[str]) -> bool:
+    """Whether a file of these folders and this name is one that systems and programs leave beside a visitor's own."""
+    return any(part.startswith(".") or part in BESIDE for part in parts)
 
 
 def check_sides(width: int, height: int, most: int = MAX_PIXELS) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from psmooth.errors import ScanError
 from psmooth.scans.scan import Offer, Window
 
 OWN: Final = "the file's own"
@@ -26,6 +27,10 @@ CT_WINDOWS: Final = (
     Offer("mediastinum", Window(50, 350, "linear")),
 )  # in HU, as they are customary
 
+SUV_UNIT: Final = "g/ml"
+SUV: Final = "SUV by body weight"
+SUV_WINDOW: Final = Offer(SUV, Window(5, 10))  # 0 to 10, as is customary
+
 NAMES: Final = (
     "abdomen", "angio", "bone", "brain", "chest", "harder", "head", "liver", "lung", "mediastinum", "normal", "pelvis",
     "softer", "soft tissue", "spine", "stroke", "temporal bone",
@@ -34,8 +39,17 @@ NAMES: Final = (
 
 
 def spread_window(levels: np.ndarray) -> Offer:
-    """The window from the 0.5th to the 99.5th percentile of the values: a few bright or dark pixels do not move it."""
+    """The window from the 0.5th to the 99.5th percentile of the values: a few bright or dark pixels do not move it.
+
+    Raises:
+        ScanError: none of the values is a number.
+    """
     finite = levels[np.isfinite(levels)] if levels.dtype.kind == "f" else levels
+    if not finite.size:
+        raise ScanError(
+            "There is no picture in this file: none of its values is a number. Expected is one with grey levels: "
+            "choose another one."
+        )
     low, high = (float(one) for one in np.percentile(finite, (LOW, HIGH), method="nearest"))
     return Offer(SPREAD, Window((low + high) / 2, high - low or 1e-6))
 
