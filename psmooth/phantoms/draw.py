@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from psmooth.errors import TaskError
-from psmooth.phantoms import blood, chest, tissue
+from psmooth.phantoms import blood, brain, breast, chest, oral, skin, tissue
 from psmooth.phantoms.tools import PhantomPainter, develop, resolve, shrink_mask, stream
 
 
@@ -42,12 +42,20 @@ _PAINTERS: dict[str, PhantomPainter] = {
     "blood_cells": blood.PAINTER,
     "chest_xray": chest.PAINTER,
     "lung_colon_histology": tissue.PAINTER,
+    "oral_histology": oral.PAINTER,
+    "brain_mri": brain.PAINTER,
+    "breast_ultrasound": breast.PAINTER,
+    "dermoscopy": skin.PAINTER,
 }
 
 _ABOUT = {
     "blood_cells": "One stained blood cell among red cells, in a smear.",
     "chest_xray": "A child's chest radiograph, from the front.",
     "lung_colon_histology": "A small field of lung or colon tissue, stained with haematoxylin and eosin.",
+    "oral_histology": "A small field of the mouth's lining, stained with haematoxylin and eosin.",
+    "brain_mri": "A slice of a head in magnetic resonance.",
+    "breast_ultrasound": "A breast under the ultrasound probe, from skin to muscle.",
+    "dermoscopy": "A pigmented spot of skin under the dermatoscope.",
 }
 
 PHANTOMS: dict[str, PhantomKind] = {

@@ -90,7 +90,7 @@ def paint(class_id: str, look: Mapping[str, Any], rng: np.random.Generator) -> D
 PAINTER = PhantomPainter(paint, _PARAMETERS)
 
 
-def _nuclei(
+def lay_nuclei(
     dyes: Dyes,
     rng: np.random.Generator,
     points: Array,
@@ -121,13 +121,13 @@ def _nucleoli(shapes: Outlines, rng: np.random.Generator) -> Array:
     return band(along - where, 0.2) * band(aside, 0.2)
 
 
-def _chromatin(dyes: Dyes, rng: np.random.Generator, amount: float) -> None:
+def clump_chromatin(dyes: Dyes, rng: np.random.Generator, amount: float) -> None:
     """Clump the dye of the nuclei."""
     texture = 0.6 * smooth_noise(rng, 3.2) + 0.5 * smooth_noise(rng, 7)
     dyes.haematoxylin = np.clip(dyes.haematoxylin * (1 + amount * texture * (dyes.nuclei > 0.2)), 0, 1.6)
 
 
-def _fibres(rng: np.random.Generator, scale: float) -> Array:
+def strands_of_fibre(rng: np.random.Generator, scale: float) -> Array:
     """Wavy strands, about unit variance."""
     turn = rng.uniform(0, np.pi)
     axis = np.arange(CANVAS, dtype=np.float32)
@@ -137,9 +137,9 @@ def _fibres(rng: np.random.Generator, scale: float) -> Array:
     return 1.3 * ndimage.map_coordinates(pattern, np.stack([down, along]), order=1, mode="wrap")
 
 
-def _stroma(dyes: Dyes, rng: np.random.Generator, where: Array, scale: float, lymphocytes: float) -> None:
+def lay_stroma(dyes: Dyes, rng: np.random.Generator, where: Array, scale: float, lymphocytes: float) -> None:
     """Loose pink strands with small dark round cells, some spindle cells and slits between."""
-    fibres = _fibres(rng, scale)
+    fibres = strands_of_fibre(rng, scale)
     loose = np.clip(0.5 + 0.3 * fibres + 0.35 * smooth_noise(rng, 9), 0, 1.5)
     dyes.fill(loose, where)
     dyes.fibres = np.maximum(dyes.fibres, where)
@@ -152,7 +152,7 @@ def _stroma(dyes: Dyes, rng: np.random.Generator, where: Array, scale: float, ly
         bodies = np.zeros((CANVAS, CANVAS), np.float32)
         stamp(bodies, halo, inside(halo.distance, 4.0))
         dyes.fill(0.95, 0.6 * bodies * where)
-    _nuclei(dyes, rng, points, rng.uniform(1.7, 2.7, len(points)) * scale, stretch=stretch, depth=(0.5, 1.15))
+    lay_nuclei(dyes, rng, points, rng.uniform(1.7, 2.7, len(points)) * scale, stretch=stretch, depth=(0.5, 1.15))
 
 
 def _red_cells(dyes: Dyes, rng: np.random.Generator, points: Array, scale: float) -> None:
@@ -205,7 +205,7 @@ def _crypts(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Ge
     radius = 33 * scale
     glands = _pitched(rng, radius, radius * rng.uniform(2.2, 2.6), (1.0, 1.6))
     reach = _reach(glands, rng)
-    _stroma(dyes, rng, inside(1 - reach, 0.03), scale, look["lymphocytes"])
+    lay_stroma(dyes, rng, inside(1 - reach, 0.03), scale, look["lymphocytes"])
     capillary = scattered(rng, 6 * scale, jitter=0.3)
     _red_cells(dyes, rng, capillary[(at(smooth_noise(rng, 40), capillary) > 1.7) & (at(reach, capillary) > 1.1)], scale)
     dyes.empty(0.8 * band(reach - 1.05, 0.035) * np.clip(smooth_noise(rng, 70), 0, 1))
@@ -213,7 +213,7 @@ def _crypts(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Ge
     for gland in glands:
         _goblet_cells(dyes, gland, look["goblet_cells"], scale, rng)
         _basal_nuclei(dyes, gland, scale, rng)
-    _chromatin(dyes, rng, 0.22)
+    clump_chromatin(dyes, rng, 0.22)
 
 
 def _reach(glands: list[_Gland], rng: np.random.Generator) -> Array:
@@ -250,7 +250,7 @@ def _basal_nuclei(dyes: Dyes, gland: _Gland, scale: float, rng: np.random.Genera
     angle = (np.arange(count) + rng.uniform(-0.3, 0.3, count)) * 2 * np.pi / count
     points, turn = gland.place(0.87 + rng.normal(0, 0.05, count), angle)
     size = rng.uniform(2.1, 3.2, count) * scale
-    _nuclei(dyes, rng, points, size, stretch=rng.uniform(1.2, 2.2, count), turn=turn, depth=(0.3, 0.75))
+    lay_nuclei(dyes, rng, points, size, stretch=rng.uniform(1.2, 2.2, count), turn=turn, depth=(0.3, 0.75))
 
 
 def _crowded_glands(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.Generator) -> None:
@@ -259,7 +259,7 @@ def _crowded_glands(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.r
     strands = inside(np.abs(ground) - look["stroma"] * 0.75, 0.15)
     dyes.fill(np.clip(0.92 + 0.25 * rough_noise(rng, 9) + 0.15 * ground, 0, 2), np.ones_like(ground))
     if look["stroma"] > 0.1:
-        _stroma(dyes, rng, strands, scale, 0.45)
+        lay_stroma(dyes, rng, strands, scale, 0.45)
     lumens = _lumens(look["lumens"], (6, 17), scale, rng)
     points = scattered(rng, rng.uniform(7.4, 9.4) * scale, margin=8, jitter=0.42)
     clear = at(lumens, points) > rng.uniform(3, 8) * scale
@@ -268,9 +268,9 @@ def _crowded_glands(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.r
     turn = np.arctan2(at(slope_across, points), at(slope_down, points)) + rng.normal(0, 0.3, len(points))
     size = rng.uniform(2.8, 4.2, len(points)) * scale
     stretch = rng.uniform(1.2, 2.8, len(points))
-    _borders(dyes, points, 0.35, scale)
-    _nuclei(dyes, rng, points, size, stretch=stretch, turn=turn, depth=(0.25, 0.75), vesicular=rng.uniform(0.3, 0.8))
-    _chromatin(dyes, rng, 0.3)
+    thin_borders(dyes, points, 0.35, scale)
+    lay_nuclei(dyes, rng, points, size, stretch=stretch, turn=turn, depth=(0.25, 0.75), vesicular=rng.uniform(0.3, 0.8))
+    clump_chromatin(dyes, rng, 0.3)
     _hollow(dyes, lumens, scale, rng)
 
 
@@ -291,10 +291,10 @@ def _hollow(dyes: Dyes, lumens: Array, scale: float, rng: np.random.Generator) -
     debris = scattered(rng, 9 * scale, jitter=0.45)
     debris = debris[(at(lumens, debris) < -3) & (rng.uniform(size=len(debris)) < 0.25)]
     dyes.empty(inside(lumens, 3.0) * np.clip(0.93 + 0.06 * rough_noise(rng, 12), 0, 1))
-    _nuclei(dyes, rng, debris, rng.uniform(1.2, 2.4, len(debris)) * scale, depth=(0.6, 1.2))
+    lay_nuclei(dyes, rng, debris, rng.uniform(1.2, 2.4, len(debris)) * scale, depth=(0.6, 1.2))
 
 
-def _borders(dyes: Dyes, points: Array, strength: float, scale: float) -> None:
+def thin_borders(dyes: Dyes, points: Array, strength: float, scale: float) -> None:
     """Thin the pink dye midway between neighbouring cells at ``points``."""
     axis = np.arange(0, CANVAS, FINE) + FINE / 2
     where = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -310,13 +310,13 @@ def _alveoli(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.random.G
     walls = _walls(rng, count) - 5.0 * scale * look["wall"] * (1 + 0.45 * smooth_noise(rng, 50))
     patch = inside(-rough_noise(rng, 90, 2) + 1.7, 0.1)
     tissue = np.maximum(inside(walls, 3.5), patch)
-    dyes.fill(np.clip(0.85 + 0.2 * _fibres(rng, scale) + 0.28 * smooth_noise(rng, 9), 0.1, 2), tissue)
+    dyes.fill(np.clip(0.85 + 0.2 * strands_of_fibre(rng, scale) + 0.28 * smooth_noise(rng, 9), 0.1, 2), tissue)
     dyes.fibres = inside(smooth_noise(rng, 40), 2.0)
     points = scattered(rng, 8.2 * scale, jitter=0.45)
     hit = (at(tissue, points) > 0.5) & (rng.uniform(size=len(points)) < 0.4)
     size = rng.uniform(2.6, 3.9, hit.sum()) * scale
-    _nuclei(dyes, rng, points[hit], size, stretch=rng.uniform(1.1, 2.2, hit.sum()), depth=(0.55, 1.05))
-    _chromatin(dyes, rng, 0.2)
+    lay_nuclei(dyes, rng, points[hit], size, stretch=rng.uniform(1.1, 2.2, hit.sum()), depth=(0.55, 1.05))
+    clump_chromatin(dyes, rng, 0.2)
     blood = scattered(rng, 6.5 * scale, jitter=0.4)
     pools = at(smooth_noise(rng, 70), blood) + 0.5 * at(tissue, blood) + 0.7 * rng.normal(size=len(blood))
     _red_cells(dyes, rng, blood[pools > 2.9 - 1.9 * look["red_cells"]], scale)
@@ -339,14 +339,14 @@ def _lung_glands(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.rand
     """Large dark uneven nuclei in glands and clusters, between blue-white lumens and gaps."""
     ground = rough_noise(rng, 70, 2)
     dyes.fill(np.clip(1.0 + 0.3 * rough_noise(rng, 12) + 0.16 * ground, 0, 2), np.ones_like(ground))
-    dyes.fill(0.9 + 0.3 * _fibres(rng, scale), 0.7 * inside(0.3 + ground, 0.5))
+    dyes.fill(0.9 + 0.3 * strands_of_fibre(rng, scale), 0.7 * inside(0.3 + ground, 0.5))
     lumens = _lumens(look["lumens"], (6, 18), scale, rng)
     gaps = 2.4 - 1.9 * look["gaps"] - ground - 0.25 * rough_noise(rng, 18, 2)
     lumens = np.minimum(lumens, gaps * 30)
     dyes.fibres = inside(rough_noise(rng, 60, 2), 2.5)
     size = (3.3, 5.2)
     _tumour_nuclei(dyes, rng, lumens, scale, spacing=rng.uniform(10, 13), size=size, vesicular=rng.uniform(0.2, 0.8))
-    _chromatin(dyes, rng, 0.35)
+    clump_chromatin(dyes, rng, 0.35)
     _hollow(dyes, lumens, scale, rng)
     blood = scattered(rng, 6.5 * scale, jitter=0.4)
     _red_cells(dyes, rng, blood[at(smooth_noise(rng, 50), blood) > 2.5 - 2 * look["red_cells"]], scale)
@@ -368,13 +368,13 @@ def _tumour_nuclei(
     crowd = at(smooth_noise(rng, 80), points) * 0.3 + rng.uniform(0, 1, len(points)) < 0.85
     points = points[crowd & (at(lumens, points) > 3 * scale)]
     radius = np.exp(rng.normal(0, 0.2, len(points))) * rng.uniform(*size) * scale
-    _borders(dyes, points, 0.6, 0.8 * scale)
+    thin_borders(dyes, points, 0.6, 0.8 * scale)
     turn = _leanings(points, lumens, scale, rng)
     stretch = rng.uniform(1.0, 2.1, len(points))
     paler = rng.uniform(size=len(points)) < vesicular
     for group, pale in ((paler, 0.7), (~paler, 0.15)):
         look = {"stretch": stretch[group], "turn": turn[group], "vesicular": pale, "depth": (0.35, 0.95)}
-        _nuclei(dyes, rng, points[group], radius[group], **look)
+        lay_nuclei(dyes, rng, points[group], radius[group], **look)
 
 
 def _leanings(points: Array, lumens: Array, scale: float, rng: np.random.Generator) -> Array:
@@ -391,8 +391,8 @@ def _squamous_sheet(dyes: Dyes, look: Mapping[str, Any], scale: float, rng: np.r
     dyes.fill(np.clip(0.98 + 0.26 * rough_noise(rng, 12) + 0.12 * ground, 0.2, 2), np.ones_like(ground))
     dyes.fibres = inside(rough_noise(rng, 80, 2) - look["keratin"] + 0.4, 2.0)
     swirl = inside(1.4 - ground - 0.9 * look["keratin"], 0.4)
-    dyes.fill(1.0 + 0.25 * _fibres(rng, scale), swirl)
+    dyes.fill(1.0 + 0.25 * strands_of_fibre(rng, scale), swirl)
     far = np.full_like(ground, 999)
     spacing, size = rng.uniform(11, 15), (3.6, 5.4)
     _tumour_nuclei(dyes, rng, far, scale, spacing=spacing, size=size, vesicular=look["vesicular"])
-    _chromatin(dyes, rng, 0.42)
+    clump_chromatin(dyes, rng, 0.42)
