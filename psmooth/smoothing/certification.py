@@ -21,6 +21,7 @@ from psmooth.errors import ModelError, PlanError
 from psmooth.learning import tune
 from psmooth.models import MedVLM, folder_of
 from psmooth.prompts import PromptBank
+from psmooth.recognition import Finding
 from psmooth.runtime import best_batch_size
 from psmooth.sampling import Phase, grid_noise, noisy_copies, noisy_embeddings
 from psmooth.scans import Crop, CropRule, Scan, crop_scan
@@ -86,6 +87,7 @@ def certify(
     batch_size: int | None = None,
     crop_rule: CropRule | None = None,
     gallery: dict[str, str | None] | None = None,
+    finding: Finding | None = None,
 ) -> Generator[Progress, None, None]:
     """Certify a scan, a look at a time.
 
@@ -106,6 +108,7 @@ def certify(
             repeats a run; the certificate then says what α still means.
         batch_size: copies a batch; by default the fastest on this machine.
         gallery: ``Gallery.origin_of`` a published scan, for the certificate; None for any other scan.
+        finding: what ``psmooth.recognition.recognise`` says of the crop, for the certificate; no vote depends on it.
 
     Yields:
         ``Progress``, at once and then about ten times a second; the last one has the phase ``done``.
@@ -115,6 +118,34 @@ def certify(
         TaskError: no such task.
         BankError, DenoiserError: none for this model and task, or one that was altered.
         ModelError: not even one copy fits into memory.
+    """
+    return certify_request(
+        resolve(
+            model, scan, task=task, methods=methods, noise_level=noise_level, denoiser=denoiser, banks=banks, plan=plan,
+            seed=seed, batch_size=batch_size, crop_rule=crop_rule, gallery=gallery, finding=finding,
+        )
+    )  # fmt: skip
+
+
+def resolve(
+    model: MedVLM,
+    scan: Scan | Crop,
+    *,
+    task: str | Task,
+    methods: Sequence[str] = ("template",),
+    noise_level: float = 0.25,
+    denoiser: str = "none",
+    banks: Sequence[PromptBank] = (),
+    plan: Plan | None = None,
+    seed: str | int | None = None,
+    batch_size: int | None = None,
+    crop_rule: CropRule | None = None,
+    gallery: dict[str, str | None] | None = None,
+    finding: Finding | None = None,
+) -> Request:
+    """What ``certify`` is asked, checked, with everything looked up that is fixed before the first vote.
+
+    Raises as ``certify`` does.
     """
     grid_noise(noise_level)  # refuses what is no noise level
     plan = plan or Plan()
@@ -133,10 +164,15 @@ def certify(
     batch = batch_size or best_batch_size(model)
     if batch < 1:
         raise PlanError("batch_size is {batch}; it must be a whole number from 1 up.", batch=batch)
-    request = Request(
-        model, crop, found, contenders, noise_level, found_denoiser, plan, read_seed(seed), origin, batch, gallery
-    )
-    use_whole_float32(model.device)
+    return Request(
+        model, crop, found, contenders, noise_level, found_denoiser, plan, read_seed(seed), origin, batch, gallery,
+        finding=finding,
+    )  # fmt: skip
+
+
+def certify_request(request: Request) -> Generator[Progress, None, None]:
+    """The run that a request asks for, as ``certify`` gives it."""
+    use_whole_float32(request.model.device)
     return _until_it_fits(request)
 
 
@@ -191,7 +227,7 @@ def _run(request: Request) -> Iterator[Progress]:
     tallies = {key: _Tally(run, _no_votes(request.task)) for key, run in _runs(request).items()}
     yield clock.progress("selection", 0, tallies, {})
     request = tuned(request)
-    clean = _clean_answers(request)
+    clean = clean_answers(request)
     select = _count(request, "select", request.plan.selection_votes or 0, tallies)
     for cast in select:
         for tally in tallies.values():
@@ -309,8 +345,8 @@ class _Clock:
         )
 
 
-def _clean_answers(request: Request) -> dict[str, str]:
-    """What the model says without noise, by contender; the crop fills a batch of the usual shape."""
+def clean_answers(request: Request) -> dict[str, str]:
+    """What the model says without noise and denoiser, by contender; the crop fills a batch of the usual shape."""
     size = request.crop.pixels.shape[-1]
     silent = torch.zeros(request.batch_size, size, size, 3, dtype=torch.int16).numpy()
     embedding = request.model.embed_images(noisy_copies(request.crop, silent))[:1]

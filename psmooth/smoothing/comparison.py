@@ -12,6 +12,7 @@ from psmooth.errors import BankError
 from psmooth.methods import CONTEXT_METHODS, METHODS, PROBE_METHODS
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank, shipped_bank
+from psmooth.recognition import Finding
 from psmooth.scans import Crop
 from psmooth.smoothing.certification import Progress, Results, certify, ended_by_hand
 from psmooth.tasks import Task
@@ -86,11 +87,14 @@ def compare(
     denoiser: str = "none",
     banks: tuple[PromptBank, ...] = (),
     gallery: dict[str, str | None] | None = None,
+    finding: Finding | None = None,
+    seed: int | None = None,
 ) -> Generator[Comparison, None, None]:
     """Certify a crop by every method from one stream of noise, first at ``noise_level``, then at the other levels.
 
     Every certificate is valid by itself. Keeping the best of them after looking is a choice made on their votes:
-    ``psmooth.certify`` with the method that was chosen draws fresh ones. ``gallery`` is as there.
+    ``psmooth.certify`` with the method that was chosen draws fresh ones. ``gallery``, ``finding`` and ``seed`` are as
+    there.
 
     Raises:
         PsmoothError: as `psmooth.certify` does.
@@ -103,7 +107,8 @@ def compare(
     restarted: int | None = None
     lost = False
     for level in levels:
-        options = {"methods": methods, "denoiser": denoiser, "banks": banks, "plan": plans[level], "gallery": gallery}
+        options = {"methods": methods, "denoiser": denoiser, "banks": banks, "plan": plans[level]}
+        options |= {"gallery": gallery, "finding": finding, "seed": seed}
         with closing(certify(model, crop, task=task, noise_level=level, **options)) as steps:  # type: ignore[arg-type]
             for step in steps:
                 sweep.results[level] = step.results

@@ -83,13 +83,13 @@ def refuse_other_scans(
     runs = {name for name, facts in read_runs(out).items() if (facts["task"], facts["crop"]) == (task.id, crop)}
     left = {record["scan"]: record["label"] for record in whole_records(out / RECORDS) if record["run"] in runs}
     for scan in left.keys() & seen.keys():
-        _check_label(*seen[scan], left.pop(scan))
+        check_label(*seen[scan], left.pop(scan))
     for file, label in files:
         if not left:
             return
         scan = sha256_or_none(model, file)
         if scan is not None and scan in left:
-            _check_label(file, label, left.pop(scan))
+            check_label(file, label, left.pop(scan))
     if left:
         raise CertificateError(
             "{out} holds records of {count} scans that are not in this folder of scans, and a table of both would say "
@@ -188,15 +188,15 @@ def evaluate(
     with open_to_append(path) as lines:
         for place, (file, label) in enumerate(files):
             crop = named_crop(model, file)
-            _check_label(file, label, labels.setdefault(crop.sha256, label))
+            check_label(file, label, labels.setdefault(crop.sha256, label))
             for step, condition in enumerate(conditions):
                 yield place * len(conditions) + step, planned
                 missing = {method: run for method, run in names[condition].items() if (crop.sha256, run) not in done}
                 if not missing:
                     continue
                 *_, progress = _stream(model, crop, asked, tuple(missing), condition, banks)
-                _check_seed(progress, asked.seed)
-                records = [_record(progress, method, crop, label, run) for method, run in missing.items()]
+                check_seed(progress, asked.seed)
+                records = [record_of(progress, method, crop, label, run) for method, run in missing.items()]
                 lines.writelines(json.dumps(record) + "\n" for record in records)
                 lines.flush()
                 done.update(map(key_of, records))
@@ -230,7 +230,8 @@ def _stream(
     )  # fmt: skip
 
 
-def _check_label(file: Path, label: str, recorded: str) -> None:
+def check_label(file: Path, label: str, recorded: str) -> None:
+    """Raise ScanError where a scan is recorded under another class."""
     if label != recorded:
         raise ScanError(
             "{file} shows a picture that is recorded as '{recorded}' and is now given as '{label}'. Leave it under the "
@@ -241,7 +242,7 @@ def _check_label(file: Path, label: str, recorded: str) -> None:
         )
 
 
-def _check_seed(progress: Progress, seed: int) -> None:
+def check_seed(progress: Progress, seed: int) -> None:
     """A run that began again for lack of memory drew other noise than was announced."""
     if any(int(result.run.seed, 16) != seed for result in progress.results.values()):
         raise ModelError(
@@ -250,7 +251,8 @@ def _check_seed(progress: Progress, seed: int) -> None:
         )
 
 
-def _record(progress: Progress, method: str, crop: Crop, label: str, run: str) -> Record:
+def record_of(progress: Progress, method: str, crop: Crop, label: str, run: str) -> Record:
+    """The line of a finished run."""
     result = progress.results[method]
     facts = result.to_dict()
     radius = radius_at_end(result.run.plan, result.run.noise_level, result.votes)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from psmooth.errors import ScanError
 from psmooth.models import MedVLM
-from psmooth.scans import PICTURES, Crop, crop_scan, open_scan
+from psmooth.scans import Crop, crop_scan, is_scan_name, open_scan
 from psmooth.tasks import Task
 
 
@@ -52,13 +52,9 @@ def _check_classes(folder: Path, scans: Mapping[str, int]) -> None:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The scans under a folder, in order of their names; what systems and programs hide beside them is passed over."""
-    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if _is_picture(file, folder)}
+    names = {file.relative_to(folder): file for file in folder.rglob("*")}
+    found = {name.as_posix(): file for name, file in names.items() if is_scan_name(name) and file.is_file()}
     return [found[name] for name in sorted(found)]
-
-
-def _is_picture(file: Path, folder: Path) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts)
-    return file.suffix.lower() in PICTURES and not hidden and file.is_file()
 
 
 @dataclass(frozen=True)

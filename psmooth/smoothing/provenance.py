@@ -52,9 +52,10 @@ def run_facts(request: Request, contender: Contender) -> Run:
         },
         bank=contender.bank,
         gallery=request.gallery,
+        scan_check=request.finding and request.finding.to_dict(),
         device=model.device.type,
         precision=_precision(model.device),
-        versions=_versions(),
+        versions=versions(),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -83,11 +84,13 @@ def _rule_facts(rule: CropRule) -> dict[str, object]:
     box = list(rule.box) if rule.box else None
     facts = {"size": rule.size, "fit": rule.fit, "interpolation": rule.interpolation, "box": box}
     window = rule.window and {name: value for name, value in asdict(rule.window).items() if value != "linear_exact"}
-    return {**facts, "window": window, **({} if rule.frame is None else {"frame": rule.frame})}
+    region = rule.region and list(rule.region)
+    seen = {"frame": rule.frame, "series": rule.series, "plane": rule.plane, "region": region}
+    return {**facts, "window": window, **{name: value for name, value in seen.items() if value is not None}}
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     found = {"python": python_version(), "psmooth": __version__}  # installed or not: a Space runs from its folder
     for package in _PACKAGES:
         try:

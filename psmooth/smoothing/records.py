@@ -25,7 +25,7 @@ _LONGEST_WHOLE = 18  # digits of a whole number in a file
 
 _TEXT, _NUMBER, _WHOLE, _LIST, _NONE = (str,), (int, float), (int,), (list,), (NoneType,)
 
-_FIELDS: dict[str, tuple[type, ...]] = {
+FIELDS: dict[str, tuple[type, ...]] = {
     "scan": _TEXT, "label": _TEXT, "method": _TEXT, "denoiser": _TEXT, "noise_level": _NUMBER, "clean": _TEXT,
     "radius": _NUMBER, "predicted": _TEXT + _NONE, "guarantee": _TEXT, "counts": (dict,), "total": _WHOLE, "run": _TEXT,
 }  # fmt: skip
@@ -77,17 +77,17 @@ def whole_records(path: Path) -> list[Record]:
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
         if line.endswith(b"\n"):
             place = f"{path.name}:{number}"
-            record = _parsed(line, place)
-            if not (_is_of(record, _FIELDS) and _belongs(record, runs.get(record["run"], {}))):
+            record = parsed(line, place)
+            if not (is_of(record, FIELDS) and _belongs(record, runs.get(record["run"], {}))):
                 raise _foreign(place)
             _check_conclusion(record, runs[record["run"]], place)
             if labels.setdefault(record["scan"], record["label"]) != record["label"]:
-                raise _disagrees(place, "label", record["label"], labels[record["scan"]])
+                raise disagrees(place, "label", record["label"], labels[record["scan"]])
             found.setdefault(key_of(record), record)
     return list(found.values())
 
 
-def _is_of(value: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> bool:
+def is_of(value: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> bool:
     """Whether all of these are there, each of its kind; JSON gives these very types, and true is no number."""
     return all(name in value and type(value[name]) in kind for name, kind in kinds.items())
 
@@ -115,17 +115,17 @@ def _check_conclusion(record: Record, facts: Facts, place: str) -> None:
     """Compute class and radius from the counts; which class an abstention was about is not recorded."""
     if record["predicted"] is None:
         if record["radius"] != 0:
-            raise _disagrees(place, "radius", record["radius"], 0.0)
+            raise disagrees(place, "radius", record["radius"], 0.0)
         return
     classes = list(record["counts"])
     if record["predicted"] not in classes:
-        raise _disagrees(place, "predicted", record["predicted"], " / ".join(classes))
+        raise disagrees(place, "predicted", record["predicted"], " / ".join(classes))
     chose = tuple(int(name == record["predicted"]) for name in classes)
     counts = tuple(record["counts"].values())
     votes = Votes(chose, counts, record["total"] - sum(counts))
     right = radius_at_end(_plan(facts), facts["noise_level"], votes)
     if right <= 0 or not math.isclose(record["radius"], right, rel_tol=1e-12, abs_tol=TOLERANCE):
-        raise _disagrees(place, "radius", record["radius"], right)
+        raise disagrees(place, "radius", record["radius"], right)
 
 
 def _plan(facts: Facts) -> Plan:
@@ -133,7 +133,7 @@ def _plan(facts: Facts) -> Plan:
     return Plan(name=facts["plan"], **{name: facts[name] for name in names})
 
 
-def _disagrees(place: str, field: str, told: object, right: object) -> CertificateError:
+def disagrees(place: str, field: str, told: object, right: object) -> CertificateError:
     return CertificateError(
         "{place}: {field} is {told}, but the records give {right}. It was altered or is damaged: choose another folder "
         "for new records.",
@@ -157,14 +157,14 @@ def read_runs(out: Path) -> Runs:
     """What the runs of a folder were made with; raises CertificateError for what this version has not written."""
     if not (out / RUNS).is_file():
         return {}
-    runs = _parsed((out / RUNS).read_bytes(), RUNS)
+    runs = parsed((out / RUNS).read_bytes(), RUNS)
     if not all(_is_run(name, facts) for name, facts in runs.items()):
         raise _foreign(RUNS)
     return runs
 
 
 def _is_run(name: str, facts: Any) -> bool:
-    if not isinstance(facts, dict) or not _is_of(facts, _FACTS) or facts["method"] not in GUARANTEES:
+    if not isinstance(facts, dict) or not is_of(facts, _FACTS) or facts["method"] not in GUARANTEES:
         return False
     try:
         _plan(facts)
@@ -179,7 +179,7 @@ def write_runs(out: Path, runs: Runs) -> None:
     write_whole(out / RUNS, (json.dumps(runs, indent=1, ensure_ascii=False) + "\n").encode(), no_folder)
 
 
-def _parsed(data: bytes, place: str) -> dict[str, Any]:
+def parsed(data: bytes, place: str) -> dict[str, Any]:
     try:
         value = json.loads(
             data, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=without_doubles

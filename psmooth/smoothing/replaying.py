@@ -5,7 +5,7 @@ It knows nothing about pages or words. What a replay cannot show is listed in `p
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import floor
+from math import floor, isclose
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from psmooth.errors import CertificateError
 from psmooth.methods import METHODS
 from psmooth.models import folder_of, load_model
 from psmooth.prompts import PromptBank
+from psmooth.recognition import recognise
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
 from psmooth.schemas import Problem
 from psmooth.smoothing.certification import drawn_votes, tuned
@@ -25,6 +26,7 @@ from psmooth.smoothing.request import Request
 from psmooth.tasks import TASKS, Task, own_task
 
 MOST_COPIES = 4_096  # at once
+NEARLY = 0.02  # between a recorded distance of the scan check and the recomputed one
 TOLERATED = 0.001  # share of votes that another machine may cast otherwise
 
 
@@ -101,7 +103,7 @@ def _request_again(
         raise CertificateError(
             "model: the weights here are not those of the certificate. Install the recorded revision."
         )
-    crop = scan if isinstance(scan, Crop) else crop_scan(scan, _recorded_rule(run))
+    crop = scan if isinstance(scan, Crop) else crop_scan(scan, _recorded_rule(run, scan))
     if crop.sha256 != run.crop_sha256:
         raise CertificateError(
             "crop_sha256: this is not the scan of the certificate, or its crop came out differently."
@@ -129,6 +131,7 @@ def _request_again(
         run.seed,
         run.seed_origin,
         int(run.batch_size),
+        finding=None if run.scan_check is None else recognise(model, crop, run.task),
     )
 
 
@@ -137,11 +140,15 @@ def _denoiser_name(run: Run, own: str | None) -> str:
     return run.denoiser if own is None else own + (MIRROR if run.denoiser.endswith(MIRROR) else "")
 
 
-def _recorded_rule(run: Run) -> CropRule:
+def _recorded_rule(run: Run, scan: Scan) -> CropRule:
+    """The rule of the certificate; a picture out of its file or series has its sha256 alone to be known by."""
     facts = run.preprocessing
     window = facts["window"] and Window(**facts["window"])
     box = tuple(facts["box"]) if facts["box"] else None
-    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window, facts.get("frame"))
+    region = tuple(facts["region"]) if "region" in facts else None
+    frame = facts.get("frame") if scan.frames > 1 else None
+    seen = {"frame": frame, "plane": facts.get("plane"), "region": region}
+    return CropRule(facts["size"], facts["fit"], facts["interpolation"], box, window, **seen)
 
 
 # --- the votes, and the states that a radius rests on
@@ -222,6 +229,19 @@ def _tied_problems(request: Request, run: Run) -> Iterator[Problem]:
         yield "class_ids", f"The classes are not those of the task {run.task}, in its order."
     if run.templates != _right_templates(run, contender):
         yield "templates", "The templates are not those that the prompts were made from."
+    if run.scan_check is not None and not _same_check(run.scan_check, here.scan_check or {}, run.task in TASKS):
+        yield "scan_check", "The scan check here comes out differently. No bound rests on it."
+
+
+def _same_check(recorded: dict[str, Any], found: dict[str, Any], asked: bool) -> bool:
+    """Whether two findings say the same; another machine may compute the distance a little otherwise.
+
+    Whether a scan fits a task of one's own nobody can tell.
+    """
+    stated, here = recorded["distance"], found["distance"]
+    close = stated is here if stated is None or here is None else isclose(stated, here, rel_tol=NEARLY, abs_tol=NEARLY)
+    names = set(recorded) - {"distance", *(() if asked else ("fits",))}
+    return close and all(recorded[name] == found[name] for name in names)
 
 
 def _as_learned(run: Run, request: Request) -> Run:

@@ -12,6 +12,7 @@ from psmooth.certificate import Plan
 from psmooth.denoise import Denoiser
 from psmooth.errors import PlanError
 from psmooth.models import MedVLM
+from psmooth.recognition import Finding
 from psmooth.scans import Crop
 from psmooth.smoothing.contender import Contender
 from psmooth.tasks import Task
@@ -23,6 +24,7 @@ class Request:
 
     After memory has run out, ``restarted`` holds the copies a batch, ``attempts_before`` how often it has,
     ``first_seed`` the seed of the first attempt and ``lost`` the contenders that had a radius in one of them.
+    ``finding``: what the scan looks like; no vote depends on it.
     """
 
     model: MedVLM
@@ -40,6 +42,7 @@ class Request:
     first_seed: str | None = None
     attempts_before: int = 0
     lost: frozenset[str] = frozenset()
+    finding: Finding | None = None
 
 
 def read_seed(seed: str | int | None) -> str:
