@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss, normalize
+from torch.nn.functional import mse_loss
 
 from psmooth.denoise import LearnedDenoiser, spectrum_of
 from psmooth.learning.config import Step
@@ -56,7 +56,7 @@ def _denoiser_loss(model: MedVLM, network: LearnedDenoiser, clean: Tensor, noisy
     with torch.no_grad():
         wanted = model.embed_images(clean)
     denoised = network(noisy, levels)
-    found = normalize(model.encode(torch.addcmul(model.shift, denoised, model.scale)).float(), dim=-1)
+    found = model.embed_images_with_gradients(denoised)
     return _PIXEL_WEIGHT * mse_loss(denoised, clean) + (1 - (found * wanted.clone()).sum(1)).mean()
 
 

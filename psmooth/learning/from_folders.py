@@ -16,8 +16,10 @@ from torch import Tensor
 from psmooth.denoise import find_denoiser
 from psmooth.errors import TaskError
 from psmooth.learning.bank import learn_from, training_targets
-from psmooth.learning.config import TrainingConfig
+from psmooth.learning.config import LADDER, MIXED_NOISE, TrainingConfig
 from psmooth.learning.examples import encode_training_set
+from psmooth.learning.held_out import HeldOut, Scores, Shortage, different_pictures, held_out_rows
+from psmooth.methods import SUPERVISED_METHODS
 from psmooth.models import MedVLM, folder_of
 from psmooth.phantoms import PHANTOMS, draw_phantom
 from psmooth.prompts import PromptBank, load_bank
@@ -29,22 +31,28 @@ Labelled = Iterable[tuple[str, Scan]]
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """A config as of now: what is being done, how far it is, the losses so far, and at the end the bank's file."""
+    """A config as of now: what is being done, how far it is, the losses so far, and at the end the bank and its file.
 
-    phase: Literal["reading", "encoding", "learning", "done"]
+    ``scores`` are of the scans that were held out; a ``shortage`` says why there are none.
+    """
+
+    phase: Literal["reading", "encoding", "learning", "scoring", "done"]
     done: int
     planned: int
     losses: tuple[float, ...] = ()
     bank: PromptBank | None = None
     file: bytes = b""
+    scores: Scores | None = None
+    shortage: Shortage | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """The scans to learn from: the folder of each, and its crop, ``(n, 3, size, size)`` uint8."""
+    """The scans that were read: the folder of each, its crop, ``(n, 3, size, size)`` uint8, and the crop's sha256."""
 
     folders: tuple[str, ...]
     crops: Tensor
+    pictures: tuple[str, ...]
     phase: Literal["gathered"] = "gathered"
 
 
@@ -56,29 +64,63 @@ def gather(model: MedVLM, scans: Labelled) -> Iterator[TrainingProgress | Gather
     """
     folders: list[str] = []
     crops: list[Tensor] = []
+    pictures: list[str] = []
     for folder, scan in scans:
+        crop = crop_scan(scan, model.crop_rule)
         folders.append(folder)
-        crops.append(torch.from_numpy(crop_scan(scan, model.crop_rule).pixels.copy()))
+        crops.append(torch.from_numpy(crop.pixels.copy()))
+        pictures.append(crop.sha256)
         yield TrainingProgress("reading", len(crops), 0)
-    yield Gathered(tuple(folders), torch.stack(crops))
+    yield Gathered(tuple(folders), torch.stack(crops), tuple(pictures))
+
+
+def hold_out(gathered: Gathered, task: Task | None, method: str, seed: int = 0) -> tuple[Gathered, HeldOut | Shortage]:
+    """The scans to learn from, and those that are kept from it where their classes are known and there are enough.
+
+    Raises:
+        TaskError: as ``classes_of``.
+    """
+    found, labels = classes_of(gathered.folders, task, method)
+    labels = _named(gathered.folders, found) if labels is None else labels
+    if labels is None:
+        return gathered, Shortage()
+    numbers, classes = labels.tolist(), len(found.class_ids)
+    rows = held_out_rows(gathered.pictures, numbers, classes, seed)
+    if not rows:
+        counts = list(map(len, different_pictures(gathered.pictures, numbers, classes)))
+        return gathered, Shortage(found.class_names[counts.index(min(counts))], min(counts))
+    seen = {gathered.pictures[row] for row in rows}
+    left = [row for row, picture in enumerate(gathered.pictures) if picture not in seen]
+    folders, pictures = ([values[row] for row in left] for values in (gathered.folders, gathered.pictures))
+    held = HeldOut(gathered.crops[rows], tuple(numbers[row] for row in rows))
+    return Gathered(tuple(folders), gathered.crops[left], tuple(pictures)), held
 
 
 def learn_from_scans(
-    model: MedVLM, gathered: Gathered, task: Task | None, method: str, denoiser: str, shots: int = 16, seed: int = 0
+    model: MedVLM,
+    gathered: Gathered,
+    task: Task | None,
+    method: str,
+    denoiser: str,
+    shots: int = 16,
+    seed: int = 0,
+    closed_form: bool = False,
 ) -> Iterator[TrainingProgress]:
     """Learn a bank from scans and the names of their folders.
 
     Args:
         task: None takes the folder names as the class names.
+        closed_form: fit a probe as a discriminant, in no steps.
 
     Raises:
         TaskError: the folders are not the classes of the task.
         PsmoothError: as ``learn_bank`` and ``find_denoiser``.
     """
     found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
-    config = TrainingConfig(method, found_denoiser, shots=shots, sharpness=4.0, seed=seed)
-    found = task or own_task(sorted({_words(folder) for folder in gathered.folders}))
-    labels = _labels(gathered.folders, found) if config.supervised else None
+    levels = LADDER if closed_form else MIXED_NOISE
+    options = {"shots": shots, "sharpness": 4.0, "seed": seed, "closed_form": closed_form}
+    config = TrainingConfig(method, found_denoiser, levels, **options)  # type: ignore[arg-type]
+    found, labels = classes_of(gathered.folders, task, method)
     yield from _learn(model, found, config, gathered.crops, labels)
 
 
@@ -115,10 +157,34 @@ def _as_file(bank: PromptBank) -> tuple[PromptBank, bytes]:
         return load_bank(path), path.read_bytes()
 
 
+def classes_of(folders: Sequence[str], task: Task | None, method: str) -> tuple[Task, Tensor | None]:
+    """The question that the folders of scans belong to, and the class number of each where the method needs labels.
+
+    A folder may be named by a class id or by the words of a class. Without a task the names of the folders are those of
+    the classes, as they are written. It can be asked before a scan is read.
+
+    Raises:
+        TaskError: the folders are not the classes of the task, or there are none where they are needed.
+    """
+    found = task
+    if found is None:
+        if not all(folders):
+            raise TaskError(
+                "The scans in the zip lie in no folder, so nothing names the classes. Put them into one folder for "
+                "each class, named as the class, or write the class names first."
+            )
+        found = own_task(sorted({_words(folder): folder for folder in reversed(folders)}.values(), key=_words))
+    return found, _labels(folders, found) if method in SUPERVISED_METHODS else None
+
+
 def _labels(folders: Sequence[str], task: Task) -> Tensor:
-    """Class numbers; a folder may be named by a class id or by the words of a class."""
-    known = {_words(name): number for names in (task.class_names, task.class_ids) for number, name in enumerate(names)}
-    wanted = ", ".join(task.class_ids)
+    known, wanted = _numbers(task), ", ".join(task.class_names)
+    if not all(folders):
+        raise TaskError(
+            "Scans in the zip lie in no folder, and this way to learn needs labels. Put every scan into the folder of "
+            "its class: {wanted}.",
+            wanted=wanted,
+        )
     if strange := sorted({folder for folder in folders if _words(folder) not in known}):
         raise TaskError(
             "The folder '{folder}' is no class of this task. Name the folders: {wanted}.",
@@ -126,7 +192,7 @@ def _labels(folders: Sequence[str], task: Task) -> Tensor:
             wanted=wanted,
         )
     labels = torch.tensor([known[_words(folder)] for folder in folders])
-    if missing := [name for number, name in enumerate(task.class_ids) if not (labels == number).any()]:
+    if missing := [name for number, name in enumerate(task.class_names) if not (labels == number).any()]:
         raise TaskError(
             "There are no scans of {missing}. Expected is a folder a class: {wanted}.",
             missing=", ".join(missing),
@@ -135,11 +201,23 @@ def _labels(folders: Sequence[str], task: Task) -> Tensor:
     return labels
 
 
+def _named(folders: Sequence[str], task: Task) -> Tensor | None:
+    """Class numbers where every folder happens to name a class, and every class has one."""
+    known = _numbers(task)
+    numbers = [known.get(_words(folder), -1) for folder in folders]
+    return torch.tensor(numbers) if {*numbers} == {*range(len(task.class_ids))} else None
+
+
+def _numbers(task: Task) -> dict[str, int]:
+    return {_words(name): number for names in (task.class_names, task.class_ids) for number, name in enumerate(names)}
+
+
 def _words(folder: str) -> str:
+    """What a name is known by, however it is written."""
     return " ".join(re.sub(r"[_\-]+", " ", folder).split()).casefold()
 
 
-def drawn_scans(task_id: str, each: int = 16) -> Iterator[tuple[str, Scan]]:
+def drawn_scans(task_id: str, each: int = 20) -> Iterator[tuple[str, Scan]]:
     """Phantoms of every class of a task, for trying out; their seeds are far from those of the gallery.
 
     Raises:

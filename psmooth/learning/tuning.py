@@ -9,8 +9,10 @@ from torch import Tensor
 from psmooth.models import MedVLM
 from psmooth.tasks import Task
 
+RATE = 5e-3
 
-def tune(model: MedVLM, task: Task, start: Tensor, embeddings: Tensor, *, steps: int = 1, rate: float = 5e-3) -> Tensor:
+
+def tune(model: MedVLM, task: Task, start: Tensor, embeddings: Tensor, *, steps: int = 1, rate: float = RATE) -> Tensor:
     """PromptSmooth's per-scan step: AdamW on the entropy of the mean softmax over noisy copies of one scan.
 
     The prompt then depends on the scan: a certificate holds for the classifier with this prompt frozen.
@@ -23,10 +25,15 @@ def tune(model: MedVLM, task: Task, start: Tensor, embeddings: Tensor, *, steps:
     optimizer = torch.optim.AdamW([context], rate)
     seen = embeddings.clone()
     for _ in range(steps):
-        vectors = model.embed_context(context, task.templates[0], task.class_names)
-        mean = (model.logit_scale * seen @ vectors.T).softmax(1).mean(0)
-        entropy = -(mean * mean.clamp_min(1e-12).log()).sum()
+        entropy = entropy_of(model, task, context, seen)
         optimizer.zero_grad()
         entropy.backward()
         optimizer.step()
     return context.detach()
+
+
+def entropy_of(model: MedVLM, task: Task, context: Tensor, embeddings: Tensor) -> Tensor:
+    """The entropy of the mean softmax over noisy copies, in nats: what the step lowers."""
+    vectors = model.embed_context(context, task.templates[0], task.class_names)
+    mean = (model.logit_scale * embeddings @ vectors.T).softmax(1).mean(0)
+    return -(mean * mean.clamp_min(1e-12).log()).sum()
