@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from psmooth.models import MODELS, MedVLM, load_model
     from psmooth.phantoms import PHANTOMS, draw_phantom
     from psmooth.prompts import PromptBank, load_bank
-    from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan, open_scan
+    from psmooth.scans import Contents, Crop, CropRule, Scan, Series, Window, crop_scan, list_series, open_scan
     from psmooth.smoothing import Progress, Replay, certify, replay, stopped
     from psmooth.tasks import TASKS, Task, own_task
 
@@ -33,7 +33,7 @@ _HOMES = {
     "models": ("MODELS", "MedVLM", "load_model"),
     "prompts": ("PromptBank", "load_bank"),
     "phantoms": ("PHANTOMS", "draw_phantom"),
-    "scans": ("Crop", "CropRule", "Scan", "Window", "crop_scan", "open_scan"),
+    "scans": ("Contents", "Crop", "CropRule", "Scan", "Series", "Window", "crop_scan", "list_series", "open_scan"),
     "tasks": ("TASKS", "Task", "own_task"),
 }
 
@@ -43,6 +43,7 @@ __all__ = [
     "TASKS",
     "Abstention",
     "Certificate",
+    "Contents",
     "Crop",
     "CropRule",
     "MedVLM",
@@ -52,11 +53,13 @@ __all__ = [
     "PsmoothError",
     "Replay",
     "Scan",
+    "Series",
     "Task",
     "Window",
     "certify",
     "crop_scan",
     "draw_phantom",
+    "list_series",
     "load_bank",
     "load_model",
     "open_scan",

@@ -45,6 +45,7 @@ Apply = Callable[[Tensor, float], Tensor]
 class Denoiser:
     """A denoiser ready to use: its id, the sha256 of the file it was fitted into (None for a closed form), itself.
 
+    ``apply`` is the function of copies and σ; gradients flow through it to the copies.
     ``mirrored``: the embedding of a copy is the mean over the copy and its mirror image, each denoised by itself.
     ``pool``: the sha256 of the crops it was fitted on: none for a closed form, None where its file does not say.
     """
@@ -197,7 +198,9 @@ def _ready(tensors: dict[str, Tensor]) -> Apply:
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def apply(copies: Tensor, level: float) -> Tensor:
-        return network.to(copies.device)(copies, torch.tensor([level], device=copies.device))
+        with torch.inference_mode(False):  # tensors that are moved within it can have no gradients flow through them
+            placed = network.to(copies.device)
+        return placed(copies, torch.tensor([level], device=copies.device))
 
     return apply
 
@@ -216,6 +219,7 @@ def gaussian(copies: Tensor, noise_level: float) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)  # what is kept may be differentiated through later
 def _blur(size: int, noise_level: float) -> Tensor:
     """``(size, size)``: row i averages the line around pixel i."""
     place = torch.arange(size, dtype=torch.float64)
@@ -269,6 +273,7 @@ def _mixed(colours: Tensor, copies: Tensor) -> Tensor:
 
 
 @cache
+@torch.inference_mode(False)
 def _dct(size: int) -> Tensor:
     """The orthonormal DCT-II, ``(frequencies, pixels)``."""
     place = torch.arange(size, dtype=torch.float64)

@@ -18,7 +18,7 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # as requests and curl call what the others call SSL_CERT_FILE
 
-_unusable: list[str] = []  # variables that were taken out, because no library can use what they say
+unusable: list[str] = []  # variables that were taken out, because no library can use what they say
 
 
 def mend() -> None:
@@ -36,10 +36,10 @@ def _find_home() -> None:
     if not Path(os.environ.get("XDG_CACHE_HOME", Path.cwd())).is_absolute():
         del os.environ["XDG_CACHE_HOME"]
     if not Path(os.path.expanduser("~")).is_absolute():  # noqa: PTH111  # pathlib raises where nobody has a name
-        os.environ["HOME"] = str(_private_folder())
+        os.environ["HOME"] = str(private_folder())
 
 
-def _private_folder() -> Path:
+def private_folder() -> Path:
     folder = Path(tempfile.gettempdir(), f"psmooth-{os.getuid()}")
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -52,7 +52,7 @@ def _private_folder() -> Path:
 
 def check_way() -> None:
     """Raise HubError where a variable was taken out: without it a request would leave by a way that was not meant."""
-    for name in _unusable:
+    for name in unusable:
         raise HubError(
             "{variable} cannot be used. A proxy is http://HOST:PORT or socks5://HOST:PORT, and SSL_CERT_FILE names a "
             "file of certificates. Correct it and start again.",
@@ -87,7 +87,7 @@ def _mend_proxies() -> None:
             os.environ[name] = value = value.replace("socks", "socks5", 1)
         if not _is_proxy(value):
             del os.environ[name]
-            _unusable.append(name)
+            unusable.append(name)
     for host in _HERE:
         reach_directly(host)
 
@@ -117,4 +117,4 @@ def _mend_certificates() -> None:
         ssl.create_default_context(cafile=file)
     except OSError:  # no such file, or no certificate in it
         del os.environ["SSL_CERT_FILE"]
-        _unusable.append("SSL_CERT_FILE")
+        unusable.append("SSL_CERT_FILE")

@@ -63,3 +63,21 @@ CONTEXT_METHODS = methods_that_learn("context")
 PROBE_METHODS = methods_that_learn("class_vectors")
 
 SUPERVISED_METHODS = tuple(method.id for method in METHODS.values() if method.needs_labels)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to learn a method's bank: by steps, or in closed form, which probes alone have."""
+
+    id: str
+    method: str
+    closed_form: bool = False
+
+
+WAYS: dict[str, Way] = {
+    way.id: way
+    for way in (
+        *(Way(method.id, method.id) for method in METHODS.values() if method.learned),
+        *(Way(f"{method}_closed_form", method, closed_form=True) for method in PROBE_METHODS),
+    )
+}

@@ -66,11 +66,11 @@ def best_batch_size(model: "MedVLM") -> int:
 
     if model.device.type != "cpu":
         return _GPU_BATCH
-    cores = min(usable_cores(), _threads_given())
+    cores = min(usable_cores(), threads_given())
     key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}"
     known = _read_trials()
     if key not in known:
-        pair, quiet = _trial(model, cores)
+        pair, quiet = trial(model, cores)
         known[key] = list(pair)
         if quiet:
             _write_trials(known)
@@ -100,7 +100,7 @@ def _quota() -> int:
 
 
 @cache
-def _threads_given() -> int:
+def threads_given() -> int:
     """Threads that torch began with: as OMP_NUM_THREADS says, or the program that psmooth is part of."""
     import torch
 
@@ -110,7 +110,7 @@ def _threads_given() -> int:
 # --- the trial
 
 
-def _trial(model: "MedVLM", cores: int) -> tuple[tuple[int, int], bool]:
+def trial(model: "MedVLM", cores: int) -> tuple[tuple[int, int], bool]:
     """The (batch, threads) with the most copies a second, and whether the cores were ours meanwhile.
 
     Batches take turns with all cores while there is time: a model that takes long gains nothing from large ones. The
@@ -123,12 +123,12 @@ def _trial(model: "MedVLM", cores: int) -> tuple[tuple[int, int], bool]:
     for batch in cycle(_CPU_BATCHES):
         if speeds and time.perf_counter() - start > _TRIAL_SECONDS - 2 * share:
             break
-        _keep_faster(speeds, (batch, cores), _speed(model, batch, cores, share))
+        _keep_faster(speeds, (batch, cores), speed(model, batch, cores, share))
     wall = time.perf_counter() - start
     quiet = (time.process_time() - busy) / (wall * cores) > _QUIET
     batch, _ = max(speeds, key=lambda pair: speeds[pair])
     if cores > 1 and quiet:
-        _keep_faster(speeds, (batch, cores // 2), _speed(model, batch, cores // 2, 2 * share))
+        _keep_faster(speeds, (batch, cores // 2), speed(model, batch, cores // 2, 2 * share))
         return max(speeds, key=lambda pair: speeds[pair]), True
     return (batch, cores), quiet
 
@@ -137,7 +137,7 @@ def _keep_faster(speeds: dict[tuple[int, int], float], pair: tuple[int, int], sp
     speeds[pair] = max(speed, speeds.get(pair, 0.0))
 
 
-def _speed(model: "MedVLM", batch: int, threads: int, seconds: float) -> float:
+def speed(model: "MedVLM", batch: int, threads: int, seconds: float) -> float:
     """Copies a second as a run draws them: batches side by side, each on its share of the threads."""
     import torch
 

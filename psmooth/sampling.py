@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +24,9 @@ from torch import Tensor
 from psmooth.errors import PlanError
 from psmooth.scans import Crop
 
-Phase = Literal["tune", "select", "estimate", "attack"]
+Result = TypeVar("Result")
+
+Phase = Literal["tune", "select", "estimate", "attack", "judge"]
 
 BLOCK = 32  # copies drawn from one generator
 SMALLEST_NOISE_LEVEL, LARGEST_NOISE_LEVEL = 0.001, 10.0  # below, hardly a pixel moves by one level
@@ -181,7 +183,7 @@ def noisy_embeddings(
         yield part[: count - first]
 
 
-def side_by_side(work: Callable[[int], Tensor], starts: Sequence[int]) -> Generator[Tensor, None, None]:
+def side_by_side(work: Callable[[int], Result], starts: Sequence[int]) -> Generator[Result, None, None]:
     """What becomes of each batch, in order, by a few threads that share the cores."""
     cores = torch.get_num_threads()
     workers = min(_MOST_WORKERS, cores)

@@ -5,27 +5,53 @@
 const REST = 400;
 let pending = null;
 let resting = 0;
+let latest = new URL(location.href);
 
 export function keep(changes) {
-  pending = pending || new URL(location.href);
-  for (const [key, value] of Object.entries(changes)) {
-    if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) pending.searchParams.delete(key);
-    else pending.searchParams.set(key, value);
-  }
+  pending = changed(pending || new URL(location.href), changes);
   clearTimeout(resting);
   resting = setTimeout(settle, REST);
+}
+
+export function changed(url, changes) {
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null || value === "" || value === undefined || String(value).startsWith("bank:")) url.searchParams.delete(key);
+    else url.searchParams.set(key, value);
+  }
+  return url;
 }
 
 export function settle() {
   const url = pending;
   pending = null;
   if (!url || url.href === location.href) return;
-  history.replaceState(null, "", url);
+  history.replaceState(null, "", (latest = url));
   tellSpace(url);
 }
 for (const leaving of ["blur", "pagehide"]) window.addEventListener(leaving, settle);
 
-window.addEventListener("popstate", () => (pending = null)); // it was of the entry that was left
+// Another entry of the history; the one that is left stands for what it says itself, or for `before`.
+export function push(changes, before = {}) {
+  settle();
+  latest = changed(new URL(location.href), changes);
+  history.replaceState(null, "", changed(new URL(location.href), before));
+  history.pushState(null, "", latest);
+  tellSpace(latest);
+}
+
+// Calls `listener` with the address of an entry that is returned to, and the one that was left.
+const returning = [];
+export const onReturn = (listener) => returning.push(listener);
+
+const EVERYWHERE = ["lang", "words", "theme"]; // they are not moved back with an entry
+
+window.addEventListener("popstate", () => {
+  const [left, entered] = [pending || latest, new URL(location.href)];
+  pending = null; // it was of the entry that was left
+  latest = entered;
+  keep(Object.fromEntries(EVERYWHERE.map((key) => [key, left.searchParams.get(key)])));
+  returning.forEach((listener) => listener(entered, left));
+});
 
 // What a Space adds for its own use, a token among it, is no part of a link.
 export function shareable(url) {

@@ -77,8 +77,9 @@ export function mountBudget(root, english) {
     const changed = Math.min(values, Math.ceil(((radius * 255) / levels) ** 2) - 1);
     const square = patch(radius * 0.9999, levels, size);
     said.textContent = fill(words.spent, { levels, count: count(changed) });
+    const some = Math.max(1, changed); // where not even one fits, the picture shows that one, which is not covered
     const scenes = [
-      { name: fill(words.values, { levels, count: count(changed) }), change: scattered(changed, levels, values, state.order) },
+      { name: fill(some === 1 ? words.value : words.values, { levels, count: count(some) }), change: scattered(some, levels, values, state.order) },
       { name: fill(words.patch, { levels, side: square.side }), change: square.change },
       { name: words.every, change: checkered(values) },
       { name: words.shift, change: shifted(pixels, size) },

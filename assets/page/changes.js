@@ -1,5 +1,6 @@
 // Ways to spend an L2 budget on the pixels of a crop: each gives the change of every value, in grey levels. It knows
 // nothing about votes, and draws nothing.
+import { clamp } from "./dom.js";
 
 // The same places for the same crop, so that nothing flickers while the slider moves.
 export function shuffled(count) {
@@ -22,7 +23,7 @@ export function scattered(count, levels, values, order) {
 }
 
 export function patch(radius, levels, size) {
-  const side = Math.min(size, Math.floor(Math.sqrt((radius * 255) ** 2 / (3 * levels * levels))));
+  const side = clamp(Math.floor(Math.sqrt((radius * 255) ** 2 / (3 * levels * levels))), 1, size); // one pixel may be too much
   const change = new Float32Array(3 * size * size);
   const from = Math.floor((size - side) / 2);
   for (let y = from; y < from + side; y += 1) for (let x = from; x < from + side; x += 1) change.fill(levels, 3 * (y * size + x), 3 * (y * size + x) + 3);

@@ -1,9 +1,11 @@
 // What every part of the page does with its elements: find, make, fill, save. It knows nothing about any part, and sets
 // text only as text.
+import { decimal } from "./words.js";
+
 export const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 export const one = (root, selector) => root.querySelector(selector);
 export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => decimal(values[name]));
 
 export function make(tag, className, text) {
   const node = document.createElement(tag);

@@ -4,14 +4,13 @@ import { one, still } from "./dom.js";
 import { mount as mountPicker } from "./picker.js";
 import { mountStage } from "./stage.js";
 import { redrawNoise, showStrip } from "./strip.js";
+import { locale } from "./words.js";
 
 function draw(root, { stage, strip, picker, words }) {
   const query = new URLSearchParams(location.search);
   const another = Number(query.get("example") || 0) !== 0 || query.has("scan") || (query.get("view") || "certify") !== "certify";
   if (another) return void root.remove();
-  const asked = query.get("__theme");
-  const dark = asked ? asked === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.body.classList.toggle("dark", dark);
+  one(root, ".ps-language").value = locale.language;
   const nothing = () => {};
   mountPicker(root, { value: picker }, nothing, nothing);
   mountStage(root, { value: stage, words }, nothing, nothing);

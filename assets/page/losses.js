@@ -12,7 +12,9 @@ export const lose = (what) => losing[what] && losing[what]();
 const fetching = window.fetch;
 window.fetch = async (...asked) => {
   const path = new URL(asked[0].url || asked[0], location.href).pathname;
-  const answer = await fetching(...asked).catch((error) => {
+  const bringing = (on) => path.endsWith("/upload") && document.body.classList.toggle("ps-bringing", on);
+  bringing(true); // on its way to the server, and, at an address that ends alike, while it is read there
+  const answer = await fetching(...asked).finally(() => bringing(false)).catch((error) => {
     if (path.endsWith("/upload")) lose("scan");
     else if (/\/(run\/\w+|queue\/join)$/.test(path)) lose(document.body.dataset.view);
     else if (path.endsWith("/app_id")) loseWhatRuns();
@@ -23,7 +25,7 @@ window.fetch = async (...asked) => {
 };
 
 function loseWhatRuns() {
-  for (const view of ["certify", "compare", "learn"]) {
+  for (const view of ["certify", "compare", "attack", "learn"]) {
     const root = one(document, view === "certify" ? ".ps-stage" : `.ps-${view}`);
     if (root && isBusy(root.dataset.state)) lose(view);
   }

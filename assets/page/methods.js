@@ -18,11 +18,19 @@ function buildGroup(group) {
 function buildCard(card, kind) {
   const node = make("article", "ps-method");
   node.dataset.kind = kind;
+  node.style.setProperty("--ps-series", `var(--ps-series-${card.ink})`);
   const reach = make("div", "ps-reach-row");
   reach.append(make("b", "ps-reach-number"), make("span", "ps-reach-track"));
   one(reach, ".ps-reach-track").append(make("i"));
   node.append(make("h4", "", card.name), make("p", "ps-answer"), reach, make("ul", "ps-small"));
   return node;
+}
+
+// A row for each class, its share drawn and its number beside it.
+export function fillBars(list, bars) {
+  while (list.children.length > bars.length) list.lastChild.remove();
+  while (list.children.length < bars.length) list.append(buildBar());
+  bars.forEach((bar, index) => fillBar(list.children[index], bar));
 }
 
 function fillCard(node, card, furthest) {
@@ -31,24 +39,20 @@ function fillCard(node, card, furthest) {
   node.classList.toggle("ps-certified", card.certified);
   const share = card.radius && furthest ? card.radius / furthest : 0;
   one(node, ".ps-reach-track i").style.transform = `scaleX(${share})`;
-  const list = one(node, ".ps-small");
-  while (list.children.length > card.bars.length) list.lastChild.remove();
-  while (list.children.length < card.bars.length) list.append(buildBar());
-  card.bars.forEach((bar, index) => fillBar(list.children[index], bar));
+  fillBars(one(node, ".ps-small"), card.bars);
 }
 
 function buildBar() {
   const row = make("li");
   const track = make("span", "ps-small-track");
   track.append(make("i"));
-  row.append(make("span", "ps-small-name"), track, make("span", "ps-small-count"));
+  row.append(make("span", "ps-small-name"), make("span", "ps-small-count"), track);
   return row;
 }
 
 function fillBar(row, bar) {
   row.classList.toggle("ps-leads", bar.leads);
   setText(one(row, ".ps-small-name"), bar.label);
-  one(row, ".ps-small-name").title = bar.label;
   setText(one(row, ".ps-small-count"), bar.count);
   one(row, "i").style.transform = `scaleX(${bar.share})`;
 }

@@ -3,6 +3,6 @@ import { startKiosk } from "./kiosk.js";
 import { mountLecture } from "./lecture.js";
 
 export function mount(element, props) {
-  mountLecture(element, props.steps);
-  startKiosk();
+  mountLecture(element, props);
+  startKiosk(element, props.steps);
 }

@@ -1,5 +1,4 @@
 // The noise level: its ticks, and the noisy copy that follows it at once. It knows nothing about how noise is drawn.
-import { keep } from "./address.js";
 import { one } from "./dom.js";
 import { setNoise } from "./strip.js";
 
@@ -17,10 +16,3 @@ document.addEventListener("input", (event) => {
   if (!event.target.closest || !event.target.closest("#ps-noise")) return;
   setNoise(Number(event.target.value));
 });
-
-// Called with what every control says, by its key in the address.
-export function remember(keys, values) {
-  const settings = Object.fromEntries(keys.map((key, index) => [key, values[index]]));
-  keep(settings);
-  setNoise(Number(settings.noise));
-}

@@ -4,10 +4,7 @@ import { make, one } from "./dom.js";
 
 export function mount(element, props, watch, trigger) {
   const box = one(element, ".ps-picker");
-  let before = props.value.chosen;
-  function show({ items, chosen, own }) {
-    if (chosen !== before || own) keep({ example: chosen, scan: own ? "own" : null });
-    before = chosen;
+  function show({ items, chosen }) {
     if (box.children.length !== items.length) {
       box.replaceChildren(
         ...items.map((item, index) => {
@@ -26,7 +23,12 @@ export function mount(element, props, watch, trigger) {
       );
     }
     [...box.children].forEach((button, index) => button.setAttribute("aria-pressed", String(index === chosen)));
+    if (box.children[chosen]) box.scrollLeft += box.children[chosen].getBoundingClientRect().left - box.getBoundingClientRect().left - 40;
   }
   show(props.value);
-  watch("value", () => show(props.value));
+  watch("value", () => {
+    const { chosen, own } = props.value;
+    keep({ example: chosen, scan: own ? "own" : null });
+    show(props.value);
+  });
 }

@@ -1,15 +1,20 @@
 // The strip: the scan, the crop that the model sees, and one noisy copy of it. It knows nothing about votes.
 import { make, one, setText } from "./dom.js";
 import { drawNoise } from "./noise.js";
+import { decimal } from "./words.js";
 
 export const pictures = { size: 0, pixels: null, jpeg: null, draw: null, sigma: 0.25 };
 let tell = () => {};
 let open = () => {};
+const listeners = [];
 
 // Calls `listener` whenever there is another crop, or none.
 export const onPictures = (listener) => (tell = listener);
 
-// Calls `listener` with what is shown, to show it large.
+// Calls `listener` with what is shown, whenever there is a scan.
+export const onStrip = (listener) => listeners.push(listener);
+
+// Calls `listener` with what is shown, to show it large, and whether a box is to be drawn.
 export const onOpen = (listener) => (open = listener);
 
 // The noise is rounded to whole grey levels, as in a vote; the sum is clipped for showing alone.
@@ -24,7 +29,7 @@ function paintNoisy() {
     image.data[i + 3] = 255;
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
-  setText(one(document, ".ps-sigma"), `σ = ${+sigma.toFixed(3)}`);
+  setText(one(document, ".ps-sigma"), `σ = ${decimal(+sigma.toFixed(3))}`);
 }
 
 export function redrawNoise() {
@@ -37,7 +42,10 @@ export function showStrip(value) {
   const root = one(document, ".ps-stage");
   if (!root) return void setTimeout(() => showStrip(value), 30);
   root.classList.toggle("ps-blank", !value || !value.scan);
-  one(root, ".ps-open").onclick = () => open(value);
+  root.classList.remove("ps-leaving");
+  one(root, ".ps-open").onclick = () => open(value, false);
+  one(root, ".ps-draw").onclick = () => open(value, true);
+  one(root, ".ps-draw").hidden = !(value && value.written);
   if (!value || !value.scan) {
     pictures.pixels = null;
     tell();
@@ -69,6 +77,7 @@ export function showStrip(value) {
     showJpeg(value);
   };
   crop.src = value.crop;
+  for (const listener of listeners) listener(value);
 }
 
 function showJpeg(value) {
@@ -92,5 +101,10 @@ export function setNoise(sigma) {
 
 export function mount(element, props, watch) {
   showStrip(props.value);
-  watch("value", () => showStrip(props.value));
+  watch("value", () => {
+    const { scan, about, leaving } = props.value || {};
+    if (leaving) one(document, ".ps-stage").classList.add("ps-leaving"); // another scan, whose pictures are still to come
+    else if (about && !scan) setText(one(document, ".ps-scan-facts"), about); // the same scan in another language
+    else showStrip(props.value);
+  });
 }

@@ -1,10 +1,12 @@
 // The scan, large: zoom, pan, invert, and the box of what is certified, to be moved and sized. It knows nothing about
-// models; the box is a square in pixels of the scan, given to the server when the visitor says so.
+// models or grey values; the box is a square in pixels of the scan, given to the server when the visitor says so.
 import { clamp, one } from "./dom.js";
-import { onOpen } from "./strip.js";
+import { onOpen, onStrip } from "./strip.js";
+import { mountWindow } from "./window.js";
 import { translated } from "./words.js";
 
 const LEAST = 16;
+const IN_HAND = 0.8; // of the square that is certified already: a box that can be seen to be one
 
 export function mount(element, props, watch, trigger) {
   const words = translated(props.words);
@@ -13,6 +15,7 @@ export function mount(element, props, watch, trigger) {
   const zoom = one(dialog, ".ps-viewer-zoom");
   const state = { width: 0, height: 0, left: 0, top: 0, side: 0, x: 0, y: 0, fit: 1 };
   document.body.append(dialog);
+  const grey = mountWindow(dialog, ground, words, trigger);
 
   // ---- where things stand
 
@@ -25,9 +28,9 @@ export function mount(element, props, watch, trigger) {
     Object.assign(sheet.style, { width: `${state.width * factor}px`, height: `${state.height * factor}px`, transform: `translate(${state.x}px, ${state.y}px)` });
     const [left, top, side] = [state.left, state.top, state.side].map((value) => `${value * factor}px`);
     Object.assign(box.style, { left, top, width: side, height: side });
-    image.classList.toggle("ps-large", factor >= 2);
+    sheet.classList.toggle("ps-large", factor >= 2);
     const said = words.said.replaceAll("{side}", Math.round(state.side)).replace("{left}", Math.round(state.left)).replace("{top}", Math.round(state.top));
-    one(dialog, ".ps-viewer-said").textContent = said;
+    one(dialog, ".ps-viewer-said").textContent = grey.isOn() ? words.hand : said;
   }
 
   function place(left, top, side) {
@@ -51,31 +54,40 @@ export function mount(element, props, watch, trigger) {
     draw();
   }
 
-  onOpen((value) => {
+  onOpen((value, draws) => {
     Object.assign(state, { width: value.width, height: value.height, x: 0, y: 0 });
     image.src = value.scan;
+    grey.open(value); // before anything is measured: it has a row of its own
     dialog.showModal();
     zoom.value = 1;
     state.fit = Math.min(ground.clientWidth / state.width, ground.clientHeight / state.height);
     state.x = (ground.clientWidth - state.width * state.fit) / 2;
     state.y = (ground.clientHeight - state.height * state.fit) / 2;
     const [left, top, width] = value.frame;
-    place(left * state.width, top * state.height, width * state.width);
+    const [side, most] = [width * state.width, Math.min(state.width, state.height)];
+    const inset = draws && side === most ? (side * (1 - IN_HAND)) / 2 : 0;
+    place(left * state.width + inset, top * state.height + inset, side - 2 * inset);
     box.focus();
   });
+  onStrip((value) => dialog.open && grey.settle(value));
+  watch("value", () => grey.take(props.value));
+  dialog.addEventListener("ps-hand", draw);
 
   // ---- hands on it
 
-  function drag(event, move) {
+  function drag(event, move, rest = () => {}) {
     event.preventDefault();
-    const start = { ...state };
+    const start = { ...state, window: grey.start() };
     const onMove = (now) => move((now.clientX - event.clientX) / scale(), (now.clientY - event.clientY) / scale(), start);
     const end = () => {
       removeEventListener("pointermove", onMove);
       removeEventListener("pointerup", end);
+      removeEventListener("pointercancel", end);
+      rest();
     };
     addEventListener("pointermove", onMove);
     addEventListener("pointerup", end);
+    addEventListener("pointercancel", end);
   }
 
   function size(corner, right, down, start) {
@@ -94,12 +106,17 @@ export function mount(element, props, watch, trigger) {
     else drag(event, (right, down, start) => place(start.left + right, start.top + down, start.side));
   });
   ground.addEventListener("pointerdown", (event) => {
+    if (grey.isOn()) return dragWindow(event);
     drag(event, (right, down, start) => {
       state.x = start.x + right * scale();
       state.y = start.y + down * scale();
       draw();
     });
   });
+  function dragWindow(event) {
+    ground.focus();
+    drag(event, (right, down, start) => grey.move(right * scale(), down * scale(), start.window), grey.choose);
+  }
   ground.addEventListener("wheel", (event) => {
     event.preventDefault();
     const bounds = ground.getBoundingClientRect();
@@ -117,7 +134,7 @@ export function mount(element, props, watch, trigger) {
 
   zoom.addEventListener("input", () => magnify(Number(zoom.value), { x: ground.clientWidth / 2, y: ground.clientHeight / 2 }));
   zoom.addEventListener("input", draw);
-  one(dialog, ".ps-viewer-invert").addEventListener("change", (event) => image.classList.toggle("ps-inverted", event.target.checked));
+  one(dialog, ".ps-viewer-invert").addEventListener("change", (event) => sheet.classList.toggle("ps-inverted", event.target.checked));
   one(dialog, ".ps-viewer-whole").addEventListener("click", whole);
   one(dialog, ".ps-viewer-close").addEventListener("click", () => dialog.close());
   one(dialog, ".ps-viewer-use").addEventListener("click", () => {

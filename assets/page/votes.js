@@ -1,7 +1,7 @@
 // The chart of votes: Plotly draws bars, bounds and axis; words and numbers lie over it as plain text. It knows nothing
 // about statistics.
 import { clamp, make, setText } from "./dom.js";
-import { CLEAR, FONT, colours, escape, hoverLabel } from "./plotly.js";
+import { CLEAR, FONT, colours, escape, hoverLabel, plot } from "./plotly.js";
 import { count } from "./words.js";
 
 const TOP = 22;
@@ -18,10 +18,10 @@ function frameOf(data, node, { room, least }) {
   const rows = data.labels.length;
   const whole = node.clientWidth;
   const narrow = whole < NARROW;
-  const names = Math.min(180, Math.max(40, ...data.labels.map((label) => widthOf(label, 650))));
-  const left = narrow ? 6 : names + 12;
+  const names = Math.min(narrow ? 0.34 * whole : 180, Math.max(40, ...data.labels.map((label) => widthOf(label, 650))));
+  const left = names + 12;
   const right = widthOf(count(data.most), 650) + 16;
-  const row = narrow ? 44 : clamp(room / (rows + 0.7), least, 64);
+  const row = clamp(room / (rows + 0.7), narrow ? 36 : least, 64);
   return {
     rows, narrow, left, right, row, width: whole - left - right,
     height: Math.round(TOP + row * (rows + 0.7) + BOTTOM),
@@ -31,8 +31,8 @@ function frameOf(data, node, { room, least }) {
 function bars(data, rows, frame, marker) {
   return {
     type: "bar", orientation: "h", marker,
-    x: rows.map((row) => data.shares[row]), y: rows.map((row) => row + (frame.narrow ? 0.2 : 0)),
-    width: frame.narrow ? 0.36 : Math.min(0.52, 27 / frame.row),
+    x: rows.map((row) => data.shares[row]), y: rows,
+    width: Math.min(0.52, 27 / frame.row),
     text: rows.map((row) => `${escape(data.labels[row])}: ${count(data.counts[row])}`),
     textposition: "none", hovertemplate: "%{text} · %{x:.1%}<extra></extra>",
   };
@@ -80,8 +80,10 @@ function layout(data, frame, look) {
 
 function drawPlot(node, data, frame) {
   if (!window.Plotly) return false;
+  const usual = colours();
+  const look = data.wrong ? { ...usual, accent: usual.wrong, soft: usual["wrong-soft"] } : usual;
   const config = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false };
-  window.Plotly.react(node, traces(data, frame, colours()), layout(data, frame, colours()), config);
+  plot(node, traces(data, frame, look), layout(data, frame, look), config);
   return true;
 }
 
@@ -96,9 +98,8 @@ function writeRows(box, data, frame) {
     setText(name, label);
     setText(number, count(data.counts[row]));
     const middle = TOP + (row + 0.5) * frame.row;
-    name.style.top = `${frame.narrow ? middle - 0.24 * frame.row : middle}px`;
-    number.style.top = `${frame.narrow ? middle + 0.2 * frame.row : middle}px`;
-    name.style.width = frame.narrow ? "" : `${frame.left - 10}px`;
+    name.style.top = number.style.top = `${middle}px`;
+    name.style.width = `${frame.left - 10}px`;
   });
 }
 
@@ -111,7 +112,7 @@ function writeNote(node, text, share, top, frame, room = Infinity) {
   if (top !== null) node.style.top = `${top}px`;
 }
 
-function writeNotes(box, data, frame, words) {
+function writeNotes(box, data, frame) {
   const [least, most, between] = box.children;
   box.hidden = !data.chosen || !data.total;
   if (box.hidden) return;
@@ -122,7 +123,7 @@ function writeNotes(box, data, frame, words) {
   between.style.maxWidth = `${Math.max(0, room)}px`;
   between.style.visibility = room < 64 ? "hidden" : "";
   const middle = data.certified ? (data.lower + data.upper) / 2 : 0.5;
-  writeNote(between, data.certified ? words.gap : words.no_gap, middle, null, frame, Math.max(0, room));
+  writeNote(between, data.between || "", middle, null, frame, Math.max(0, room));
   between.style.bottom = `${BOTTOM + 6}px`;
 }
 
@@ -130,14 +131,14 @@ const ROOMY = { room: 262, least: 27 };
 export const COMPACT = { room: 174, least: 20 };
 
 // True once Plotly is there and has drawn.
-export function drawChart(chart, data, words, room = ROOMY) {
+export function drawChart(chart, data, room = ROOMY) {
   if (!chart.clientWidth) return false;
   const [plot, rows, notes] = chart.children;
   const frame = frameOf(data, chart, room);
   chart.style.height = `${frame.height}px`;
   chart.classList.toggle("ps-narrow", frame.narrow);
   writeRows(rows, data, frame);
-  writeNotes(notes, data, frame, words);
+  writeNotes(notes, data, frame);
   return drawPlot(plot, data, frame);
 }
 

@@ -2,13 +2,22 @@
 // queues.
 import { make, one, setText, still } from "./dom.js";
 import { COMPACT, drawChart } from "./votes.js";
+import { decimal } from "./words.js";
 
 const RECORDING = new URL("../recording.json", import.meta.url);
 const FRAME = 350; // milliseconds
 const LAST_FRAME = 4000;
 let tape = null; // fetched once, and only by those who wait
 
-const fetchTape = () => (tape = tape || fetch(RECORDING).then((answer) => answer.json(), () => (tape = null)));
+export const fetchTape = () => (tape = tape || fetch(RECORDING).then((answer) => answer.json(), () => (tape = null)));
+
+export function chartBox() {
+  const chart = make("div", "ps-chart");
+  const notes = make("div", "ps-notes");
+  notes.append(make("span", "ps-least"), make("span", "ps-most"), make("span", "ps-between"));
+  chart.append(make("div", "ps-plot"), make("div", "ps-rows"), notes);
+  return chart;
+}
 
 function recordingBox(picture, words) {
   const box = make("section", "ps-recording");
@@ -21,18 +30,15 @@ function recordingBox(picture, words) {
   const answer = make("p");
   answer.append(make("em"), make("small", "", words.recording_radius), make("b"));
   answer.setAttribute("translate", "no");
-  const chart = make("div", "ps-chart");
-  chart.append(make("div", "ps-plot"), make("div", "ps-rows"), make("div", "ps-notes"));
-  chart.lastChild.append(make("span"), make("span"), make("span"));
-  run.append(scan, answer, chart);
+  run.append(scan, answer, chartBox());
   box.append(label, run);
   return box;
 }
 
-function showRecorded(box, step, words) {
+function showRecorded(box, step) {
   setText(one(box, "em"), step.chart.chosen ? step.chart.labels[0] : "…");
-  setText(one(box, ".ps-recording-run b"), step.radius.text);
-  drawChart(one(box, ".ps-chart"), step.chart, words, COMPACT);
+  setText(one(box, ".ps-recording-run b"), decimal(step.radius.text));
+  drawChart(one(box, ".ps-chart"), step.chart, COMPACT);
 }
 
 export function recorder(place, words) {
@@ -44,11 +50,12 @@ export function recorder(place, words) {
     const recorded = await fetchTape();
     if (!wanted || box || !recorded) return;
     place.append((box = recordingBox(recorded.picture, words)));
+    place.classList.add("ps-recorded-here");
     turn(recorded.steps, still.matches ? recorded.steps.length - 1 : 0);
   }
 
   function turn(steps, at) {
-    showRecorded(box, steps[at], words);
+    showRecorded(box, steps[at]);
     if (still.matches) return;
     timer = setTimeout(() => turn(steps, (at + 1) % steps.length), at + 1 === steps.length ? LAST_FRAME : FRAME);
   }
@@ -56,6 +63,7 @@ export function recorder(place, words) {
   function end() {
     wanted = false;
     clearTimeout(timer);
+    place.classList.remove("ps-recorded-here");
     if (box) box.remove();
     box = null;
   }

@@ -11,13 +11,32 @@ export const locale = { language: wanted.find((name) => known.includes(name)) ||
 const catalogues = { [known[0]]: {} };
 const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"];
 
-function translate(text) {
+const NUMBER = /^[−+-]?\d+\.\d+( %)?$/; // alone; sentences come with theirs
+const LIST = " · ";
+const COUNT = /^\d{1,3}(,\d{3})+$/;
+
+// A list is said part by part.
+export const translate = (text) => (text.includes(LIST) && !said(text) ? text.split(LIST).map(translate).join(LIST) : translateOne(text));
+
+const said = (text) => (catalogues[locale.language] || {})[text];
+
+function translateOne(text) {
+  if (NUMBER.test(text)) return decimal(text);
+  if (COUNT.test(text)) return count(Number(text.replaceAll(",", "")));
   const chosen = (locale.symbols && catalogues.symbols && catalogues.symbols[text]) || text;
-  return (catalogues[locale.language] || {})[chosen] || chosen;
+  return said(chosen) || chosen;
 }
 
 // A comma between thousands is read as a decimal one in some languages: they get a narrow space.
 export const count = (number) => number.toLocaleString("en").replaceAll(",", ["en", "zh"].includes(locale.language) ? "," : "\u202f");
+
+// A number with a point, as the language writes it; files, links and fields that are typed into keep the point.
+export function decimal(number) {
+  const text = String(number);
+  return ["de", "fr", "es"].includes(locale.language) && /^[^\p{L}]*\d\.\d[^\p{L}]*$/u.test(text) ? text.replace(".", ",") : text;
+}
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
 
 export const translated = (words) => new Proxy(words, { get: (all, key) => (typeof all[key] === "string" ? translate(all[key]) : all[key]) });
 

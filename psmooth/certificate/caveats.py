@@ -73,6 +73,8 @@ NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("when it ran", ("time",)),
     ("the licence of the model, and where the bank was published", ("model.licence", "bank.id", "bank.revision")),
     ("that the scan was published in that gallery", ("gallery",)),
+    ("whether the scan was checked for what it looks like, in a file without such a check", ("scan_check",)),
+    ("in which frame or series a scan stood that is given alone", ("preprocessing.frame", "preprocessing.series")),
     ("what a task of one's own and its classes are called, and where in its prompts a class name begins and ends", (
         "task", "class_ids", "class_names", "templates",
     )),

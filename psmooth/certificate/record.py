@@ -49,6 +49,7 @@ class Run:
     ``first_seed``;
     ``denoiser_learned_on_scan`` and the bank's ``learned_on_scan`` say whether this crop was among those they were
     learned or chosen on, None where that is not known;
+    ``scan_check`` is a ``psmooth.recognition.Finding`` as a dictionary, None where nobody looked: no bound rests on it;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
     """
 
@@ -77,11 +78,13 @@ class Run:
     first_seed: str | None = None
     denoiser_learned_on_scan: bool | None = None
     attempts_before: int = 0
+    scan_check: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("class_ids", "class_names", "templates"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("preprocessing", "model", "bank", "versions", "gallery"):  # as a file would give them back
+        # As a file would give them back.
+        for name in ("preprocessing", "model", "bank", "versions", "gallery", "scan_check"):
             object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
         facts = _facts(self)
         problems = [problem for problem in format_problems(facts) if problem[0] in facts]

@@ -27,11 +27,14 @@ from psmooth.command_line.terminal import Draw, live_bar, load_with_bar, note, s
 from psmooth.errors import PlanError
 
 if TYPE_CHECKING:
+    from psmooth.scans import Scan
     from psmooth.smoothing import Progress
 
 
 def certify(
-    scan: Annotated[Path, typer.Argument(help="PNG, JPEG, TIFF or WebP.", show_default=False)],
+    scan: Annotated[
+        Path, typer.Argument(help="DICOM, PNG, JPEG, TIFF or WebP, or a folder or zip of them.", show_default=False)
+    ],
     model: Annotated[str, typer.Option(help="A model of `psmooth models`, or local-dir:FOLDER.")] = "pocket-noisy",
     task: Annotated[str | None, typer.Option(help="The question, e.g. blood_cells.", show_default=False)] = None,
     class_names: Annotated[str | None, typer.Option(help='Your own classes, "a; b; c", instead of --task.')] = None,
@@ -47,8 +50,14 @@ def certify(
     target_radius: Annotated[float | None, typer.Option(help="End as soon as this radius is certified.")] = None,
     bank: Bank = None,
     seed: Annotated[str | None, typer.Option(help="A whole number or 32 hex digits; by default a fresh one.")] = None,
+    series: Annotated[int | None, typer.Option(help="Which one of a folder or zip with several, from 1 on.")] = None,
+    frame: Annotated[
+        int | None, typer.Option(help="Which picture of many, from 1 on; by default the middle one.")
+    ] = None,
     box: Annotated[str | None, typer.Option(help="left,top,right,bottom of the part to look at.")] = None,
     window: Annotated[str | None, typer.Option(help="centre,width in grey levels of a 16-bit scan.")] = None,
+    plane: Annotated[str | None, typer.Option(help="axial, coronal or sagittal, of a volume.")] = None,
+    region: Annotated[str | None, typer.Option(help="left,top,magnification of a part of a slide.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Copies encoded at once; by default what is fastest.")] = None,
     device: Device = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the certificate.")] = None,
@@ -58,15 +67,22 @@ def certify(
     question, numbers = read_question(task, class_names, template), read_plan(plan, votes, alpha, target_radius)
     chosen_box, chosen_window = read_box(box), read_window(window)
     check_folder(out)
-    opened = open_file(scan)
+    from psmooth.scans.read import region_of
+
+    opened = open_file(scan, frame, series, plane, None if region is None else region_of(region))
+    _tell_picture(opened)
     if chosen_window is not None:
         chosen_window = opened.window_of(chosen_window.center, chosen_window.width)
+    from psmooth.recognition import recognise
+    from psmooth.scans import check_contrast, crop_scan
     from psmooth.smoothing import certify as run
 
     med_vlm = load_with_bar(model, device)
+    crop = crop_scan(opened, replace(med_vlm.crop_rule, box=chosen_box, window=chosen_window))
+    check_contrast(crop)
     stream = run(
         med_vlm,
-        opened,
+        crop,
         task=question,
         methods=(method,),
         denoiser=denoiser,
@@ -75,9 +91,17 @@ def certify(
         plan=numbers,
         seed=seed,
         batch_size=batch_size,
-        crop_rule=replace(med_vlm.crop_rule, box=chosen_box, window=chosen_window),
+        finding=recognise(med_vlm, crop, question),
     )
     raise typer.Exit(_conclude(_watch(stream), out, as_json))
+
+
+def _tell_picture(scan: "Scan") -> None:
+    """Which picture of many it is, and what is to be heeded."""
+    from psmooth.views import scan_words
+
+    if scan.frames > 1 or scan.notes:
+        note(scan_words(scan))
 
 
 def _watch(stream: "Iterator[Progress]") -> "Progress":
@@ -147,3 +171,5 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
         f"{views.count_text(count):>9}  {label}" for count, label in zip(chart["counts"], chart["labels"], strict=True)
     )
     yield views.state_line(progress, result)
+    if result.run.scan_check is not None:
+        yield views.finding_sentence(result.run.scan_check, result.run.task)

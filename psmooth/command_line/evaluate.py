@@ -57,8 +57,8 @@ def evaluate(
     if as_json:
         show_json(json_text(rows))
     else:
-        show(_evaluation_lines(rows))
-    for line in _left_out_lines(found):
+        show(evaluation_lines(rows))
+    for line in left_out_lines(found):
         note(line)
 
 
@@ -83,7 +83,7 @@ def _curve_name(facts: dict[str, Any]) -> str:
     return f"{way}, {facts['model']}, n = {facts['max_votes']:,}"
 
 
-def _evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
+def evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
     """The table: certified accuracy at each radius, unconditional rows first, then those of a frozen prompt.
 
     Rows that were made with other votes, seeds or models stand under a head of their own.
@@ -113,7 +113,7 @@ def _made_with(row: dict[str, Any]) -> str:
     return f"{row['task']}, {votes}, α = {row['failure_probability']:g}, {seed}, {model}"
 
 
-def _left_out_lines(found: "Readable") -> Iterator[str]:
+def left_out_lines(found: "Readable") -> Iterator[str]:
     """What of the folder does not count, by name."""
     if found.unreadable:
         yield f"Passed over, for they cannot be read: {len(found.unreadable):,}."

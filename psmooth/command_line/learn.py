@@ -111,7 +111,7 @@ def _scans_in(folders: list[Path]) -> list[Path]:
 
     files = [file for folder in folders for file in pictures_in(folder)]
     if not files:
-        raise ScanError("There is no scan in these folders; PNG, JPEG, TIFF and WebP are read.")
+        raise ScanError("There is no scan in these folders; DICOM, PNG, JPEG, TIFF and WebP are read.")
     return files
 
 

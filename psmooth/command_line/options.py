@@ -11,6 +11,8 @@ import typer
 from psmooth.errors import CertificateError, PlanError, ScanError, TaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from psmooth.certificate import Plan
     from psmooth.scans import Scan, Window
     from psmooth.tasks import Task
@@ -99,11 +101,17 @@ def read_window(text: str | None) -> "Window | None":
     return Window(center, width)
 
 
-def open_file(scan: Path, frame: int | None = None) -> "Scan":
+def open_file(
+    scan: Path,
+    frame: int | None = None,
+    series: int | None = None,
+    plane: str | None = None,
+    region: "Sequence[float] | None" = None,
+) -> "Scan":
     """Before torch is imported: a scan that cannot be read is refused at once."""
-    from psmooth.scans import open_scan
+    from psmooth.scans import open_picture
 
-    return open_scan(scan, frame)
+    return open_picture(scan, frame, series, plane, region)
 
 
 def check_folder(out: Path | None) -> None:

@@ -4,6 +4,7 @@ It knows nothing about how that is done.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,11 @@ import typer
 from psmooth.command_line.cli import CHECK_FAILED
 from psmooth.command_line.options import Bank, Device, Json, open_file, read_banks
 from psmooth.command_line.terminal import json_text, show, show_json, telling_download
-from psmooth.errors import CertificateError
+from psmooth.errors import CertificateError, ScanError
 
 if TYPE_CHECKING:
-    from psmooth.certificate import Abstention, Certificate, Verification
+    from psmooth.certificate import Abstention, Certificate, Run, Verification
+    from psmooth.scans import Scan
     from psmooth.schemas import Problem
     from psmooth.smoothing import Replay
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate file.", show_default=False)],
     scan: Annotated[Path | None, typer.Option(help="Its scan: run the sampling again from the recorded seed.")] = None,
+    series: Annotated[int | None, typer.Option(help="Of the scan, if it is another one than recorded.")] = None,
+    frame: Annotated[int | None, typer.Option(help="Of the scan, if it is another one than recorded.")] = None,
     bank: Bank = None,
     denoiser: Annotated[
         Path | None, typer.Option(help="The denoiser instead of the one that ships: a file of `learn denoiser`.")
@@ -37,7 +41,10 @@ def verify(
     for field, sentence in found.problems:
         if field == "file":  # not a certificate at all: nothing was checked
             raise CertificateError("{problem}", problem=sentence)
-    replayed = _replay(found.certificate, scan, device, bank, denoiser) if found.certificate and scan else None
+    replayed = None
+    if found.certificate and scan:
+        opened = _recorded_picture(found.certificate.run, scan, frame, series)
+        replayed = _replay(found.certificate, opened, device, bank, denoiser)
     passed = found.ok and (replayed is None or replayed.ok)
     if as_json:
         show_json(json_text(_verification_facts(found, replayed)))
@@ -46,10 +53,23 @@ def verify(
     raise typer.Exit(0 if passed else CHECK_FAILED)
 
 
+def _recorded_picture(run: "Run", scan: Path, frame: int | None, series: int | None) -> "Scan":
+    """The picture of the certificate by its place, or the one picture there is: its sha256 decides."""
+    facts = run.preprocessing
+    wanted = facts.get("frame") if frame is None else frame
+    among = facts.get("series") if series is None else series
+    try:
+        found = open_file(scan, wanted, among, facts.get("plane"), facts.get("region"))
+        return found if (frame, series) == (None, None) else replace(found, frame=1, frames=1)  # as one that is alone
+    except ScanError:
+        if (alone := open_file(scan)).frames > 1:
+            raise
+        return alone
+
+
 def _replay(
-    record: "Certificate | Abstention", scan: Path, device: str | None, bank: str | None, denoiser: Path | None
+    record: "Certificate | Abstention", opened: "Scan", device: str | None, bank: str | None, denoiser: Path | None
 ) -> "Replay":
-    opened = open_file(scan, record.run.preprocessing.get("frame"))
     from psmooth.smoothing import replay
 
     with telling_download(record.run.model["id"]) as download:
@@ -142,6 +162,8 @@ def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:
     yield from _prompt_lines(record)
     if record.verdict == "certified":
         yield ": ".join(views.guarantee_words_of(record))
+    if doubt := views.doubt(record.run):
+        yield doubt
 
 
 def _prompt_lines(record: "Certificate | Abstention") -> Iterator[str]:

@@ -15,19 +15,23 @@ from gradio import themes
 from psmooth import views
 from psmooth.files import resource
 from psmooth.interface.guard import pieces_address
+from psmooth.views import attack as views_attack
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
+from psmooth.views import results as views_results
 from psmooth.views.locale import LANGUAGES
 from psmooth.views.understand import UNDERSTAND_WORDS
 
 FOLDERS = ("page", "understand")  # of assets/: what is seen, a file for each language of the web
-UNSCOPED = ("views", "paper")  # style sheets of what stands outside Gradio's own container
+UNSCOPED = ("views", "paper", "modes")  # style sheets of what stands outside Gradio's own container
 
 PLOTLY = "plotly/plotly-basic.min.js"
+CARD = "card.jpg"  # what a link to the page shows where it is passed on; `docs/screenshots.py` takes it
 IMPORT = re.compile(r'^import (?:.* from )?"(.+)";$', re.MULTILINE)
 
 WORDS = {
-    **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **UNDERSTAND_WORDS
+    **views.PAGE_WORDS, **views_compare.COMPARE_WORDS, **views_learn.LEARN_WORDS, **views_results.RESULTS_WORDS,
+    **views_attack.ATTACK_WORDS, **UNDERSTAND_WORDS,
 }  # fmt: skip
 
 
@@ -75,7 +79,16 @@ def modules() -> list[str]:
 def static_files() -> dict[str, Path]:
     """What the page itself needs, by name: nothing else is served from this machine, and nothing from another."""
     names = [*modules(), *(f"words/{name}.json" for name in (*LANGUAGES, "symbols") if name != "en")]
-    names += [PLOTLY, "recording.json", "fonts/inter-latin.woff2", "fonts/inter-greek.woff2"]
+    names += [
+        PLOTLY,
+        CARD,
+        "recording.json",
+        "comparison.json",
+        "results.json",
+        "printed.json",
+        "fonts/inter-latin.woff2",
+        "fonts/inter-greek.woff2",
+    ]
     return {name: resource("assets", *name.split("/")) for name in names}
 
 
@@ -120,9 +133,12 @@ def graph(name: str) -> set[str]:
 
 
 def preloads(first: bool) -> str:
-    """Asks at once for the modules that are needed ``first``, or for all others: none waits for one that imports it."""
+    """Asks at once for the modules that are needed ``first``, or for the page's others: none waits for who imports it.
+
+    Those of Understand, which holds half as many more, wait until it is seen.
+    """
     needed = {module for name in ("page", "first", "certify") for module in graph(f"page/{name}.js")}
-    names = [name for name in modules() if (name in needed) == first]
+    names = [name for name in modules() if name.startswith("page/") and (name in needed) == first]
     rank = "" if first else ' fetchpriority="low"'  # Gradio's own come before them
     return "".join(f'<link rel="modulepreload"{rank} href="{address(name)}">' for name in names)
 

@@ -11,10 +11,20 @@ from gradio.component_meta import ComponentMeta
 
 from psmooth import views
 from psmooth.interface.assets import imported, languages, part
+from psmooth.smoothing.brought import MOST_BYTES
+from psmooth.views import attack as views_attack
 from psmooth.views import compare as views_compare
+from psmooth.views import learn as views_learn
+from psmooth.views import results as views_results
 
 # Where a module never came, none can say so: a sentence of the header is shown, which came with the page.
 MISSING = "() => document.querySelectorAll('.ps-missing').forEach((said) => (said.hidden = false))"
+
+WHEN_SEEN = """new IntersectionObserver((changes, watcher) => {
+  if (changes.every((change) => !change.isIntersecting)) return;
+  watcher.disconnect();
+  %s;
+}).observe(element)"""
 
 
 class Unwritten(ComponentMeta):
@@ -33,12 +43,14 @@ class Part(gr.HTML, metaclass=Unwritten):
         triggers: the events that it may send. Gradio finds their names where they stand, quoted, in the script.
         extras: what the module needs beside the value.
         hidden: whether it draws nothing where it stands.
+        when_seen: whether its module is asked for when it is first seen, and not with the page.
     """
 
     module: ClassVar[str]
     triggers: ClassVar[tuple[str, ...]] = ()
     extras: ClassVar[dict[str, Any]] = {}
     hidden: ClassVar[bool] = False
+    when_seen: ClassVar[bool] = False
 
     def __init__(self, **options: Any) -> None:
         """``options`` of `gr.HTML`: all of them where Gradio makes a component anew because one has changed."""
@@ -48,9 +60,10 @@ class Part(gr.HTML, metaclass=Unwritten):
     def usual(cls) -> dict[str, Any]:
         """The options that are the same for each of its kind."""
         given = ["element", "props", "watch", "trigger", *(f"'{name}'" for name in cls.triggers)]
+        mount = f"{imported(cls.module)}.then((part) => part.mount({', '.join(given)}), {MISSING})"
         return {
             "html_template": cls.template(),
-            "js_on_load": f"{imported(cls.module)}.then((part) => part.mount({', '.join(given)}), {MISSING})",
+            "js_on_load": WHEN_SEEN % mount if cls.when_seen else mount,
             "apply_default_css": False,
             "elem_classes": ["ps-bare", "ps-hidden"] if cls.hidden else ["ps-bare"],
             **cls.extras,
@@ -63,10 +76,13 @@ class Part(gr.HTML, metaclass=Unwritten):
 
 
 class Header(Part):
-    """Title, notice, language, light or dark, the links to the views."""
+    """Title, notice, language, light or dark, the links to the views.
+
+    ``back`` and ``again`` bring the address of an entry of the history that is returned to; ``again`` asks for a run.
+    """
 
     module = "page/header"
-    triggers = ("locale",)
+    triggers = ("locale", "back", "again")
 
     @classmethod
     def template(cls) -> str:
@@ -106,11 +122,40 @@ class Strip(Part):
         return ""
 
 
+class Checked(Part):
+    """What came of a certificate file: its module shows it on the stage, below the button that asks for one."""
+
+    module = "page/checked"
+    hidden = True
+    extras: ClassVar = {"words": views.PAGE_WORDS}
+
+    @classmethod
+    def template(cls) -> str:
+        """None of its own."""
+        return ""
+
+
+class Frames(Part):
+    """Pictures of a scan's frames, beside their slider; ``frames`` asks for some."""
+
+    module = "page/frames"
+    triggers = ("frames",)
+    extras: ClassVar = {"words": views.FRAMES_WORDS}
+
+
+class Question(Part):
+    """What a scan shows, asked after an upload; ``answer`` brings the id of a task."""
+
+    module = "page/question"
+    triggers = ("answer",)
+    extras: ClassVar = {"elem_classes": ["ps-bare", "ps-unasked"]}
+
+
 class Viewer(Part):
-    """The scan, large; ``box`` brings the square that is to be certified."""
+    """The scan, large; ``box`` and ``window`` bring what is to be certified of it, ``look`` asks for its levels."""
 
     module = "page/viewer"
-    triggers = ("box",)
+    triggers = ("box", "look", "window")
     extras: ClassVar = {"words": views.VIEWER_WORDS}
     hidden = True
 
@@ -123,19 +168,27 @@ class Comparison(Part):
     extras: ClassVar = {"words": {**views.PAGE_WORDS, **views_compare.COMPARE_WORDS}}
 
 
+class Attacking(Part):
+    """The view Attack."""
+
+    module = "page/attack"
+    triggers = ("stop",)
+    extras: ClassVar = {"words": {**views.PAGE_WORDS, **views_attack.ATTACK_WORDS}}
+
+
 class Learning(Part):
-    """The view Learn prompts."""
+    """The view Learn prompts; ``use`` asks for the bank that was learned."""
 
     module = "page/learn"
-    triggers = ("stop",)
-    extras: ClassVar = {"words": views.PAGE_WORDS}
+    triggers = ("stop", "use")
+    extras: ClassVar = {"words": {**views.PAGE_WORDS, **views_learn.LEARN_WORDS}}
 
 
 class Modes(Part):
     """Lecture and kiosk."""
 
     module = "page/modes"
-    extras: ClassVar = {"steps": views.LECTURE}
+    extras: ClassVar = {"steps": views.LECTURE, "words": views.PAGE_WORDS}
     hidden = True
 
 
@@ -143,12 +196,31 @@ class Understanding(Part):
     """The view Understand, which asks nothing of the server."""
 
     module = "understand/understand"
+    when_seen = True
 
     @classmethod
     def template(cls) -> str:
         """With its cards, in their order."""
         cards = ("votes", "plane", "looks", "tuned")
         return part(cls.module, **{f"{name}_card": part(f"understand/{name}") for name in cards})
+
+
+class Results(Part):
+    """The view Results; ``shipped`` asks for the records that ship in place of a visitor's own."""
+
+    module = "page/results"
+    triggers = ("shipped",)
+    extras: ClassVar = {
+        "words": {
+            **views.PAGE_WORDS,
+            **views_results.RESULTS_WORDS,
+            "parts": views_results.PARTS,
+            "about_kinds": views_results.ABOUT_KINDS,
+            "mirrored": "{denoiser} + mirror image",
+            "retrained": views_results.RETRAINED,
+            "most_bytes": MOST_BYTES,
+        }
+    }
 
 
 class NoiseTicks(Part):
@@ -160,6 +232,12 @@ class NoiseTicks(Part):
     def template(cls) -> str:
         """Each a button, at its place."""
         return views.tick_buttons()
+
+
+class About(Part):
+    """A button beside a control that explains a word of it."""
+
+    module = "page/about"
 
 
 class Said(Part):

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from psmooth import views
-from psmooth.interface.components import NoiseTicks, Picker, Said
+from psmooth.interface.components import About, Frames, NoiseTicks, Picker, Said
 from psmooth.interface.handlers import shown_gallery, task_choices
 from psmooth.interface.model_menu import model_choices
 from psmooth.interface.requests import gallery
@@ -24,10 +24,15 @@ def scan_card() -> dict[str, Any]:
         with gr.Row(elem_id="ps-own-scan"):
             uploader = gr.UploadButton(words["upload"], size="sm", min_width=0, scale=3, elem_id="ps-upload")
             cleared = gr.Button(words["clear"], size="sm", min_width=0, elem_id="ps-clear")
+        series = gr.Radio([], label=words["series"], visible=False, elem_id="ps-series")
+        frames = Frames(value=views.frames(1))
         frame = gr.Slider(
             1, 2, value=1, step=1, label=words["frame"], visible=False, buttons=[], elem_id="ps-scan-frame"
         )
-        with gr.Row(visible=False) as window:
+        plane = gr.Dropdown(
+            views.plane_choices(), value="axial", label=words["plane"], visible=False, elem_id="ps-scan-plane"
+        )
+        with gr.Row(visible=False, elem_id="ps-window-row") as window:
             offer = gr.Dropdown(
                 [], label=words["window_offer"], info=words["window_info"], min_width=200, elem_id="ps-window"
             )
@@ -37,7 +42,10 @@ def scan_card() -> dict[str, Any]:
         "picker": picker,
         "uploader": uploader,
         "clear": cleared,
+        "series": series,
+        "frames": frames,
         "frame": frame,
+        "plane": plane,
         "window": window,
         "window_offer": offer,
         "window_center": center,
@@ -50,11 +58,15 @@ def question_card() -> dict[str, Any]:
     words, choices = views.CONTROL_WORDS, model_choices()
     counts = views.precision_choices()
     with gr.Column(elem_id="ps-question-card"):
+        start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
+        start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
+        start_attack = gr.Button(words["attack"], variant="primary", elem_id="ps-attack")
+        About(elem_id="ps-what")
         model = gr.Dropdown(
             choices, value=choices[0][1] if choices else None, label=words["model"], allow_custom_value=True
         )
         task = gr.Dropdown(task_choices(), value=gallery().items[0].task or OWN_TASK, label=words["task"])
-        with gr.Column(visible=False) as own:
+        with gr.Column(visible=False, elem_id="ps-own") as own:
             names = gr.Textbox(label=words["class_names"], info=words["class_names_info"], lines=3)
             template = gr.Textbox("an image of {}.", label=words["template"], info=words["template_info"])
         with gr.Row(elem_id="ps-repair"):
@@ -71,13 +83,12 @@ def question_card() -> dict[str, Any]:
             repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
             fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
             fetched = Said(elem_id="ps-bank-said", value="")
-        start = gr.Button(words["certify"], variant="primary", elem_id="ps-certify")
-        start_compare = gr.Button(words["compare"], variant="primary", elem_id="ps-compare")
         learning = learning_controls()
     return {
         "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise_level": noise,
         "votes": votes, "target_radius": target, "method": method, "denoiser": denoiser, "start": start,
-        "start_compare": start_compare, "bank_repo": repo, "bank_fetch": fetch, "bank_said": fetched, **learning,
+        "start_compare": start_compare, "start_attack": start_attack, "bank_repo": repo, "bank_fetch": fetch,
+        "bank_said": fetched, **learning,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The documented endpoints: certify, compare and learn for programs.
+"""The documented endpoints: certify, compare, attack and learn for programs.
 
 It knows nothing about the page.
 """
@@ -16,7 +16,7 @@ from psmooth.interface.places import Queued
 from psmooth.interface.requests import RunRequest, TrainingRequest, unread
 from psmooth.interface.runs import known
 from psmooth.interface.settings import Settings
-from psmooth.interface.steps import RunStep, certify_steps, compare_steps, training_steps
+from psmooth.interface.steps import AttackStep, RunStep, attack_steps, certify_steps, compare_steps, training_steps
 from psmooth.interface.uploads import Upload
 from psmooth.interface.visitors import caller
 from psmooth.learning.from_folders import TrainingProgress
@@ -37,6 +37,10 @@ def certify_file(
     window_width: float,
     method: str,
     denoiser: str,
+    frame: float | None = None,
+    series: float | None = None,
+    plane: str = "",
+    region: str = "",
 ) -> Generator[dict[str, Any], None, None]:
     """Certify a scan and stream what its votes certify so far.
 
@@ -45,14 +49,18 @@ def certify_file(
     with the guarantee "frozen_prompt" it holds for the prompt kept as it is alone. Before the first votes the state is
     "loading" while a model comes, and "queued" while others have the computer.
     class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
-    votes; a window_width of 0 takes the window that a grey scan offers first.
+    votes; a window_width of 0 takes the window that a grey scan offers first. The scan may be a zip: series and frame,
+    both counted from 1, say which picture of it, by default the middle one of the one series. Of a volume frame and
+    plane ("axial", "coronal", "sagittal") choose a slice; of a whole slide region, "left,top,magnification", is a part.
     """
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
         target_radius=target_radius, window_center=window_center, window_width=window_width, method=method,
         denoiser=denoiser,
     )  # fmt: skip
-    yield from answered(lambda: certify_steps(RunRequest(unread(scan), settings), caller()), answer)
+    yield from answered(
+        lambda: certify_steps(RunRequest(unread(scan, frame, series, plane, region), settings), caller()), answer
+    )
 
 
 def answered(
@@ -93,11 +101,15 @@ def compare_file(
     noise_level: float,
     votes: float,
     denoiser: str,
+    frame: float | None = None,
+    series: float | None = None,
+    plane: str = "",
+    region: str = "",
 ) -> Generator[dict[str, Any], None, None]:
     """Certify a scan by every method from one stream of noise, then at the other noise levels.
 
     Each step is {state, line, sentence, groups, curve, certificates}: groups hold the methods by kind of guarantee,
-    curve the radii by noise level; certificates come with the last step, one a method.
+    curve the radii by noise level; certificates come with the last step, one a method. The scan is as with certify.
     """
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
@@ -105,9 +117,48 @@ def compare_file(
     )  # fmt: skip
     keys = ("state", "line", "sentence", "groups", "curve", "certificates")
     yield from answered(
-        lambda: compare_steps(RunRequest(unread(scan), settings, every_method=True), caller()),
+        lambda: compare_steps(
+            RunRequest(unread(scan, frame, series, plane, region), settings, every_method=True), caller()
+        ),
         lambda step: picked_from(views_compare.comparison(step), keys),
     )
+
+
+def attack_file(
+    scan: Upload | None,
+    model: str,
+    task: str,
+    class_names: str,
+    template: str,
+    noise_level: float,
+    votes: float,
+    window_center: float,
+    window_width: float,
+    method: str,
+    denoiser: str,
+    frame: float | None = None,
+    series: float | None = None,
+    plane: str = "",
+    region: str = "",
+) -> Generator[dict[str, Any], None, None]:
+    """Certify a scan, then look for the smallest change that turns the plain answer, and for one that turns the vote.
+
+    Each step is {state, line, sentence, about, attack}, true as far as it has come: attack holds the certificate, the
+    distance of each change that was found and what the votes say on the way, as the file of psmooth attack does. An
+    attack that finds nothing proves nothing. The scan is as with certify.
+    """
+    settings = Settings(
+        model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
+        window_center=window_center, window_width=window_width, method=method, denoiser=denoiser,
+    )  # fmt: skip
+    yield from answered(
+        lambda: attack_steps(RunRequest(unread(scan, frame, series, plane, region), settings), caller()), attack_answer
+    )
+
+
+def attack_answer(step: AttackStep) -> dict[str, Any]:
+    """What the endpoint sends of one step of an attack."""
+    return {**picked_from(step.shown(), ("state", "line", "sentence", "about")), "attack": step.record()}
 
 
 def learn_file(
@@ -119,13 +170,17 @@ def learn_file(
     way: str,
     denoiser: str,
     shots: float,
+    noise_level: float,
 ) -> Generator[dict[str, Any], None, None]:
-    """Learn a prompt bank from a zip of scans.
+    """Learn a prompt bank from a zip of scans, and score it on some that were held out.
 
-    Each step is {state, line, losses, bank}; the last one has the bank: its facts, and its safetensors file in base64.
+    Each step is {state, line, losses, bank, scores}; the last one has the bank: its facts, and its safetensors file in
+    base64. Scores are of hand-written prompts and of the learned ones, on scans that were not learned from: how many
+    are named right, and how many certified as their class at noise_level; None where too few are there.
     """
     settings = Settings(
-        model=model, task=task, class_names=class_names, template=template, way=way, denoiser=denoiser, shots=shots
+        model=model, task=task, class_names=class_names, template=template, way=way, denoiser=denoiser, shots=shots,
+        noise_level=noise_level,
     )  # fmt: skip
 
     def asked() -> Generator[TrainingProgress | Download | Queued, None, None]:
@@ -133,7 +188,7 @@ def learn_file(
             raise ScanError(views.NO_FILE)
         return training_steps(TrainingRequest(scans, settings), caller())
 
-    keys = ("state", "line", "losses", "bank")
+    keys = ("state", "line", "losses", "bank", "scores")
     yield from answered(asked, lambda step: picked_from(views_learn.learning(step), keys))
 
 
@@ -145,5 +200,6 @@ def picked_from(shown: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, A
 ENDPOINTS: dict[str, Callable[..., Generator[dict[str, Any], None, None]]] = {
     "certify": certify_file,
     "compare": compare_file,
+    "attack": attack_file,
     "learn": learn_file,
 }

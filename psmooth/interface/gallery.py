@@ -78,14 +78,18 @@ PHANTOMS = Gallery(
     "drawn examples",
     None,
     (
-        _drawn("blood_cells", "monocyte", 2, "monocyte"),
+        _drawn("blood_cells", "monocyte", 2, "mono\u00adcyte"),
         _drawn("blood_cells", "neutrophil", 1, "neutro\u00adphil"),
         _drawn("blood_cells", "eosinophil", 2, "eosino\u00adphil"),
         _drawn("blood_cells", "immature_granulocyte", 8, "immature granu\u00adlocyte"),
-        _drawn("chest_xray", "normal", 1, "normal lungs"),
+        _drawn("chest_xray", "normal", 1, "nor\u00admal lungs"),
         _drawn("chest_xray", "bacterial_pneumonia", 1, "bacterial pneu\u00admonia"),
-        _drawn("lung_colon_histology", "benign_colonic_tissue", 1, "benign colonic tissue"),
+        _drawn("lung_colon_histology", "benign_colonic_tissue", 1, "benign colo\u00adnic tissue"),
         _drawn("lung_colon_histology", "colon_adenocarcinoma", 1, "colon adeno\u00adcarci\u00adnoma"),
+        _drawn("oral_histology", "oral_squamous_cell_carcinoma", 5, "oral cancer"),
+        _drawn("brain_mri", "meningioma", 2, "menin\u00adgioma"),
+        _drawn("breast_ultrasound", "benign", 2, "benign lesion"),
+        _drawn("dermoscopy", "melanoma", 3, "mela\u00adnoma"),
     ),
 )
 

@@ -22,6 +22,8 @@ import gradio as gr
 import gradio.routes
 
 from psmooth.interface.uploads import Upload, Uploads
+from psmooth.interface.visitors import address_of
+from psmooth.scans.apart import reading_for
 from psmooth.views import UNEXPECTED
 from psmooth.views.locale import translate
 
@@ -57,15 +59,16 @@ class Intake(gr.Blocks):
         self.uploads = uploads
 
     async def process_api(
-        self, block_fn: Any, inputs: list[Any], state: Any = None, *rest: Any, **named: Any
+        self, block_fn: Any, inputs: list[Any], state: Any = None, request: Any = None, *rest: Any, **named: Any
     ) -> dict[str, Any]:
         """As in Gradio, which would write the trace of an error to the log, with what the visitor sent in it.
 
         It would also keep what each component was given and has shown, pictures of a scan too, as long as the session.
+        Whatever is read is read for the address that asks.
         """
         try:
-            with _gone_on_failure(inputs):
-                return await super().process_api(block_fn, inputs, state, *rest, **named)
+            with _gone_on_failure(inputs), reading_for(address_of(request) if request else ""):
+                return await super().process_api(block_fn, inputs, state, request, *rest, **named)
         except gr.Error as error:
             error.message = error.message.encode(errors="replace").decode()  # half a character fits into no answer
             error.print_exception = False

@@ -4,6 +4,7 @@ It knows nothing about scans, runs or the page.
 """
 
 import os
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from psmooth.models import MODELS, MedVLM, load_model
 from psmooth.models.cache import ModelCache
 from psmooth.models.typed import load_typed, typed_allowed
 from psmooth.runtime import best_batch_size
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?", re.ASCII)
 
 LONGEST_NAME = 200  # characters of a repository and its revision
 
@@ -61,6 +64,8 @@ class Download:
 def check_choice(choice: str | None) -> str:
     """The model that may be loaded: one of the menu, or ``hf-hub:owner/name`` typed in; never a folder of the server.
 
+    ``owner/name`` alone is one of the Hub too.
+
     Raises:
         ModelError: nothing was chosen, or a model that is neither.
     """
@@ -69,6 +74,7 @@ def check_choice(choice: str | None) -> str:
     if not isinstance(choice, str):
         raise ModelError(views.STRANGE_MODEL)
     if is_typed(choice):
+        choice = f"hf-hub:{choice.strip()}" if HUB_NAME.fullmatch(choice.strip()) else choice
         if not (choice.startswith("hf-hub:") and choice.isprintable() and len(choice) <= LONGEST_NAME):
             raise ModelError(views.STRANGE_MODEL)
         if not typed_allowed():

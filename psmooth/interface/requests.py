@@ -6,6 +6,7 @@ It knows nothing about Gradio, or about how a run is shown.
 import hashlib
 import logging
 import os
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -17,14 +18,55 @@ from psmooth.errors import BankError, PsmoothError, ScanError
 from psmooth.interface.gallery import PHANTOMS, Gallery, read_gallery
 from psmooth.interface.settings import OWN_TASK, Settings
 from psmooth.interface.uploads import Upload
+from psmooth.methods import WAYS, Way
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
-from psmooth.scans import Crop, CropRule, Landmark, Scan, crop_scan, landmarks, open_scan
+from psmooth.recognition import Finding, recognise
+from psmooth.sampling import grid_noise
+from psmooth.scans import (
+    Contents,
+    Crop,
+    CropRule,
+    Landmark,
+    Scan,
+    check_contrast,
+    crop_scan,
+    landmarks,
+    list_series,
+    open_frames,
+    open_picture,
+    open_scan,
+)
+from psmooth.scans.read import region_of
+from psmooth.scans.series import holds_many
 from psmooth.tasks import Task, own_task
 
 OWN_BANK = "bank:"
 
 log = logging.getLogger("psmooth.interface")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """What a visitor brought that holds many pictures; all of it stays as it came, in memory alone.
+
+    Attributes:
+        address: where it came from.
+    """
+
+    contents: Contents
+    address: str = ""
+
+    @property
+    def weight(self) -> int:
+        """Bytes in memory."""
+        return self.contents.files.weight
+
+    def open(self, series: int, frame: int | None = None) -> "ChosenScan":
+        """A picture of a series, both counted from 1, the middle one by default; raises ScanError."""
+        scan = self.contents.open(series, frame)
+        is_one_of_many = scan.frames > 1 or scan.series is not None
+        return ChosenScan(scan, address=self.address, bundle=self if is_one_of_many else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +76,9 @@ class ChosenScan:
     Attributes:
         source: the scan, or the file that it is read from when it is first asked for.
         address: where a visitor's own came from.
-        file: that of a scan with many frames, so that another one can be chosen.
+        file: that of a scan with many frames or of a volume, so that another one or another plane can be chosen.
+        bundle: what it is one picture of.
+        frame, series, plane, region: which picture of the file, folder or zip is read, where that is still to be done.
     """
 
     source: Scan | Upload
@@ -42,21 +86,43 @@ class ChosenScan:
     gallery: dict[str, str | None] | None = None
     address: str = ""
     file: bytes = b""
+    bundle: Bundle | None = None
+    frame: int | None = None
+    series: int | None = None
+    plane: str | None = None
+    region: tuple[float, float, float] | None = None
 
     @cached_property
     def scan(self) -> Scan:
         """The scan; raises ScanError if its file has none."""
-        return open_scan(self.source.read()) if isinstance(self.source, Upload) else self.source
+        if isinstance(self.source, Upload):
+            return open_picture(self.source.read(), self.frame, self.series, self.plane, self.region)
+        return self.source
 
     @property
     def weight(self) -> int:
         """Bytes in memory of a visitor's own scan; the examples are everybody's, and a file is counted as one."""
         own = self.gallery is None and isinstance(self.source, Scan)
-        return self.scan.values.nbytes + len(self.file) if own else 0
+        many = self.bundle.weight if self.bundle else len(self.file)
+        return self.scan.values.nbytes + many if own else 0
 
-    def at(self, frame: int) -> "ChosenScan":
-        """Another frame of the same file; raises ScanError if there is none."""
-        return replace(self, source=open_scan(self.file, frame)) if self.file else self
+    def at(self, frame: int | None = None, plane: str | None = None) -> "ChosenScan":
+        """Another frame of the same file or series, or the middle one of another plane.
+
+        Raises:
+            ScanError: there is none.
+        """
+        if self.bundle:
+            return self.bundle.open(self.scan.series or 1, frame)
+        seen = frame, plane or self.scan.plane or None
+        return replace(self, source=open_scan(self.file, *seen)) if self.file else self
+
+    def frames(self, numbers: Iterable[int]) -> Generator[Scan | None, None, None]:
+        """Frames of the same file or series, one after another; None for one that cannot be read."""
+        if self.bundle:
+            return self.bundle.contents.frames(self.scan.series, numbers)
+        plane = self.scan.plane or None
+        return open_frames(self.file, numbers, plane) if self.file else (None for _ in numbers)
 
     def let_go(self) -> None:
         """Of the file, if there is one that was not read."""
@@ -93,7 +159,8 @@ def example_scan(index: int) -> ChosenScan:
 class ResolvedRun:
     """Everything about a run on a scan that is fixed before its first vote: for the engine, and to show its steps.
 
-    ``known`` are changes of this very crop to hold a radius against.
+    ``known`` are changes of this very crop to hold a radius against; ``finding`` is what it looks like, None for an
+    example, which is what it is.
     """
 
     chosen: ChosenScan
@@ -105,10 +172,11 @@ class ResolvedRun:
     method: str
     denoiser: str
     banks: tuple[PromptBank, ...]
+    finding: Finding | None = None
 
     def options(self) -> dict[str, Any]:
         """What the engine takes beside model and crop, whether for one method or for all of them."""
-        names = ("task", "plan", "noise_level", "denoiser", "banks")
+        names = ("task", "plan", "noise_level", "denoiser", "banks", "finding")
         return {**{name: getattr(self, name) for name in names}, "gallery": self.chosen.gallery}
 
 
@@ -134,6 +202,7 @@ class RunRequest:
         """
         settings, bank = self.settings, self._bank()
         crop = crop_scan(self.chosen.scan, self._rule(model))
+        check_contrast(crop)
         known = tuple(landmarks(crop.pixels, settings.noise_level))
         task, plan = self._task(bank), settings.plan()
         method, denoiser, banks = settings.method, settings.denoiser, ()
@@ -141,7 +210,9 @@ class RunRequest:
             plan, banks = replace(plan, target_radius=None), _fitting(self.banks, model, task, denoiser)
         elif bank is not None:
             method, denoiser, banks = bank.facts.method, _denoiser_before(bank, denoiser), (bank,)
-        return ResolvedRun(self.chosen, crop, known, task, plan, settings.noise_level, method, denoiser, banks)
+        finding = recognise(model, crop, task) if self.chosen.gallery is None else None
+        level = settings.noise_level
+        return ResolvedRun(self.chosen, crop, known, task, plan, level, method, denoiser, banks, finding)
 
     def _bank(self) -> PromptBank | None:
         """The visitor's own bank, if the menu of prompts names one."""
@@ -191,9 +262,10 @@ class ResolvedTraining:
 
     model: str | None
     task: Task | None
-    method: str
+    way: Way
     denoiser: str
     shots: int
+    noise_level: float
 
     @property
     def drawn(self) -> str:
@@ -215,13 +287,27 @@ class TrainingRequest:
             PsmoothError: class names that cannot be.
         """
         settings = self.settings
+        if settings.way not in WAYS:
+            raise BankError(
+                "There is no way '{way}' to learn; it must be one of {known}.",
+                way=settings.way[:40],
+                known=", ".join(WAYS),
+            )
+        grid_noise(settings.noise_level)  # refuses what is no noise level
         return ResolvedTraining(
-            settings.model, settings.read_task(), settings.way, settings.denoiser, int(settings.shots)
+            settings.model,
+            settings.read_task(),
+            WAYS[settings.way],
+            settings.denoiser,
+            int(settings.shots),
+            settings.noise_level,
         )
 
 
-def brought(file: Upload | None) -> ChosenScan:
+def brought(file: Upload | None) -> ChosenScan | Bundle:
     """An uploaded scan, which is in memory alone from now on; the file too where another of its frames may be chosen.
+
+    Several series are a bundle, of which one is to be chosen.
 
     Raises:
         ScanError: there is no file, or no scan in it.
@@ -229,16 +315,31 @@ def brought(file: Upload | None) -> ChosenScan:
     if file is None:
         raise ScanError(views.NO_FILE)
     data = file.read()
+    if holds_many(data):
+        bundle = Bundle(list_series(data), file.address)
+        return bundle if len(bundle.contents.series) > 1 else bundle.open(1)
     scan = open_scan(data)
-    return ChosenScan(scan, address=file.address, file=data if scan.frames > 1 else b"")
+    return ChosenScan(scan, address=file.address, file=data if scan.frames > 1 or scan.plane else b"")
 
 
-def unread(file: Upload | None) -> ChosenScan:
+def unread(
+    file: Upload | None, frame: float | None = None, series: float | None = None, plane: str = "", region: str = ""
+) -> ChosenScan:
     """An uploaded scan that is read when it is first asked for: from then on it is in memory alone.
 
+    Args:
+        frame, series: which picture of it; None is the middle one of the one series.
+        plane, region: of a volume, and of a whole slide as left,top,magnification; "" is the usual one.
+
     Raises:
-        ScanError: there is no file.
+        ScanError: there is no file, or the region is none.
     """
     if file is None:
         raise ScanError(views.NO_FILE)
-    return ChosenScan(file)
+    part = region_of(region) if region else None
+    return ChosenScan(file, frame=_place(frame), series=_place(series), plane=plane or None, region=part)
+
+
+def _place(number: float | None) -> int | None:
+    """A place in a list as programs send it."""
+    return None if number is None else int(number)

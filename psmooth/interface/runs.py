@@ -1,4 +1,4 @@
-"""The runs of the page, certify, compare and learn: each is started, followed to its end and stopped in one way.
+"""The runs of the page, certify, compare, attack and learn: each is started, followed and stopped in one way.
 
 It knows nothing about components.
 """
@@ -18,10 +18,11 @@ from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.places import Queued
 from psmooth.interface.requests import OWN_BANK, RunRequest, TrainingRequest, log
 from psmooth.interface.session import Session
-from psmooth.interface.steps import RunStep, certify_steps, compare_steps, training_steps
+from psmooth.interface.steps import AttackStep, RunStep, attack_steps, certify_steps, compare_steps, training_steps
 from psmooth.interface.visitors import caller
 from psmooth.learning.from_folders import TrainingProgress
 from psmooth.smoothing import Comparison
+from psmooth.views import attack as views_attack
 from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 
@@ -155,7 +156,8 @@ class Certify(Run[RunStep]):
         """What this run has come to is listed, and shown if another view's is wanted.
 
         Of a scan that the visitor has left meanwhile nothing is shown: that would keep it.
-        Gradio sends the last step of a stream again as it ends: where no run follows, that is what the view shows now.
+        Gradio sends the last step of a stream again as it ends, when the page may show another scan already: so it is
+        what the view shows now where no run follows, and else nothing.
         """
         session = self.session
         if self.step is not None:
@@ -163,14 +165,14 @@ class Certify(Run[RunStep]):
             if session.view != self.view:
                 is_here = session.has(self.request.chosen)
                 yield self.alone(session.show(self.view, self.step.stopped) if is_here else list_runs(session))
-        if session.request is None and (said := session.resaid(self.view)):
-            yield self.alone(said)
+        said = session.resaid(self.view) if session.request is None else None
+        yield self.alone(said or gr.skip())
 
     def _list(self, step: RunStep) -> None:
         self.session.add_result(step, self.request.chosen)
 
     def _strip(self, step: RunStep) -> Any:
-        return gr.skip() if self.latest else step.strip()
+        return gr.skip() if self.latest else self.session.translated(step.strip)
 
 
 class Compare(Run[Comparison]):
@@ -210,6 +212,43 @@ class Compare(Run[Comparison]):
         return self.session.show(self.view, views_compare.idle)
 
 
+class Attack(Run[AttackStep]):
+    """Attack a scan; the run that certifies it joins those on the scan."""
+
+    view, words = "attack", views_attack
+
+    @classmethod
+    def alone(cls, shown: Any) -> Any:
+        """There is no component beside it."""
+        return shown
+
+    def followed(self, number: int) -> Generator[Any, None, None]:
+        """However it ends, what the scan was certified as is listed."""
+        try:
+            yield from super().followed(number)
+        finally:
+            if self.latest is not None:
+                self.session.add_result(self.latest, self.request.chosen)
+
+    def steps(self) -> Generator[AttackStep | Download | Queued, None, None]:
+        """At the pace of the page."""
+        return attack_steps(self.request, caller())
+
+    def is_last(self, step: AttackStep) -> bool:
+        """All was looked for."""
+        return step.progress.part == "done"
+
+    def show(self, step: AttackStep) -> Any:
+        """What was found so far."""
+        return self.session.show(self.view, step.shown)
+
+    def stopped(self) -> Any:
+        """What was found stays; of a scan that the visitor has left nothing is shown."""
+        if not self.session.has(self.request.chosen):
+            return self.session.show(self.view, views_attack.idle)
+        return self.session.show(self.view, self.latest.stopped if self.latest else views_attack.stopped_early)
+
+
 class Learn(Run[TrainingProgress]):
     """Learn a bank; beside its view stands the menu of prompts, which the bank joins."""
 
@@ -220,19 +259,23 @@ class Learn(Run[TrainingProgress]):
         return training_steps(self.request, caller())
 
     def is_last(self, step: TrainingProgress) -> bool:
-        """The bank is there."""
-        return bool(step.file)
+        """The bank is there, and scored where it can be."""
+        return step.phase == "done"
 
     def show(self, step: TrainingProgress) -> Any:
-        """A bank that was learned joins the session."""
-        if step.bank is None:
-            return self.alone(self.session.show(self.view, views_learn.learning, step))
+        """A bank joins the session as soon as it is learned."""
+        shown = self.session.show(self.view, views_learn.learning, step)
+        if step.bank is None or (self.latest is not None and self.latest.bank is step.bank):
+            return self.alone(shown)
         self.session.add_banks([step.bank])
-        return self.session.show(self.view, views_learn.learning, step), prompt_menu(self.session)
+        return shown, prompt_menu(self.session)
 
     def stopped(self) -> Any:
-        """Half a bank is none."""
-        return self.alone(self.session.show(self.view, views_learn.stopped_early))
+        """Half a bank is none; one that was only being scored stays."""
+        if self.step is None or self.step.bank is None:
+            return self.alone(self.session.show(self.view, views_learn.stopped_early))
+        self.session.add_banks([self.step.bank])
+        return self.session.show(self.view, views_learn.ended, self.step), prompt_menu(self.session)
 
 
 def known(error: Exception) -> PsmoothError | None:

@@ -27,10 +27,12 @@ from psmooth.interface.requests import log
 from psmooth.interface.uploads import Uploads
 from psmooth.interface.visitors import MOST_STREAMS, Presence
 from psmooth.scans import MAX_FILE_BYTES
+from psmooth.scans.apart import start_ahead
 
 
 def warm_up() -> None:
-    """Read the model that the page opens with while the browser is still loading the page."""
+    """Read the model that the page opens with, and start what reads DICOM, while the browser is loading the page."""
+    start_ahead()
     for _, choice in model_choices()[:1]:  # never one that would have to be fetched: those come last
         try:
             model_of(choice)

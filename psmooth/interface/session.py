@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from psmooth.certificate import Abstention, Certificate
-from psmooth.interface.requests import ChosenScan, RunRequest, TrainingRequest
-from psmooth.interface.steps import MOST_BANKS, RunStep
+from psmooth.interface.requests import Bundle, ChosenScan, RunRequest, TrainingRequest
+from psmooth.interface.steps import MOST_BANKS, AttackStep, RunStep
 from psmooth.prompts import PromptBank
+from psmooth.scans import Scan
 from psmooth.smoothing import Comparison
 from psmooth.views import records as views_records
 from psmooth.views.locale import IN_WORDS, Locale, using_locale
@@ -29,6 +30,8 @@ class Session:
     """
 
     chosen: ChosenScan | None = None
+    bundle: Bundle | None = None  # of which one series is, or is to be, chosen
+    left: ChosenScan | None = None  # whose other frames can be chosen, where the last one could not be read
     request: RunRequest | TrainingRequest | None = None
     wanted: int = 0
     begun: int = 0
@@ -36,12 +39,23 @@ class Session:
     banks: tuple[PromptBank, ...] = ()
     view: str = "certify"
     box: tuple[int, int, int, int] | None = None
+    asking: bool = False  # what the scan shows; no run starts by itself meanwhile
     locale: Locale = IN_WORDS
     shown: dict[str, partial[Mapping[str, Any]]] = field(default_factory=dict)
     lists: dict[str, list[Certificate | Abstention]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.set_scan(self.chosen)
+
+    @property
+    def scan(self) -> Scan | None:
+        """The scan that was chosen."""
+        return self.chosen.scan if self.chosen else None
+
+    def is_usual(self, center: float | None, width: float | None) -> bool:
+        """Whether that is the window which the scan offers first; it is another one for another frame."""
+        usual = self.scan.window if self.scan else None
+        return usual is None or (usual.center, usual.width) == (center, width)
 
     @property
     def results(self) -> list[Certificate | Abstention]:
@@ -67,21 +81,23 @@ class Session:
         return self.translated(self._shown, view, self.shown[view]) if view in self.shown else None
 
     def _shown(self, view: str, words: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """What *Certify* shows goes with a list of the runs on this scan, once there are several."""
-        listed = view == "certify" and len(self.results) > 1
-        return {**words(), "runs": views_records.runs(self.results)} if listed else words()
+        """What *Certify* shows of a run goes with a list of all runs on this scan, once there are several."""
+        said = words()
+        listed = view == "certify" and len(self.results) > 1 and said["state"] not in ("idle", "failed")
+        return {**said, "runs": views_records.runs(self.results)} if listed else said
 
-    def set_scan(self, chosen: ChosenScan | None) -> None:
-        """Another scan, or none; the box of the one before goes, and whatever else holds that scan.
+    def set_scan(self, chosen: ChosenScan | None, bundle: Bundle | None = None, left: ChosenScan | None = None) -> None:
+        """Another scan, or none, or none yet of a bundle; the box of the one before goes, and whatever else holds that.
 
         The list of its runs stays under its identity.
         """
         if self.chosen is not chosen:
-            for view in ("certify", "compare"):
+            for view in ("certify", "compare", "attack"):
                 self.shown.pop(view, None)
             if not isinstance(self.request, TrainingRequest):
                 self.request = None
-        self.chosen, self.box = chosen, None
+        self.chosen, self.bundle, self.box = chosen, chosen.bundle if chosen else bundle, None
+        self.left = None if chosen else left
         if chosen is not None:
             self.lists[chosen.identity] = self.lists.pop(chosen.identity, [])
             while len(self.lists) > MOST_LISTS:
@@ -99,12 +115,14 @@ class Session:
     @property
     def weight(self) -> int:
         """Bytes of what the visitor brought."""
-        return self.chosen.weight if self.chosen else 0
+        held = self.chosen or self.left or self.bundle
+        return held.weight if held else 0
 
     @property
     def address(self) -> str:
         """Where that came from."""
-        return self.chosen.address if self.chosen else ""
+        held = self.chosen or self.left or self.bundle
+        return held.address if held else ""
 
     def forget(self) -> None:
         """No scan, and no list of any; what a run on one of them still comes to is listed nowhere."""
@@ -113,11 +131,11 @@ class Session:
         self.request_run(None)
         self.shown.clear()
 
-    def add_result(self, ended: RunStep | Comparison, chosen: ChosenScan) -> None:
+    def add_result(self, ended: RunStep | AttackStep | Comparison, chosen: ChosenScan) -> None:
         """List what runs on a scan have come to, ended by themselves or not; one that has counted no vote is none."""
         if chosen.identity in self.lists:
             outcomes = ended.outcomes() if isinstance(ended, Comparison) else (ended.outcome(),)
-            self.lists[chosen.identity] += [one for one in outcomes if one.votes.total]
+            self.lists[chosen.identity] += [one for one in outcomes if one and one.votes.total]
 
     def request_run(self, request: RunRequest | TrainingRequest | None, view: str = "certify") -> None:
         """Ask for a run that a view shows; without a request, end the one that is on."""

@@ -83,12 +83,19 @@ class Settings:
 
 CONTROLS = tuple(one.name for one in fields(Settings))
 
+WINDOW = ("window_center", "window_width")  # of a visitor's own scan: they stand in no address
+
 KEYS: dict[str, str] = {one.metadata["address"]: one.name for one in fields(Settings) if one.metadata.get("address")}
 
 
 def settings_from(values: Iterable[Any]) -> Settings:
     """The settings that the page holds: a value for each of its `CONTROLS`."""
     return Settings(**dict(zip(CONTROLS, values, strict=True)))
+
+
+def told(settings: Settings) -> dict[str, Any]:
+    """What every control of a run said, as the page knows it: by its key in the address, or by its name."""
+    return {key: getattr(settings, name) for key, name in (*KEYS.items(), *zip(WINDOW, WINDOW, strict=True))}
 
 
 def from_text(name: str, text: str) -> Any:

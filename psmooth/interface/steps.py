@@ -12,28 +12,39 @@ from functools import partial
 from typing import Any, TypeVar
 
 from psmooth import views
+from psmooth.attack import QUICK, AttackProgress, attack, find_target
+from psmooth.attack.records import attack_record
 from psmooth.certificate import Abstention, Certificate
 from psmooth.errors import BankError
 from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, models
 from psmooth.interface.places import Client, Places, Queued, Visit
 from psmooth.interface.requests import ResolvedRun, ResolvedTraining, RunRequest, TrainingRequest
-from psmooth.interface.settings import OWN_TASK
+from psmooth.interface.settings import OWN_TASK, Settings, told
 from psmooth.interface.uploads import Upload
 from psmooth.interface.zero_gpu import on_gpu, seconds_for
-from psmooth.learning.from_folders import Gathered, TrainingProgress, drawn_scans, gather, learn_from_scans
+from psmooth.learning.from_folders import Gathered, TrainingProgress, classes_of, drawn_scans, gather
+from psmooth.methods import METHODS
 from psmooth.models import find_spec
 from psmooth.models.typed import visitors_hub
 from psmooth.prompts import PromptBank
 from psmooth.prompts.hub import pull
-from psmooth.scans import scan_picture
-from psmooth.scans.archive import read_archive
+from psmooth.scans import Scan, scan_picture
+from psmooth.scans.archive import archive_folders, read_archive
 from psmooth.smoothing import Comparison, Progress, certify, compare, stopped
 from psmooth.smoothing.comparison import SWEEP, SWEEP_VOTES
+from psmooth.smoothing.held_out import learn_and_score
 from psmooth.tasks import TASKS
+from psmooth.views import attack as views_attack
 
 Step = TypeVar("Step")
 
 SECONDS_A_FRAME = 0.2
+
+EFFORT = replace(QUICK, halvings=2, smallest_steps=4, votes=48)  # what a visitor waits for
+
+INSIDE_STEPS = 6  # of an attack inside the radius of a prompt that is tuned on the scan
+
+ATTACK_VOTES = 6_000  # what a quick attack takes, counted in votes: a gradient is three of them
 
 MOST_BANKS = 32  # of one repository, and of a session: each is a line of the menu
 
@@ -50,16 +61,18 @@ class RunStep:
 
     progress: Progress
     run: ResolvedRun
+    settings: Settings
 
     def stage(self) -> views.Stage:
-        """The right side of the page."""
+        """The right side of the page, with the settings that it was made with."""
         run = self.run
-        return views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
+        shown = views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
+        return {**shown, "settings": told(self.settings)}
 
     def strip(self) -> views.Strip:
         """Scan and crop."""
         scan, crop = self.run.chosen.scan, self.run.crop
-        return views.strip(scan_picture(scan, crop.rule.window), views.scan_words(scan), crop)
+        return views.strip(scan_picture(scan, crop.rule.window), scan, crop)
 
     def outcome(self) -> Certificate | Abstention:
         """What the run leaves if it ends here, by itself or by hand."""
@@ -70,6 +83,30 @@ class RunStep:
         if self.progress.phase == "selection":
             return views.stopped_early()
         return replace(self, progress=replace(self.progress, results=stopped(self.progress), phase="done")).stage()
+
+
+@dataclass(frozen=True, eq=False)
+class AttackStep:
+    """One step of an attack, with everything that it takes to show it."""
+
+    progress: AttackProgress
+    run: ResolvedRun
+
+    def shown(self) -> views_attack.Attacked:
+        """The view, as far as the attack has come."""
+        return views_attack.attacked(self.progress, self.run.crop, self.run.task, self.record())
+
+    def stopped(self) -> views_attack.Attacked:
+        """The view if the attack is stopped here: what was found stays found."""
+        return views_attack.ended(self.progress, self.run.crop, self.run.task, self.record())
+
+    def record(self) -> dict[str, Any]:
+        """What a file of it holds."""
+        return attack_record(self.progress)
+
+    def outcome(self) -> Certificate | Abstention | None:
+        """What the scan itself was certified as, if votes were counted."""
+        return self.progress.result
 
 
 def certify_steps(request: RunRequest, client: Client = HERE) -> Generator[RunStep | Download | Queued, None, None]:
@@ -102,13 +139,15 @@ def _certify_steps(request: RunRequest) -> Generator[RunStep, None, None]:
     run = request.resolve(model)
     with closing(certify(model, run.crop, methods=(run.method,), **run.options())) as steps:
         for step in paced(steps):
-            yield RunStep(step, run)
+            yield RunStep(step, run, request.settings)
 
 
 def _seconds(request: RunRequest) -> int:
     """How long a run may take on a GPU that is lent; a comparison draws its votes at four noise levels."""
     settings = request.settings
-    return seconds_for(int(settings.votes) + len(SWEEP) * SWEEP_VOTES, find_spec(settings.model or "").megabytes)
+    return seconds_for(
+        int(settings.votes) + len(SWEEP) * SWEEP_VOTES, find_spec(check_choice(settings.model)).megabytes
+    )
 
 
 def paced(
@@ -135,6 +174,32 @@ def _compare_steps(request: RunRequest) -> Generator[Comparison, None, None]:
     run = request.resolve(model)
     with closing(compare(model, run.crop, **run.options())) as steps:
         yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
+
+
+def attack_steps(request: RunRequest, client: Client = HERE) -> Generator[AttackStep | Download | Queued, None, None]:
+    """An attack on the scan of a request, at the pace of the page; raises PsmoothError."""
+    yield from _in_turn(request, client, on_gpu(_attack_steps, _seconds_to_attack))
+
+
+def _attack_steps(request: RunRequest) -> Generator[AttackStep, None, None]:
+    model = model_of(request.settings.model)
+    run = request.resolve(model)
+    asked = {"task": run.task, "plan": run.plan, "noise_level": run.noise_level, "denoiser": run.denoiser}
+    target = find_target(model, run.crop, method=run.method, banks=run.banks, **asked)  # type: ignore[arg-type]
+    effort = replace(EFFORT, inside=0.99, steps=INSIDE_STEPS) if METHODS[run.method].tunes else EFFORT
+    with closing(attack(target, effort)) as steps:
+        for step in paced(steps, phase=_found):
+            yield AttackStep(step, run)
+
+
+def _found(step: AttackProgress) -> object:
+    """Each change that was found is shown as soon as it is."""
+    return step.part, step.plain and step.plain.found, step.turned, len(step.points)
+
+
+def _seconds_to_attack(request: RunRequest) -> int:
+    megabytes = find_spec(check_choice(request.settings.model)).megabytes
+    return seconds_for(int(request.settings.votes) + ATTACK_VOTES, megabytes)
 
 
 def hub_banks(
@@ -181,7 +246,7 @@ def _read_and_learn(
     archive: Upload | None, training: ResolvedTraining, visit: Visit
 ) -> Generator[TrainingProgress | Queued, None, None]:
     """Reading takes up to minutes and keeps nobody from the device; what was read waits for its turn there."""
-    scans = drawn_scans(training.drawn) if archive is None else read_archive(io.BytesIO(archive.read()))
+    scans = drawn_scans(training.drawn) if archive is None else _uploaded_scans(archive, training)
     for step in paced(gather(models.get(check_choice(training.model)), scans)):
         if isinstance(step, Gathered):
             yield from visit.turn(partial(on_gpu(_learn, _seconds_to_learn), training, step))
@@ -189,11 +254,19 @@ def _read_and_learn(
             yield step
 
 
+def _uploaded_scans(archive: Upload, training: ResolvedTraining) -> Iterator[tuple[str, Scan]]:
+    """Folders that are not the classes are refused before the first scan is read."""
+    data = archive.read()
+    classes_of(archive_folders(io.BytesIO(data)), training.task, training.way.method)
+    return read_archive(io.BytesIO(data))
+
+
 def _learn(training: ResolvedTraining, gathered: Gathered) -> Generator[TrainingProgress, None, None]:
     model = model_of(training.model)
-    steps = learn_from_scans(model, gathered, training.task, training.method, training.denoiser, training.shots)
+    options = {"shots": training.shots, "noise_level": training.noise_level}
+    steps = learn_and_score(model, gathered, training.task, training.way, training.denoiser, **options)  # type: ignore[arg-type]
     yield from paced(steps)
 
 
 def _seconds_to_learn(training: ResolvedTraining, _: Gathered) -> int:
-    return seconds_for(20_000, find_spec(training.model or "").megabytes)
+    return seconds_for(20_000, find_spec(check_choice(training.model)).megabytes)

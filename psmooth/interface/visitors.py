@@ -92,7 +92,7 @@ def in_threads(
     async def stream(*asked: Asked.args, **named: Asked.kwargs) -> AsyncGenerator[Step, None]:
         if not _is_new(LocalContext.event_id.get(None)):
             return
-        steps, is_unheard = function(*asked, **named), _listening()
+        steps, is_unheard = function(*asked, **named), listening()
         at_work = threading.Lock()
 
         def advance() -> Step:
@@ -126,19 +126,19 @@ def _is_new(event: str | None) -> bool:
     return not known
 
 
-def _listening() -> Callable[[], bool]:
+def listening() -> Callable[[], bool]:
     """A function that says, when it is asked at each step, whether a stream's listener has ceased to fetch them."""
     behind: float | None = None
 
     def is_unheard() -> bool:
         nonlocal behind
-        behind = (behind or time.monotonic()) if _is_behind() else None
+        behind = (behind or time.monotonic()) if is_behind() else None
         return behind is not None and time.monotonic() - behind > SECONDS_UNHEARD
 
     return is_unheard
 
 
-def _is_behind() -> bool:
+def is_behind() -> bool:
     """Whether messages have been piling up for a session."""
     request, blocks = LocalContext.request.get(None), LocalContext.blocks.get(None)
     if request is None or blocks is None:

@@ -65,6 +65,10 @@ class MedVLM:
         Returns:
             ``(batch, dim)`` float32 on the model's device; row i depends on image i alone.
         """
+        return self.embed_images_with_gradients(pixels)
+
+    def embed_images_with_gradients(self, pixels: Tensor) -> Tensor:
+        """The same vectors, through which gradients flow back to the pixels."""
         pixels = pixels.to(self.device, memory_format=torch.channels_last)
         return normalize(self.encode(torch.addcmul(self.shift, pixels, self.scale)).float(), dim=-1)
 

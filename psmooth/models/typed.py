@@ -28,9 +28,9 @@ from psmooth.models.load import find_device, find_spec, load_model, repository_o
 from psmooth.models.med_vlm import MedVLM
 
 _LARGEST_MODEL = 4_000_000_000  # bytes of a repository's weights: as large as MedSigLIP
-_LARGEST_WORDS = 64_000_000  # bytes of what stands beside them, and of a repository of banks
+LARGEST_WORDS = 64_000_000  # bytes of what stands beside them, and of a repository of banks
 _MOST_WORK = 2 * 10**12  # of one picture: twice what the largest SigLIP needs at 448 pixels
-_KEPT = 10_000_000_000  # bytes of such repositories that stay on the disk
+MOST_KEPT = 10_000_000_000  # bytes of such repositories that stay on the disk
 _reading = threading.Lock()  # what one model takes while it is read is not free for the next
 
 
@@ -39,7 +39,7 @@ def typed_allowed() -> bool:
     return os.environ.get("PSMOOTH_TYPED_MODELS", "0" if "SPACE_ID" in os.environ else "1").strip() != "0"
 
 
-def visitors_hub(most: int = _LARGEST_WORDS) -> Hub:
+def visitors_hub(most: int = LARGEST_WORDS) -> Hub:
     """The Hub as a visitor sees it: no token, a cache of its own, and no more bytes than that."""
     cache = DEFAULT.own_folder() / "typed"
     _tidy(cache)
@@ -60,7 +60,7 @@ def load_typed(name: str, device: str | None, progress: Progress | None) -> MedV
         check_configuration(fetched.folder)
         name = f"hf-hub:{repo}@{fetched.revision}"
     room = max(0, (free_memory(place) - WORKING_ROOM) // 2)  # while it is read, its weights are there twice
-    hub = replace(hub, most=_LARGEST_WORDS + min(_LARGEST_MODEL, room))
+    hub = replace(hub, most=LARGEST_WORDS + min(_LARGEST_MODEL, room))
     with ExitStack() as held:
 
         def weigh(files: Files) -> None:
@@ -117,7 +117,7 @@ def _tidy(cache: Path) -> None:
     """Remove the repositories that came longest ago, until what is left is little enough."""
     sizes = {folder: _bytes_in(folder) for folder in cache.glob("*s--*") if folder.is_dir()}
     for folder in sorted(sizes, key=lambda folder: folder.stat().st_mtime):
-        if sum(sizes.values()) <= _KEPT:
+        if sum(sizes.values()) <= MOST_KEPT:
             return
         shutil.rmtree(folder, ignore_errors=True)
         del sizes[folder]

@@ -3,9 +3,11 @@
 It knows nothing about torch, Gradio, or how a result was made.
 """
 
-from psmooth.views.chart import chart_data, empty_chart, plotly_text
+from psmooth.views.chart import chart_data, class_order, empty_chart, plotly_text
 from psmooth.views.colours import DARK, LIGHT, colour_sheet
 from psmooth.views.figures import curves_figure, votes_figure
+from psmooth.views.frames import Frames, frames
+from psmooth.views.levels import Levels, Look, levels, own_window
 from psmooth.views.numbers import (
     alpha_text,
     at_least_text,
@@ -13,10 +15,13 @@ from psmooth.views.numbers import (
     confidence_text,
     count_text,
     duration_text,
+    listed,
     megabytes_text,
+    number_text,
     radius_text,
     size_text,
 )
+from psmooth.views.recognition import KIND_WORDS, doubt, finding_sentence
 from psmooth.views.sentences import (
     GUARANTEES,
     Result,
@@ -63,13 +68,19 @@ from psmooth.views.stage import (
     report,
     stage,
     stopped_early,
+    unsettled,
+    which_series,
 )
 from psmooth.views.strip import (
+    KINDS,
     Strip,
     crop_frame,
     picture,
+    plane_choices,
     ruler,
+    scan_facts,
     scan_words,
+    series_words,
     strip,
     thumbnail,
     window_choices,
@@ -79,6 +90,7 @@ from psmooth.views.words import (
     CONTROL_WORDS,
     DENOISER_NAMES,
     DENOISERS_OFFERED,
+    FRAMES_WORDS,
     LECTURE,
     METHOD_NAMES,
     NAME,
@@ -111,7 +123,10 @@ __all__ = [
     "DARK",
     "DENOISERS_OFFERED",
     "DENOISER_NAMES",
+    "FRAMES_WORDS",
     "GUARANTEES",
+    "KINDS",
+    "KIND_WORDS",
     "LECTURE",
     "LIGHT",
     "METHOD_NAMES",
@@ -130,6 +145,9 @@ __all__ = [
     "TITLE",
     "UNEXPECTED",
     "VIEWER_WORDS",
+    "Frames",
+    "Levels",
+    "Look",
     "Message",
     "Opening",
     "Result",
@@ -143,6 +161,7 @@ __all__ = [
     "at_most_text",
     "badge_of",
     "chart_data",
+    "class_order",
     "colour_sheet",
     "confidence_text",
     "count_text",
@@ -150,6 +169,7 @@ __all__ = [
     "curves_figure",
     "denoiser_choices",
     "denoiser_words",
+    "doubt",
     "download_words",
     "downloading",
     "duration_text",
@@ -157,7 +177,9 @@ __all__ = [
     "error_words",
     "facts",
     "failed",
+    "finding_sentence",
     "forgotten",
+    "frames",
     "guarantee_mark",
     "guarantee_sentence",
     "guarantee_words",
@@ -165,7 +187,9 @@ __all__ = [
     "headline",
     "idle",
     "joint_alpha_text",
+    "levels",
     "link_without_scan",
+    "listed",
     "loading",
     "loading_line",
     "lost",
@@ -175,10 +199,13 @@ __all__ = [
     "method_choices",
     "model_words",
     "name_of",
+    "number_text",
     "opening",
+    "own_window",
     "picture",
     "placeholders",
     "placeholders_of",
+    "plane_choices",
     "plotly_text",
     "precision_choices",
     "queued",
@@ -188,8 +215,10 @@ __all__ = [
     "report",
     "restart_notice",
     "ruler",
+    "scan_facts",
     "scan_words",
     "sentence",
+    "series_words",
     "short_method",
     "size_text",
     "stage",
@@ -199,7 +228,9 @@ __all__ = [
     "strip",
     "thumbnail",
     "tick_buttons",
+    "unsettled",
     "verdict_sentence",
     "votes_figure",
+    "which_series",
     "window_choices",
 ]

@@ -1,4 +1,4 @@
-"""The colours of the page, light and dark: one accent, everything else slate.
+"""The colours of the page, light and dark: one accent, everything else slate, and one colour a method of a comparison.
 
 It knows nothing about what is coloured.
 """
@@ -20,6 +20,15 @@ LIGHT: Final[dict[str, str]] = {
     "bar": "#64748b",
     "grid": "#e8edf3",
     "stop": "#b91c1c",
+    "wrong": "#a84300",
+    "wrong-soft": "#ffe8d6",
+    "series-0": "#0f172a",
+    "series-1": "#1d4ed8",
+    "series-2": "#b45309",
+    "series-3": "#0f766e",
+    "series-4": "#a21caf",
+    "series-5": "#be123c",
+    "series-6": "#4d7c0f",
     "shade": "0 1px 2px rgb(15 23 42 / 4%), 0 8px 24px -12px rgb(15 23 42 / 10%)",
 }
 
@@ -38,6 +47,15 @@ DARK: Final[dict[str, str]] = {
     "bar": "#8493ad",
     "grid": "#1c2740",
     "stop": "#f87171",
+    "wrong": "#ffa24d",
+    "wrong-soft": "#47270d",
+    "series-0": "#e9eff8",
+    "series-1": "#7aa7ff",
+    "series-2": "#fbbf24",
+    "series-3": "#2dd4bf",
+    "series-4": "#e879f9",
+    "series-5": "#fb7185",
+    "series-6": "#a3e635",
     "shade": "none",
 }
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from psmooth import views
 from psmooth.certificate import Abstention, Certificate
-from psmooth.views.locale import translate
+from psmooth.methods import METHODS
+from psmooth.views.locale import class_words, translate
 
 if TYPE_CHECKING:
     from psmooth.errors import PsmoothError
@@ -20,6 +21,10 @@ COMPARE_WORDS: Final[dict[str, str]] = {
     "compare_curve": "Certified radius against noise level",
     "compare_curve_alt": "Line chart of the radii; the table that follows tells the same.",
     "compare_level": "Noise level σ",
+    "compare_radius": "Radius",
+    "compare_abstained": "abstained",
+    "compare_recording": "Recording",
+    "compare_recording_about": "An earlier comparison on a drawn scan, to show what comes. It says nothing of yours.",
     "compare_method": "Method",
     "compare_stop": "Stop",
     "compare_progress": "Votes drawn",
@@ -27,11 +32,11 @@ COMPARE_WORDS: Final[dict[str, str]] = {
     "compare_file": "psmooth-comparison.json",
 }
 
-_IDLE: Final = (
+IDLE: Final = (
     "One stream of noisy copies is encoded once; every method votes on it. "
     "Press Compare to see what prompts buy on this scan."
 )
-_CHOICE: Final = (
+CHOICE: Final = (
     "Each certificate stands by itself. Keeping the best one after looking is a choice made on these votes: "
     "certify again with that method, on fresh ones."
 )
@@ -54,9 +59,10 @@ class Bar(TypedDict):
 
 
 class Card(TypedDict):
-    """One method: its answer, its radius and its votes."""
+    """One method: the number of its colour, its answer, its radius and its votes."""
 
     id: str
+    ink: int
     name: str
     answer: str
     radius: float | None
@@ -77,9 +83,10 @@ class Group(TypedDict):
 
 
 class Series(TypedDict):
-    """One method at every noise level; ``kind`` is that of its guarantee."""
+    """One method at every noise level; ``kind`` is that of its guarantee, ``ink`` the number of its colour."""
 
     name: str
+    ink: int
     kind: str
     radii: list[float | None]
     texts: list[str]
@@ -108,7 +115,7 @@ class Compared(Message):
 
 def idle() -> Message:
     """Before the first comparison."""
-    return {"state": "idle", "line": translate("Idle"), "fraction": 0.0, "sentence": translate(_IDLE), "announce": ""}
+    return {"state": "idle", "line": translate("Idle"), "fraction": 0.0, "sentence": translate(IDLE), "announce": ""}
 
 
 def loading(model_name: str) -> Message:
@@ -155,18 +162,17 @@ def stopped_early() -> Message:
 def comparison(step: "Comparison") -> Compared:
     """Everything that the view shows at this step."""
     results = step.progress.results
-    order = _class_order(results)
     state = "done" if step.done else "running"
     return {
         "state": state,
         "line": _line(step),
         "fraction": step.share,
         "sentence": " ".join(
-            filter(None, [_finding(results), _together(step), translate(_CHOICE), _missing(step.missing)])
+            filter(None, [_finding(results), _together(step), translate(CHOICE), _missing(step.missing)])
         ),
         "notice": "" if step.restarted is None else views.restart_notice(step.restarted, step.lost),
         "announce": _finding(results) if step.done else "",
-        "groups": [_group(kind, results, order) for kind in ("unconditional", "frozen_prompt")],
+        "groups": [_group(kind, results) for kind in ("unconditional", "frozen_prompt")],
         "furthest": max((_radius(result) or 0.0 for result in results.values()), default=0.0),
         "curve": _curve(step),
         "certificates": [result.to_dict() for result in results.values()] if step.done else None,
@@ -178,10 +184,12 @@ def _line(step: "Comparison") -> str:
         return translate(
             "Done · {votes} votes for each method at σ = {noise}, drawn once for all",
             votes=views.count_text(step.progress.votes),
-            noise=f"{next(iter(step.progress.results.values())).run.noise_level:g}",
+            noise=views.number_text(next(iter(step.progress.results.values())).run.noise_level),
         )
     return translate(
-        "Drawing noisy copies at σ = {noise} · {share} of all votes", noise=f"{step.level:g}", share=f"{step.share:.0%}"
+        "Drawing noisy copies at σ = {noise} · {share} of all votes",
+        noise=views.number_text(step.level),
+        share=views.number_text(100 * step.share, ".0f") + " %",
     )
 
 
@@ -221,42 +229,50 @@ def _radius(result: Result) -> float | None:
     return result.radius if isinstance(result, Certificate) else None
 
 
-def _class_order(results: dict[str, Result]) -> list[int]:
-    """The classes shown, in the task's order: all of them, or those with the most votes."""
-    count = len(next(iter(results.values())).run.class_ids)
-    votes = [sum(result.votes.counts[index] for result in results.values()) for index in range(count)]
-    return sorted(sorted(range(count), key=lambda index: -votes[index])[:_MOST_CLASSES])
-
-
-def _group(kind: str, results: dict[str, Result], order: list[int]) -> Group:
+def _group(kind: str, results: dict[str, Result]) -> Group:
     members = {method: result for method, result in results.items() if result.guarantee == kind}
     reasons = dict.fromkeys(views.guarantee_words_of(result)[1] for result in members.values())  # each said once
-    cards = [_card(method, result, order) for method, result in members.items()]
+    cards = [_card(method, result) for method, result in members.items()]
     return {"kind": kind, "title": views.guarantee_words(kind)[0], "about": " ".join(reasons), "cards": cards}
 
 
-def _card(method: str, result: Result, order: list[int]) -> Card:
+def _card(method: str, result: Result) -> Card:
     run, votes, radius = result.run, result.votes, _radius(result)
     total = max(1, votes.total)
     return {
         "id": method,
+        "ink": _ink(method),
         "name": views.short_method(method),
-        "answer": views.name_of(run, result.leader) if votes.total else "",
+        "answer": _answer(result),
         "radius": radius,
         "radius_text": "–" if radius is None else views.radius_text(radius),
         "bars": [
             {
-                "label": run.class_names[index],
+                "label": class_words(run.class_names[index]),
                 "share": votes.counts[index] / total,
                 "count": views.count_text(votes.counts[index]),
                 "leads": run.class_ids[index] == result.leader and votes.total > 0,
             }
-            for index in order
+            for index in views.class_order(result)[:_MOST_CLASSES]
         ],
         "lower": result.lower_bound,
         "upper": result.rival_upper_bound,
         "certified": radius is not None,
     }
+
+
+def _answer(result: Result) -> str:
+    """The class that is certified or leads so far; one that ended without a radius names none."""
+    if not result.votes.total:
+        return ""
+    name = views.name_of(result.run, result.leader)
+    if isinstance(result, Certificate) or result.votes.ended == "running":
+        return class_words(name)
+    return translate("abstained; {name} is ahead", name=name)
+
+
+def _ink(method: str) -> int:
+    return [*METHODS].index(method)
 
 
 def _curve(step: "Comparison") -> Curve:
@@ -267,7 +283,8 @@ def _curve(step: "Comparison") -> Curve:
     return {
         "levels": levels,
         "heads": [
-            translate("σ = {noise}, {votes} votes", noise=f"{at:g}", votes=views.count_text(votes[at])) for at in levels
+            translate("σ = {noise}, {votes} votes", noise=views.number_text(at), votes=views.count_text(votes[at]))
+            for at in levels
         ],
         "other": [votes[level] != chosen for level in levels],
         "note": _unlike(chosen, {*votes.values()} - {chosen}),
@@ -295,6 +312,7 @@ def _series(step: "Comparison", method: str) -> Series:
     results = [step.sweep[level][method] for level in sorted(step.sweep)]
     return {
         "name": views.short_method(method),
+        "ink": _ink(method),
         "kind": results[0].guarantee,
         "radii": [_radius(result) for result in results],
         "texts": [_text(result) for result in results],
@@ -306,9 +324,9 @@ def _hover(result: Result) -> str:
     """What a point says: the radius as it is printed everywhere, for Plotly would round it to the nearest."""
     run, mark = result.run, views.guarantee_mark(result)
     votes = translate("{votes} votes", votes=views.count_text(run.plan.max_votes))
-    return " · ".join(filter(None, [f"σ = {run.noise_level:g}: {_text(result)}", votes, mark]))
+    return " · ".join(filter(None, [f"σ = {views.number_text(run.noise_level)}: {_text(result)}", votes, mark]))
 
 
 def _text(result: Result) -> str:
     radius = _radius(result)
-    return "–" if radius is None else views.radius_text(radius)
+    return translate("abstained") if radius is None else views.radius_text(radius)

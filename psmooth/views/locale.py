@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from string import Formatter
+from typing import Any, Final
 
 from psmooth.errors import PsmoothError
 from psmooth.files import resource
+from psmooth.tasks import TASKS
 
 LANGUAGES: Final[dict[str, str]] = {
     "en": "English",
@@ -55,7 +57,7 @@ def translate(template: str, /, **values: object) -> str:
     if locale.symbols:
         template = symbols().get(template, template)
     template = translations(locale.language).get(template, template)
-    return template.format(**values) if values else template
+    return _VALUES.format(template, **values) if values else template
 
 
 def translate_error(error: PsmoothError) -> str:
@@ -66,9 +68,40 @@ def translate_error(error: PsmoothError) -> str:
     return translate(error.template, **values)
 
 
+class _Values(Formatter):
+    """Numbers and class names among the values of a sentence stand in it as its language writes them."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = super().format_field(value, format_spec)
+        if not isinstance(value, int | float):
+            return class_words(text)
+        return thousands().join(decimal(part) for part in text.split(","))
+
+
+_VALUES: Final = _Values()
+
+
+def class_words(name: str) -> str:
+    """A class name of a shipped task in the language in use, any other as it is: models read the English ones."""
+    return translations(_locale.get().language).get(name, name) if name in _class_names() else name
+
+
+@cache
+def _class_names() -> frozenset[str]:
+    return frozenset(name for task in TASKS.values() for name in task.class_names)
+
+
 def thousands() -> str:
     """What stands between the thousands of a number: where a comma would be read as a decimal one, a narrow space."""
     return "," if _locale.get().language in ("en", "zh") else "\u202f"
+
+
+def decimal(number: str) -> str:
+    """A number that is written with a point, as the language in use writes it: "0,26" in German, French and Spanish.
+
+    For what a visitor reads; files, links and fields that are typed into keep the point.
+    """
+    return number.replace(".", ",") if _locale.get().language in ("de", "fr", "es") else number
 
 
 @cache

@@ -8,14 +8,16 @@ from typing import Final, TypedDict
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Verification
+from psmooth.errors import PsmoothError
 from psmooth.views.locale import translate
 
 Result = Certificate | Abstention
 
 _MOST_ROWS: Final = 50
 _MOST_PROBLEMS: Final = 3
-_HEAD: Final = ("Model", "Prompts", "Denoiser", "Noise level σ", "Votes", "Answer")
-_RADIUS: Final = {"unconditional": "certified radius", "frozen_prompt": "radius with this prompt frozen"}
+COLUMNS: Final = ("Model", "Prompts", "Denoiser", "Noise level σ", "Votes", "Answer")
+VOTES: Final = tuple(views.PAGE_WORDS[name] for name in ("class", "selection", "counted"))
+RADIUS_WORDS: Final = {"unconditional": "certified radius", "frozen_prompt": "radius with this prompt frozen"}
 
 
 class Runs(TypedDict):
@@ -32,7 +34,7 @@ def runs(results: Sequence[Result]) -> Runs:
 
     Radii of the two kinds of guarantee stand in a column each.
     """
-    kinds = [kind for kind in _RADIUS if any(result.guarantee == kind for result in results)]
+    kinds = [kind for kind in RADIUS_WORDS if any(result.guarantee == kind for result in results)]
     title = translate(
         "{count} runs on this scan: the chance that noise makes any of them issue a false certificate is at most "
         "{alpha}",
@@ -43,7 +45,7 @@ def runs(results: Sequence[Result]) -> Runs:
     return {
         "title": title,
         "about": about,
-        "head": [translate(words) for words in (*_HEAD, *(_RADIUS[kind] for kind in kinds))],
+        "head": [translate(words) for words in (*COLUMNS, *(RADIUS_WORDS[kind] for kind in kinds))],
         "rows": [_row(result, kinds) for result in results[-_MOST_ROWS:]],
     }
 
@@ -56,15 +58,42 @@ def _row(result: Result, kinds: Sequence[str]) -> list[str]:
         str(run.model["id"]),
         views.marked_method(result),
         views.denoiser_words(run.denoiser),
-        f"{run.noise_level:g}",
+        views.number_text(run.noise_level),
         views.count_text(result.votes.total),
         views.name_of(run, result.leader) if certified else translate("Abstained"),
         *(radius if kind == result.guarantee else "" for kind in kinds),
     ]
 
 
-def checked(found: Verification) -> views.Message:
-    """What came of recomputing a certificate file; the stage shows it in place of a run."""
+class Checked(views.Message):
+    """What came of a file: a message, and of a certificate that holds together its votes as a table."""
+
+    head: list[str]
+    rows: list[list[str]]
+
+
+def checked(found: Verification) -> Checked:
+    """What came of recomputing a certificate file."""
+    return {**_said(found), "head": [translate(words) for words in VOTES], "rows": _votes(found.certificate)}
+
+
+def unread(error: PsmoothError) -> Checked:
+    """A file that is not here any more."""
+    return {**views.failed(error), "head": [], "rows": []}
+
+
+def _votes(result: Result | None) -> list[list[str]]:
+    """Class, selection votes, counted votes."""
+    if result is None:
+        return []
+    votes = zip(result.run.class_names, result.votes.selection, result.votes.counts, strict=True)
+    return [[name, views.count_text(chose), views.count_text(counted)] for name, chose, counted in votes]
+
+
+def _said(found: Verification) -> views.Message:
+    if found.certificate is None and found.problems[0][0] == "file":
+        text = translate(found.problems[0][1])
+        return views.message("failed", translate(views.PAGE_WORDS["check_none"]), text, translate("Checked"))
     if found.certificate is None:
         problems = [f"{field}: {problem}" for field, problem in found.problems[:_MOST_PROBLEMS]]
         text = translate("It was altered or is damaged: {problems}", problems=" ".join(problems))
@@ -78,6 +107,7 @@ def checked(found: Verification) -> views.Message:
             views.verdict_sentence(result),
             views.sentence(result),
             *kind,
+            *([doubt] if (doubt := views.doubt(result.run)) else []),
             translate(
                 "The bounds and the radius were computed again from the votes that the file records. That these votes "
                 "were drawn is shown by “psmooth verify --scan” alone, which draws them again."

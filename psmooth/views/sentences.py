@@ -4,13 +4,16 @@ It knows nothing about where a sentence stands.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import ROUND_CEILING, Context, Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from psmooth.certificate import GUARANTEES as KINDS
-from psmooth.certificate import Abstention, Certificate, Run
-from psmooth.views.locale import translate
+from psmooth.certificate import Abstention, Certificate, Run, advance, conclude
+from psmooth.certificate.plan import MOST_VOTES
+from psmooth.tasks import TASKS
+from psmooth.views.locale import class_words, translate
 from psmooth.views.numbers import (
     EXACT,
     alpha_text,
@@ -19,9 +22,10 @@ from psmooth.views.numbers import (
     confidence_text,
     count_text,
     duration_text,
+    number_text,
     radius_text,
 )
-from psmooth.views.words import denoiser_words, short_method
+from psmooth.views.words import NOT_PROMISED, denoiser_words, short_method
 
 if TYPE_CHECKING:
     from psmooth.smoothing import Progress
@@ -43,17 +47,42 @@ def name_of(run: Run, class_id: str) -> str:
     return run.class_names[run.class_ids.index(class_id)]
 
 
-def headline(result: Result) -> tuple[str, str, str]:
+def correctness(result: Result, truth: str | None) -> str:
+    """right, wrong or unknown: how a certified answer stands to what the scan is known to show; "" without one.
+
+    It is known where the task has that class, and where another task has it: then no answer of this one is right.
+    """
+    if not isinstance(result, Certificate):
+        return ""
+    run = result.run
+    is_elsewhere = run.task in TASKS and any(truth in task.class_names for task in TASKS.values())
+    if truth not in run.class_names and not is_elsewhere:
+        return "unknown"
+    return "right" if truth == name_of(run, result.leader) else "wrong"
+
+
+def truth_sentence(result: Result, truth: str | None) -> str:
+    """What a certificate does not say; where its answer is known to be wrong, why that can be."""
+    if correctness(result, truth) != "wrong":
+        return translate(NOT_PROMISED)
+    return translate(
+        "The scan shows {truth}. A certificate says that the answer is stable, not that it is right.", truth=truth
+    )
+
+
+def headline(result: Result, truth: str | None = None) -> tuple[str, str, str]:
     """The verdict in three parts: before the class name, the class name, after it."""
     leader = name_of(result.run, result.leader)
-    if isinstance(result, Certificate):
+    if correctness(result, truth) == "wrong":
+        said = wrong_verdict(result.run.guarantee, _GAP)
+    elif isinstance(result, Certificate):
         said = verdict(result.run.guarantee, _GAP, radius_text(result.radius))
     elif result.votes.ended == "running":
         said = translate("{name} leads. Not certified yet.", name=_GAP)
     else:
         said = translate("Abstained: no radius for {name}.", name=_GAP)
     before, _, after = said.partition(_GAP)
-    return before, leader, after
+    return before, class_words(leader), after
 
 
 def verdict(guarantee: str, name: str, radius: str) -> str:
@@ -62,9 +91,15 @@ def verdict(guarantee: str, name: str, radius: str) -> str:
     return translate("The answer {name} holds within {radius}.", name=name, radius=radius)
 
 
-def verdict_sentence(result: Result) -> str:
+def wrong_verdict(guarantee: str, name: str) -> str:
+    if guarantee == "frozen_prompt":
+        return translate("Certified with this prompt frozen, and wrong: {name}.", name=name)
+    return translate("Certified, and wrong: {name}.", name=name)
+
+
+def verdict_sentence(result: Result, truth: str | None = None) -> str:
     """The verdict in one sentence: "The answer monocyte holds within 0.270."."""
-    return "".join(headline(result))
+    return "".join(headline(result, truth))
 
 
 # By what is frozen, and whether the seed was given: then α stands for nothing unless the seed was chosen blindly.
@@ -126,24 +161,39 @@ def abstention_sentence(result: Abstention) -> str:
     }
     if votes.ended == "running":
         return translate(
-            "So far {name} is sure of {least} of the votes only, and a rival may have {most}. The answer is certified "
-            "as soon as the first number is the larger one.",
+            "So far the votes show no more than this: at least {least} for {name}, and up to {most} for a rival. The "
+            "answer is certified as soon as the first number is the larger one.",
             **values,
         )
-    if result.reason == "too_few_votes":
+    if result.reason == "too_few_votes" or _more_votes_help(result):
         return translate(
-            "The run ended after {votes} votes: {name} is sure of {least} of the votes only, and a rival may have "
-            "{most}. More votes may settle it.",
+            "The run ended after {votes} votes. They show no more than this: at least {least} for {name}, and up to "
+            "{most} for a rival. More votes may settle it.",
             votes=count_text(votes.total),
             **values,
         )
     return translate(
-        "After {votes} votes at σ = {noise}, {name} is sure of {least} of the votes only, and a rival may have {most}. "
-        "A lower noise level may settle it.",
+        "{votes} votes at σ = {noise} show no more than this: at least {least} for {name}, and up to {most} for a "
+        "rival. A lower noise level may settle it.",
         votes=count_text(votes.total),
-        noise=f"{run.noise_level:g}",
+        noise=number_text(run.noise_level),
         **values,
     )
+
+
+_MANY: Final = 10_000  # votes
+
+
+def _more_votes_help(result: Abstention) -> bool:
+    """Whether many more votes that fall as these did would be certified."""
+    votes, run = result.votes, result.run
+    times = max(10, _MANY // max(1, votes.total))
+    counts = [times * count for count in votes.counts]
+    if not 0 < sum(counts) <= MOST_VOTES:
+        return False
+    longer = replace(run, plan=replace(run.plan, max_votes=times * votes.total))
+    cast = advance(replace(votes, counts=(0,) * len(counts), invalid=0, best=()), counts, times * votes.invalid, longer)
+    return isinstance(conclude(longer, replace(cast, ended="complete")), Certificate)
 
 
 def sentence(result: Result) -> str:
@@ -232,9 +282,9 @@ def state_of(progress: "Progress", result: Result) -> str:
     return "certified" if isinstance(result, Certificate) else "abstained"
 
 
-_ENDINGS: Final = {"complete": "all votes drawn", "target_radius": "target radius reached", "stopped": "stopped by you"}
+ENDINGS: Final = {"complete": "all votes drawn", "target_radius": "target radius reached", "stopped": "stopped by you"}
 
-_STATES: Final = {
+STATES: Final = {
     "selecting": "Choosing the class",
     "estimating": "Counting",
     "certified": "Certified",
@@ -249,28 +299,28 @@ def state_line(progress: "Progress", result: Result) -> str:
     speed = translate("{count} votes/s", count=count_text(round(progress.votes_per_second)))
     if state in ("selecting", "estimating"):
         drawn, planned = count_text(progress.votes), count_text(progress.planned)
-        parts = [translate(_STATES[state]), translate("{votes} of {planned} votes", votes=drawn, planned=planned)]
+        parts = [translate(STATES[state]), translate("{votes} of {planned} votes", votes=drawn, planned=planned)]
         if progress.seconds_left is not None:
             parts.append(translate("{duration} left", duration=duration_text(progress.seconds_left)))
         return " · ".join([*parts, speed])
-    took = translate("{seconds} s", seconds=f"{progress.seconds:.1f}")
-    return " · ".join([translate(_STATES[state]), drawn_words(result), took, speed])
+    took = translate("{seconds} s", seconds=number_text(progress.seconds, ".1f"))
+    return " · ".join([translate(STATES[state]), drawn_words(result), took, speed])
 
 
 def drawn_words(result: Result) -> str:
     """How many votes, and why no more."""
-    ending = translate(_ENDINGS.get(result.votes.ended, result.votes.ended))
+    ending = translate(ENDINGS.get(result.votes.ended, result.votes.ended))
     return translate("{votes} votes, {ending}", votes=count_text(result.votes.total), ending=ending)
 
 
-def announcement(progress: "Progress", result: Result) -> str:
+def announcement(progress: "Progress", result: Result, truth: str | None = None) -> str:
     """What a screen reader is told; it changes only when something has happened, not with every vote."""
     state = state_of(progress, result)
     if state == "selecting":
         return translate("Choosing the class.")
     leader = name_of(result.run, result.leader)
     if state != "estimating":
-        return f"{translate(_STATES[state])}. {verdict_sentence(result)}"
+        return f"{translate(STATES[state])}. {verdict_sentence(result, truth)}"
     if isinstance(result, Certificate):
         return translate("{name} is certified; the radius still climbs.", name=leader)
     return translate("{name} leads; not certified yet.", name=leader)
@@ -293,7 +343,7 @@ def radius_words(result: Result, crop_size: int) -> Radius:
         return {"text": radius_text(result.radius), "unit": unit, "status": status}
     if running:
         return {"text": "–", "unit": unit, "status": translate("not certified yet")}
-    noise = f"{result.run.noise_level:g}"
+    noise = number_text(result.run.noise_level)
     return {
         "text": "–",
         "unit": unit,
@@ -303,8 +353,8 @@ def radius_words(result: Result, crop_size: int) -> Radius:
 
 def _unit(guarantee: str, side: int) -> str:
     if guarantee == "frozen_prompt":
-        return translate("radius with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
-    return translate("certified radius, L2 on {side}\u00a0×\u00a0{side}", side=side)
+        return translate("radius R with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
+    return translate("certified radius R, L2 on {side}\u00a0×\u00a0{side}", side=side)
 
 
 _DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
@@ -313,19 +363,18 @@ _DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
 def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
     """Short pairs beside the verdict: the unsmoothed model's answer, what the scan shows, the denoiser, all origins."""
     run, clean = result.run, progress.clean.get(contender)
-    answer = name_of(run, result.leader) if isinstance(result, Certificate) else None
+    wrong = correctness(result, truth) == "wrong"
     drawn = run.gallery is None or run.gallery["source"] == _DRAWN
-    pairs = fact_rows(name_of(run, clean) if clean else None, truth, answer, drawn)
+    pairs = fact_rows(name_of(run, clean) if clean else None, truth, wrong, drawn)
     pairs += [[translate("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
     origins = ((translate("Model"), run.model), (translate("Bank"), run.bank), (translate("Gallery"), run.gallery))
     return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
 
 
-def fact_rows(clean: str | None, truth: str | None, answer: str | None, drawn: bool = True) -> list[list[str]]:
-    pairs = [] if clean is None else [[translate("Without smoothing"), clean]]
+def fact_rows(clean: str | None, truth: str | None, wrong: bool, drawn: bool = True) -> list[list[str]]:
+    pairs = [] if clean is None else [[translate("Without smoothing"), class_words(clean)]]
     if truth is not None:
-        wrong = answer is not None and answer != truth
-        shown = translate("{truth}: the answer is wrong", truth=truth) if wrong else truth
+        shown = translate("{truth}: the answer is wrong", truth=truth) if wrong else class_words(truth)
         pairs.append([translate("Drawn as") if drawn else translate("Labelled as"), shown])
     return pairs
 

@@ -4,18 +4,29 @@ It knows nothing about how any of it is drawn.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 
 from psmooth.certificate import Certificate, Run
 from psmooth.scans.landmarks import Landmark
 from psmooth.views.chart import Chart, chart_data, empty_chart
 from psmooth.views.locale import translate, translate_error
-from psmooth.views.numbers import alpha_text, at_least_text, at_most_text, confidence_text, count_text, megabytes_text
+from psmooth.views.numbers import (
+    alpha_text,
+    at_least_text,
+    at_most_text,
+    confidence_text,
+    count_text,
+    listed,
+    megabytes_text,
+    number_text,
+)
+from psmooth.views.recognition import doubt
 from psmooth.views.sentences import (
     STATEMENTS,
     Radius,
     Result,
     announcement,
+    correctness,
     drawn_words,
     fact_rows,
     facts,
@@ -30,6 +41,7 @@ from psmooth.views.sentences import (
     state_line,
     state_of,
     statement,
+    truth_sentence,
     verdict,
     whole_origin,
 )
@@ -100,14 +112,16 @@ class Report(TypedDict):
 class Stage(ViewState):
     """What *Certify* shows at a step of a run.
 
-    ``certificate`` is the file to be downloaded, once the run has ended; ``reach`` the radius, where there is one, and
-    ``frozen`` whether it holds with the prompt frozen alone.
+    ``truth`` is whether a certified answer is known to be right or wrong; ``certificate`` the file to be downloaded,
+    once the run has ended; ``reach`` the radius, where there is one; ``frozen`` whether it holds with the prompt frozen
+    alone; ``settings`` what the controls said when it was asked for.
     """
 
     headline: list[str]
     aside: str
     ghosts: Placeholders
     badge: Badge
+    truth: str
     radius: Radius
     facts: list[list[str]]
     chart: Chart
@@ -116,8 +130,10 @@ class Stage(ViewState):
     reach: float | None
     frozen: bool
     report: Report | None
+    doubt: str
     notice: str
     announce: str
+    settings: NotRequired[dict[str, Any]]
 
 
 def stage(
@@ -132,21 +148,23 @@ def stage(
         "state": state,
         "line": state_line(progress, result),
         "fraction": progress.votes / max(1, progress.planned) if state in ("selecting", "estimating") else 1.0,
-        "headline": [translate("Choosing a class …"), "", ""] if selecting else list(headline(result)),
+        "headline": [translate("Choosing a class …"), "", ""] if selecting else list(headline(result, truth)),
         "sentence": _selecting_sentence(run) if selecting else sentence(result),
-        "aside": translate(NOT_PROMISED) if isinstance(result, Certificate) and not selecting else "",
+        "aside": truth_sentence(result, truth) if isinstance(result, Certificate) and not selecting else "",
         "ghosts": placeholders_of(run),
         "badge": badge_of(result),
+        "truth": "" if selecting else correctness(result, truth),
         "radius": radius_words(result, crop_size),
         "facts": facts(result, progress, contender, truth),
-        "chart": chart_data(result),
+        "chart": chart_data(result, truth),
         "ruler": ruler(known, result.radius if isinstance(result, Certificate) else None, run.guarantee),
         "certificate": None if result.votes.ended == "running" else result.to_json(),
         "reach": result.radius if isinstance(result, Certificate) else None,
         "frozen": run.guarantee == "frozen_prompt",
         "report": None if result.votes.ended == "running" else report(result, crop_size),
+        "doubt": doubt(run),
         "notice": notice,
-        "announce": f"{notice} {announcement(progress, result)}".strip(),
+        "announce": f"{notice} {announcement(progress, result, truth)}".strip(),
     }
 
 
@@ -163,7 +181,7 @@ def report(result: Result, crop_size: int) -> Report:
         [translate("Share of any rival"), translate("at most {share}", share=at_most_text(result.rival_upper_bound))],
         [
             translate("Noise level σ, failure probability α"),
-            f"{run.noise_level:g}, {alpha_text(run.plan.failure_probability)}",
+            listed([number_text(run.noise_level), alpha_text(run.plan.failure_probability)]),
         ],
         [translate("Prompts, denoiser"), f"{marked_method(result)}, {denoiser}"],
         [translate("Model"), whole_origin(run.model)],
@@ -210,7 +228,7 @@ def _placeholders(guarantee: str, badge: tuple[str, str], longest: str, statemen
         "sentence": f"{statement} {translate(NOT_PROMISED)}",
         "badge": _badge(guarantee, badge),
         "facts": [
-            *fact_rows(longest, longest, ""),
+            *fact_rows(longest, longest, True),
             [translate("Model"), "pocket-noisy @ 00000000 · Apache-2.0"],
             [translate("Gallery"), "drawn examples · Apache-2.0"],
         ],
@@ -247,6 +265,18 @@ def idle() -> Message:
         translate("Choose an example or upload a scan of your own."),
         translate("Idle"),
     )
+
+
+def which_series() -> Message:
+    """Several series were brought together, and none of them is chosen yet."""
+    text = translate("Choose one of them under the examples; its middle picture is opened.")
+    return message("idle", translate("Which series?"), text, translate("Idle"))
+
+
+def unsettled() -> Message:
+    """A scan was brought, and what it is asked about is not settled yet."""
+    text = translate("The run starts when the question is answered.")
+    return message("idle", translate("What does this scan show?"), text, translate("Idle"))
 
 
 def link_without_scan() -> Message:

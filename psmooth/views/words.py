@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 NAME: Final = "psmooth"
 
-SLOGAN: Final = "Certified robustness you can watch."
+SLOGAN: Final = (
+    "Changes that nobody sees can turn the answer of an AI that reads scans: psmooth shows up to what size they "
+    "provably cannot."
+)
 
 NOTICE: Final = "Research demonstration. Not for clinical use. Upload only de-identified images."
 
 TITLE: Final = "psmooth · certified robustness of medical vision-language models"
 
-NO_FILE: Final = "No scan was given. Expected is a PNG, JPEG, TIFF or WebP file: choose one."
+NO_FILE: Final = "No scan was given. Expected is a DICOM, PNG, JPEG, TIFF or WebP file: choose one."
 
 NO_SCAN: Final = "There is no scan yet. Choose an example or upload one."
 
 NO_REPO: Final = "No repository was named. Expected is OWNER/NAME of a repository of prompt banks on the Hub."
 
 STRANGE_MODEL: Final = (
-    "There is no such model in the menu. Choose one of it, or type hf-hub:OWNER/NAME of an open_clip model on the Hub."
+    "There is no such model in the menu. Choose one from it, or type hf-hub:OWNER/NAME of an open_clip model on the "
+    "Hub."
 )
-
 NO_MODEL: Final = "There is no model to ask: no weights are in assets/pocket. Install psmooth again."
 
 NOT_PROMISED: Final = "It does not say that the answer is right."
@@ -41,12 +44,27 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "theme": "Light or dark",
     "language": "Language",
     "symbols": "Symbols instead of words",
+    "card_alt": "A scan, the votes of its noisy copies, and the certified radius.",
+    "about": "About",
+    "about_title": "About psmooth",
+    "about_method": "Method",
+    "about_basis": "Built on",
+    "about_code": "Code of the paper",
+    "about_docs": "Documents",
+    "about_docs_said": "They come with the code of psmooth: README.md first, then docs/.",
+    "about_licence": "Licence",
+    "about_cite": "How to cite",
     "views": "Views",
     "view_certify": "Certify",
     "view_compare": "Compare",
+    "view_attack": "Attack",
     "view_learn": "Learn prompts",
     "view_understand": "Understand",
+    "view_results": "Results",
     "examples": "Drawn examples",
+    "question_label": "What the scan shows",
+    "question_change": "Change",
+    "question_else": "Something else: name the classes",
     "strip_scan": "The scan",
     "strip_scan_alt": "The whole scan; a frame marks the part that the model sees.",
     "viewer_open": "Choose the part",
@@ -57,12 +75,21 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "viewer_invert": "Invert (for looking only)",
     "viewer_whole": "As large as it goes",
     "viewer_use": "Certify this part",
+    "viewer_hand": "What a drag does",
+    "viewer_hand_box": "Move the box",
+    "viewer_hand_window": "Change the window",
+    "viewer_window": "Window",
+    "viewer_window_keys": "The window. Arrow keys to the side change its width, up and down its centre.",
+    "draw_box": "Draw the box",
+    "frames_alt": "The frame at which the slider stands.",
+    "frames_play": "Play",
     "strip_crop": "What the model sees",
     "strip_crop_alt": "The crop that is certified, pixel by pixel.",
     "strip_noisy": "One noisy copy",
     "strip_noisy_alt": "The same crop with Gaussian noise added, as for the copies that vote; this one is for looking.",
     "votes": "Votes of noisy copies",
     "chart_alt": "Bar chart of the votes; the same numbers stand in the table that follows.",
+    "moved": "Settings changed: certify again",
     "table": "Votes by class",
     "class": "Class",
     "selection": "Chose the class",
@@ -86,6 +113,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "recording_label": "A recording of an earlier run on a drawn scan: your own is waiting.",
     "recording_radius": "certified radius",
     "check": "Check",
+    "check_none": "This file is no certificate.",
+    "check_large": "The file is larger than 1 MB; a certificate has a few kilobytes. Choose another file.",
     "check_long": "Check a certificate: its bounds are computed again from its votes",
     "print": "Print",
     "print_long": "Print a one-page report",
@@ -102,16 +131,35 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "lecture_back": "Back",
     "lecture_next": "Next",
     "lecture_end": "End",
-    "gap": "this gap gives the radius",
-    "no_gap": "not certified yet",
+    "lecture_again": "From the beginning",
+    "lecture_recorded": "A recording of an earlier run on a drawn scan.",
+    "lecture_live": "The run on this page, replayed; its noisy copies are drawn anew.",
+    "unknown": "correctness unknown",
+    "about_unknown": "Nobody has told this page what the scan shows. A certificate says that the answer is stable, not "
+    "that it is right.",
+    "about_radius": "R is how far the crop may change before the promise ends. L2 is the ordinary distance between two "
+    "crops: the changes of all values (three for each pixel, from 0 to 1) are squared and added up, and the root is "
+    "taken. It is measured on the crop that the model sees, not on the file.",
+    "bit_crop": "8-bit crop",
+    "about_crop": "The square that the model sees, at its own size. “8-bit” means that each value is one of 256 steps "
+    "from black to white, as in a PNG. The promise is about other such crops; it is not about your file.",
+    "what_model": "What is a Med-VLM?",
+    "about_model": "A medical vision-language model: it compares a picture with sentences such as “an image of "
+    "pneumonia” and answers with the sentence that fits best. The model is fixed; smoothing asks it many times.",
 }
 
-VIEWER_WORDS: Final[dict[str, str]] = {"said": "{side} × {side} pixels from {left}, {top}"}
+VIEWER_WORDS: Final[dict[str, str]] = {
+    "said": "{side} × {side} pixels from {left}, {top}",
+    "hand": "Drag to the side for the width, up or down for the centre.",
+}
+
+FRAMES_WORDS: Final[dict[str, str]] = {"play": "Play", "pause": "Stop at this frame"}
 
 BUDGET_WORDS: Final[dict[str, str]] = {
     "of": "{radius} on this crop",
     "spent": "± {levels}: up to {count} values",
     "values": "{count} values by ± {levels}",
+    "value": "1 value by ± {levels}",
     "patch": "a patch of {side} × {side} by {levels}",
     "every": "every value by ± 1",
     "of_frozen": "{radius} on this crop, with this prompt frozen",
@@ -127,7 +175,7 @@ LECTURE: Final[tuple[tuple[str, str], ...]] = (
     ("A scan", "The model sees a square crop of it, pixel by pixel. Everything that follows is about that crop."),
     (
         "Noise",
-        "Gaussian noise of level σ is added, again and again, never the same. Move the slider: how much is too much?",
+        "Gaussian noise of level σ is added, again and again, never the same. How much until you would not know it?",
     ),
     (
         "Votes",
@@ -141,14 +189,19 @@ LECTURE: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "A radius",
-        "The gap between the two becomes a distance: with that confidence, the smoothed answer is the same for every "
-        "8-bit crop closer than R.",
+        "The wider the gap between the two lines, the larger the radius: R = σ/2 · (Φ⁻¹(right) − Φ⁻¹(left)). With that "
+        "confidence, the smoothed answer is the same for every 8-bit crop closer than R.",
     ),
     (
         "What it does not promise",
         "It does not say that the answer is right. Compression, a shift or another scanner often change the crop by "
         "more than R; then nothing is promised. A radius marked frozen holds for its prompt, bank and denoiser kept as "
         "they are.",
+    ),
+    (
+        "That was it.",
+        "Now it is your turn: move the noise level and see what becomes of R, or take another scan. In Understand you "
+        "can take hold of each of these pictures.",
     ),
 )
 
@@ -169,7 +222,9 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "precision": "Precision",
     "target": "Stop early when R reaches",
     "target_info": "Empty: draw all votes.",
+    "series": "Series",
     "frame": "Frame",
+    "plane": "Plane",
     "window_offer": "Window",
     "window_center": "Window centre",
     "window_width": "Window width",
@@ -180,6 +235,7 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "bank_fetch": "Fetch banks",
     "certify": "Certify",
     "compare": "Compare",
+    "attack": "Attack",
 }
 
 METHOD_NAMES: Final[dict[str, str]] = {method.id: method.name for method in METHODS.values()}

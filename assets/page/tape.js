@@ -1,0 +1,7 @@
+// Keeps the steps of the run that is shown, so that they can be told once more. It knows nothing about what they say.
+export const tape = [];
+
+export function record(step) {
+  if (!step.chart || !step.radius) tape.length = 0; // another run begins, or there is none
+  else tape.push({ chart: step.chart, radius: step.radius });
+}
