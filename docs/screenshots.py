@@ -1,4 +1,5 @@
-"""Takes the pictures of every view for the documentation, light, dark and on a phone, and an animated one of a run.
+"""Takes the pictures of every view for the documentation, light, dark and on a phone, an animated one of a run, and the
+one that a link to the page shows where it is passed on.
 
 It knows nothing about what is on the page. Run it as ``python docs/screenshots.py`` from the repository.
 """
@@ -41,8 +42,10 @@ class View:
 VIEWS = (
     View("certify", "#ps-certify", OVER, "example=0"),
     View("compare", "#ps-compare", COMPARED, "example=6&model=pocket&denoiser=learned&noise=0.5"),
+    View("attack", "#ps-attack", ".ps-attack[data-state=done]", "model=pocket&denoiser=learned&example=0"),
     View("learn", "#ps-drawn", LEARNED, "model=pocket&denoiser=learned"),
     View("understand", "", ".ps-understand"),
+    View("results", "", ".ps-results-plot .main-svg"),
 )
 
 
@@ -91,11 +94,23 @@ def _frame(page: Page) -> Image.Image:
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize((990, 645), Image.Resampling.LANCZOS)
 
 
+def card(browser: Browser, url: str) -> None:
+    """What a booth shows at the end of a run, in the size that is asked of pictures of links."""
+    page = browser.new_page(viewport={"width": 1080, "height": 567}, color_scheme="light", device_scale_factor=10 / 9)
+    page.goto(f"{url}/?kiosk=1&example=1")
+    page.wait_for_selector(f".ps-alone {OVER}", timeout=120_000)
+    page.add_style_tag(content=".ps-alone .ps-story { display: none !important; }")
+    page.wait_for_timeout(1_000)
+    page.screenshot(path=FOLDER.parent / "assets" / "card.jpg", type="jpeg", quality=85)
+    page.close()
+
+
 def main() -> None:
     """Every picture, with the bundled models or with those of PSMOOTH_MODELS."""
     server = serve(os.environ.get("PSMOOTH_MODELS", ""))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        card(browser, server.url)
         film(browser, server.url)
         for view in VIEWS:
             for size in SIZES:

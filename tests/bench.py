@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -160,26 +161,32 @@ def _seconds_to(page: "Page", action: Callable[[], object]) -> tuple[float, floa
     return first, certified, time.perf_counter() - start
 
 
-def main() -> None:
-    """Measure, print, write ``bench.json``."""
+def engine_rows() -> Iterator[Row]:
+    """Noise, votes and whole runs without the page."""
     tune_allocator()
     scan = open_scan(draw_phantom("blood_cells", "monocyte", seed=3).pixels)
     pocket = load_model("pocket-noisy", device="cpu")
     crop, batch = crop_scan(scan, pocket.crop_rule), best_batch_size(pocket)
-    rows = [noise_cost(crop), against_bare("pocket-noisy", pocket, crop, batch, 120)]
+    yield noise_cost(crop)
+    yield against_bare("pocket-noisy", pocket, crop, batch, 120)
     seconds = median(whole_run(pocket, crop, batch, -(-1_000 // batch))[1] for _ in range(ROUNDS))
-    rows.append(Row("1,000 votes of pocket-noisy", round(seconds, 2), "s", "goal 3 s", round(seconds / 3, 3)))
+    yield Row("1,000 votes of pocket-noisy", round(seconds, 2), "s", "goal 3 s", round(seconds / 3, 3))
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "cell.png")
         seconds_of(["phantom", "blood_cells", "monocyte", "--seed", "3", "--out", file])
         whole = median(seconds_of(["certify", file, "--task", "blood_cells"]) for _ in range(3))
-    rows.append(Row("process start to certificate, 1,000 votes", round(whole, 2), "s", "goal 8 s", round(whole / 8, 3)))
+    yield Row("process start to certificate, 1,000 votes", round(whole, 2), "s", "goal 8 s", round(whole / 8, 3))
     large = vit_b_32()
     big_crop = crop_scan(scan, replace(large.crop_rule, size=224))
-    rows.append(against_bare("ViT-B/32, random weights", large, big_crop, 4, 75))
-    rows += page_rows()
-    for row in rows:
-        print(f"{row.name:45} {row.value:>9} {row.unit:8} {row.against:42} {row.ratio}")
+    yield against_bare("ViT-B/32, random weights", large, big_crop, 4, 75)
+
+
+def main() -> None:
+    """Measure, print each row as it is found, write ``bench.json``."""
+    rows = []
+    for row in chain(engine_rows(), page_rows()):
+        rows.append(row)
+        print(f"{row.name:45} {row.value:>9} {row.unit:8} {row.against:42} {row.ratio}", flush=True)
     Path("bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
 
 

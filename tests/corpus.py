@@ -5,6 +5,7 @@ every kind that Pillow and tifffile write, and those of the folders given. With 
 hand a DICOM file is drawn by them as well: the last column is the largest difference in grey levels of 255.
 """
 
+import gzip
 import io
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+import tifffile
 from PIL import Image
 from pydicom.data import get_testdata_files
 
@@ -53,10 +55,6 @@ def drawn() -> Iterator[tuple[str, bytes]]:
 
 def written() -> Iterator[tuple[str, bytes]]:
     """TIFF files of rarer kinds, as tifffile writes them."""
-    try:
-        import tifffile
-    except ImportError:
-        return
     draw = np.random.default_rng(0)
     kinds = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8", "c8", "bool")
     for kind in kinds:
@@ -76,6 +74,64 @@ def written() -> Iterator[tuple[str, bytes]]:
             out = io.BytesIO()
             tifffile.imwrite(out, draw.integers(0, 200, (planes, *SHAPE)).astype(kind), photometric=meaning)
             yield f"tifffile {kind} of {planes} planes, {meaning}", out.getvalue()
+
+
+def packed() -> Iterator[tuple[str, bytes]]:
+    """TIFF files of every packing and meaning of pixels that tifffile writes, stacks and pyramids."""
+    colours = np.random.default_rng(1).integers(0, 256, (*SHAPE, 3), np.uint8)
+    grey = colours[..., 0].copy()
+    entries = colours[:16].reshape(-1, 3)[:256].T.astype(np.uint16)
+    ways: list[tuple[np.ndarray, dict[str, Any]]] = [
+        (values, {"compression": name, **meaning})
+        for name in ("lzw", "packbits", "lzma", "zstd", "webp", "jpeg", "jpegxl", "jpeg2000", "lerc", "png", "jpegxr")
+        for values, meaning in ((colours, {"photometric": "rgb"}), (grey, {}), (grey.astype(np.float32), {}))
+    ]
+    ways += [(colours.astype(kind), {"photometric": "rgb"}) for kind in ("u2", "f4", "i1")]
+    ways += [(colours, {"photometric": meaning}) for meaning in ("ycbcr", "cielab")]
+    ways += [(grey.astype(kind), {"photometric": "miniswhite"}) for kind in ("u1", "u2", "i2", "f4")]
+    ways += [(grey, {"photometric": "palette", "colormap": table}) for table in (entries, entries * 257)]
+    ways += [(np.stack([grey] * 20), {"photometric": "minisblack", **how}) for how in _STACKS]
+    ways += [(np.stack([grey] * count, axis=2), {"planarconfig": "contig"}) for count in (2, 5)]
+    for values, options in ways:
+        out = io.BytesIO()
+        try:
+            tifffile.imwrite(out, values, **options)
+        except (ValueError, TypeError, RuntimeError):  # a packing that does not hold such values
+            continue
+        told = " ".join(f"{name}={value}" for name, value in options.items() if name != "colormap")
+        yield f"tifffile {values.dtype} {told}", out.getvalue()
+
+
+_STACKS: tuple[dict[str, Any], ...] = ({}, {"truncate": True}, {"volumetric": True}, {"imagej": True}, {"ome": True})
+
+
+def volumes() -> Iterator[tuple[str, bytes]]:
+    """NIfTI volumes of every kind of values, packed and not."""
+    try:
+        import nibabel  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return
+    values = np.random.default_rng(2).integers(0, 100, (24, 28, 32))
+    for kind in ("u1", "i2", "u2", "i4", "f4", "f8", "c8"):
+        for turned in (np.eye(4), np.diag([-1.0, -1.0, 2.5, 1.0])):
+            data = nibabel.Nifti1Image(values.astype(kind), turned).to_bytes()
+            yield f"nibabel {kind} {np.diag(turned)[:3]}", data
+            yield f"nibabel {kind} {np.diag(turned)[:3]} packed", gzip.compress(data)
+
+
+def slides() -> Iterator[tuple[str, bytes]]:
+    """A pyramid as Aperio's scanners write it."""
+    draw, down = np.random.default_rng(3), np.arange(320)[:, None, None]
+    values = (draw.integers(0, 60, (320, 400, 3)) + down // 2).astype(np.uint8)
+    words = "Aperio Image Library v1.0\n400x320 JPEG/RGB Q=60|AppMag = 20|MPP = 0.5"
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as file:
+        for step in (1, 2, 4):
+            file.write(
+                values[::step, ::step], description=words, photometric="rgb", tile=(80, 80), compression="jpeg",
+                compressionargs={"level": 60}, metadata=None,
+            )  # fmt: skip
+    yield "Aperio", out.getvalue()
 
 
 def brought(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -141,7 +197,15 @@ def _difference(one: np.ndarray, other: np.ndarray) -> str:
 
 def main() -> None:
     """Print the table."""
-    sources = [shipped(), drawn(), written(), *(brought(Path(name)) for name in sys.argv[1:])]
+    sources = [
+        shipped(),
+        drawn(),
+        written(),
+        packed(),
+        volumes(),
+        slides(),
+        *(brought(Path(name)) for name in sys.argv[1:]),
+    ]
     seen: Counter[str] = Counter()
     print("| file | gives | other program | seconds |\n|---|---|---|---|")
     for source in sources:

@@ -1,6 +1,7 @@
 """Makes DICOM files of every kind, each as small as it can be. It knows nothing about psmooth."""
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -52,3 +53,26 @@ def file_of(dataset: FileDataset) -> bytes:
     out = io.BytesIO()
     dataset.save_as(out, enforce_file_format=True)
     return out.getvalue()
+
+
+def series(levels: list[int], /, modality: str = "CT", edge: int = 0, **tags: Any) -> list[bytes]:
+    """Files of one series, a slice for each grey level; a tag that is a list has an entry for each slice.
+
+    So many rows at the ``edge`` are dark: a slice of one level alone is certified nowhere.
+    """
+    shared: dict[str, Any] = {"Modality": modality, "SeriesInstanceUID": generate_uid()}
+    own = [{name: value[place] if isinstance(value, list) else value for name, value in tags.items()}
+           for place in range(len(levels))]  # fmt: skip
+    return [
+        file_of(dicom(np.pad(np.full((16 - edge, 20), level, np.uint16), ((edge, 0), (0, 0))), **shared | told))
+        for level, told in zip(levels, own, strict=True)
+    ]
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """A zip of files by their names."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, one in files.items():
+            archive.writestr(name, one)
+    return content.getvalue()

@@ -94,7 +94,7 @@ def asked_of_the_page(visitor: Visitor, scan: bytes | None, example: int) -> boo
     brought = visitor.at_once("pick", event={"index": example}) if scan is None else bring(visitor, scan)
     if not brought.is_success or says_no(brought):
         return False
-    begun = visitor.at_once("begin")
+    begun = visitor.at_once("begin_asked")
     return begun.is_success and not says_no(begun)
 
 
@@ -106,7 +106,7 @@ def says_no(answer: httpx.Response) -> bool:
 
 def bring(visitor: Visitor, scan: bytes) -> httpx.Response:
     """Upload a scan as the page does."""
-    return visitor.at_once("upload", [None, visitor.upload(scan)])
+    return visitor.at_once("upload", [None, visitor.upload(scan), "blood_cells"])
 
 
 def by_program(visitor: Visitor, scan: bytes) -> list[Any]:

@@ -34,7 +34,7 @@ class Server:
 def serve(models: str, *settings: tuple[str, str]) -> Server:
     """The page in a process of its own, ended with this one; ``models`` as in PSMOOTH_MODELS."""
     folder = Path(tempfile.mkdtemp(prefix="psmooth-page-"))
-    server = Server(f"http://127.0.0.1:{_free_port()}", folder / "uploads", folder / "output.txt")
+    server = Server(f"http://127.0.0.1:{free_port()}", folder / "uploads", folder / "output.txt")
     changes = {
         "PSMOOTH_MODELS": models,
         "GRADIO_SERVER_PORT": server.url.rsplit(":", 1)[1],
@@ -51,7 +51,7 @@ def serve(models: str, *settings: tuple[str, str]) -> Server:
     return server
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

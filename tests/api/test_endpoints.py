@@ -2,21 +2,27 @@
 
 import base64
 import io
+import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from psmooth.attack.records import check_attack
 from psmooth.certificate import verify
 from psmooth.files import resource
 from psmooth.interface.gallery import PHANTOMS
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import load_bank
+from tests.dicoms import series
 from tests.serving import Server
 from tests.visitor import soon
 
@@ -28,9 +34,9 @@ def submit(client: Client, file: Path, **settings: Any) -> Any:
 def test_every_view_has_an_endpoint_and_the_page_s_own_events_are_not_documented(client: Client) -> None:
     info = client.view_api(return_format="dict")
     assert isinstance(info, dict)
-    assert list(info["named_endpoints"]) == ["/certify", "/compare", "/learn"]
+    assert list(info["named_endpoints"]) == ["/certify", "/compare", "/attack", "/learn"]
     assert not info["unnamed_endpoints"]
-    for name, needed in (("certify", "scan"), ("compare", "scan"), ("learn", "scans")):
+    for name, needed in (("certify", "scan"), ("compare", "scan"), ("attack", "scan"), ("learn", "scans")):
         parameters = info["named_endpoints"][f"/{name}"]["parameters"]
         assert [one["parameter_name"] for one in parameters if not one["parameter_has_default"]] == [needed]
 
@@ -64,6 +70,72 @@ def test_the_settings_reach_the_certificate(client: Client, scan_file: Path) -> 
     assert record["templates"] == ["a photo of {}."]
     assert record["noise_level"] == 0.5
     assert record["seed_origin"] == "fresh"
+
+
+def test_a_series_and_a_frame_of_a_zip_are_chosen(client: Client, tmp_path: Path, server: Server) -> None:
+    """Each slice has a window of its own, which stands in its certificate."""
+    tags = {"WindowWidth": "50", "InstanceNumber": ["1", "2", "3"], "WindowCenter": ["10", "20", "30"]}
+    path = tmp_path / "jane-doe-1970.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for modality, number in (("CT", "1"), ("MR", "2")):
+            for place, content in enumerate(series([15, 25, 35], modality, 2, SeriesNumber=number, **tags)):
+                archive.writestr(f"jane/{modality}{place}", content)
+    said = submit(client, path, votes=100, series=2, frame=3).result(timeout=60)["certificate"]["preprocessing"]
+    assert (said["series"], said["frame"], said["window"]["center"]) == (2, 3, 30)
+    said = submit(client, path, votes=100, series=1).result(timeout=60)["certificate"]["preprocessing"]
+    assert (said["series"], said["frame"], said["window"]["center"]) == (1, 2, 20)
+    job = client.submit(scan=handle_file(path), votes=100, series=2, frame=1, api_name="/compare")
+    for record in job.result(timeout=60)["certificates"]:
+        assert (record["preprocessing"]["series"], record["preprocessing"]["frame"]) == (2, 1)
+    for asked, words in (({}, "2 series: 1 CT × 3; 2 MR × 3"), ({"series": 2, "frame": 9}, "no frame 9")):
+        with pytest.raises(AppError) as refusal:
+            submit(client, path, votes=100, **asked).result(timeout=60)
+        assert words in str(refusal.value)
+        assert "jane" not in str(refusal.value)
+    assert "jane" not in server.output.read_text("utf-8")
+
+
+def a_volume(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A volume, and a slice of it that nobody sees without asking."""
+    nib: Any = pytest.importorskip("nibabel")
+    values = np.random.default_rng(0).integers(-900, 900, (20, 24, 28)).astype(np.int16)
+    path = folder / "jane-doe-1970.nii"
+    path.write_bytes(nib.Nifti1Image(values, np.eye(4)).to_bytes())
+    return path, {"plane": "coronal", "frame": 5}
+
+
+def a_slide(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A slide that was scanned at a magnification of 20, and a part of it at half of that."""
+    pytest.importorskip("openslide")
+    rows, columns = np.mgrid[0:600, 0:800] * 255 // 800
+    values = np.stack([rows, columns, columns], -1).astype(np.uint8)
+    path, told = folder / "jane-doe-1970.svs", "Aperio Image Library v1.0\nx|AppMag = 20"
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (240, 240), "metadata": None, "compression": "jpeg"}
+    tifffile.imwrite(path, values, description=told, **options)
+    return path, {"region": "100,50,10"}
+
+
+@pytest.mark.parametrize("make", [a_volume, a_slide])
+def test_a_plane_and_a_region_are_chosen_as_on_the_command_line(
+    client: Client, tmp_path: Path, tiny_model_folder: Path, server: Server, make: Any
+) -> None:
+    path, chosen = make(tmp_path)
+    out = tmp_path / "certificate.json"
+    options = [text for name, value in chosen.items() for text in (f"--{name}", str(value))]
+    asked = [path, "--model", f"local-dir:{tiny_model_folder}", "--task", "chest_xray", "--votes", 100, *options]
+    command = [sys.executable, "-m", "psmooth", "certify", *map(str, asked), "--out", str(out)]
+    assert subprocess.run(command, check=False).returncode in (0, 3), "certified or abstained"
+    expected = json.loads(out.read_text("utf-8"))
+    usual = submit(client, path, votes=100).result(timeout=60)["certificate"]
+    compared = client.submit(scan=handle_file(path), votes=100, api_name="/compare", **chosen).result(timeout=60)
+    found = submit(client, path, votes=100, **chosen).result(timeout=60)["certificate"]
+    for record in (found, *compared["certificates"]):
+        assert record["crop_sha256"] == expected["crop_sha256"] != usual["crop_sha256"]
+        assert record["preprocessing"] == expected["preprocessing"]
+    for wrong, words in (({"region": "1,2"}, "left,top,magnification"), ({"plane": "oblique"}, "coronal")):
+        with pytest.raises(AppError, match=words):
+            submit(client, path, votes=100, **wrong).result(timeout=60)
+    assert "jane" not in server.output.read_text("utf-8")
 
 
 def test_a_target_radius_ends_a_run_early(client: Client, scan_file: Path) -> None:
@@ -108,6 +180,21 @@ def test_compare_streams_every_method_and_ends_with_their_certificates(client: C
     assert last["curve"]["levels"] == [0.1, 0.25, 0.5, 1.0]
     assert {record["guarantee"] for record in last["certificates"]} == {"unconditional", "frozen_prompt"}
     assert all(verify(record).ok for record in last["certificates"])
+
+
+def test_attack_streams_what_was_found_and_ends_with_its_record(client: Client, scan_file: Path) -> None:
+    job = client.submit(scan=handle_file(scan_file), votes=100, api_name="/attack")
+    last = job.result(timeout=120)
+    steps: Any = job.outputs()
+    states = [step["state"] for step in steps]
+    assert states[-1] == "done"
+    assert {"running", "done"} <= set(states)
+    certificate = last["attack"]["certificate"]
+    check_attack(last["attack"], certificate, certificate["preprocessing"]["size"], "attack")
+    assert verify(certificate).ok
+    assert last["attack"]["radius"] == (certificate["radius"] or 0.0)
+    assert all(sum(point["counts"]) == point["votes"] for point in last["attack"]["points"])
+    assert "proves nothing; the certificate does" in last["about"]
 
 
 def test_learn_streams_its_loss_and_ends_with_a_bank_that_loads(client: Client, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def test_every_endpoint_is_a_tool_with_its_description(tiny_model_folder: object
     with urllib.request.urlopen(f"{server.url}/gradio_api/mcp/schema", timeout=30) as answer:
         tools = json.load(answer)
     described = {tool["name"].removesuffix("_file").rsplit("_", 1)[-1]: tool["description"] for tool in tools}
-    assert set(described) == {"certify", "compare", "learn"}
+    assert set(described) == {"certify", "compare", "attack", "learn"}
     assert all("Each step" in words for words in described.values())
 
 

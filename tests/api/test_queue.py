@@ -93,7 +93,16 @@ def test_a_run_that_nobody_ever_listens_to_ends(
 
 def test_there_is_no_way_around_the_queue(come: Callable[[], Visitor], picture: bytes) -> None:
     visitor = come()
-    for name in ("certify", "compare", "learn", "follow_certify", "follow_compare", "follow_learn"):
+    for name in (
+        "certify",
+        "compare",
+        "attack",
+        "learn",
+        "follow_certify",
+        "follow_compare",
+        "follow_attack",
+        "follow_learn",
+    ):
         data = ordered(visitor, picture, 100) if name == "certify" else None
         assert visitor.at_once(name, data).status_code == 404
         assert visitor.web.post(f"/api/{name}", json={"data": data or []}).status_code == 404
@@ -164,6 +173,6 @@ def test_nothing_of_a_visitor_and_no_trace_is_in_the_log(server: Server) -> None
 def test_what_does_not_wait_is_let_into_no_line(come: Callable[[], Visitor]) -> None:
     """Each has a line of one at a time, and all lines together are full for everybody."""
     visitor = come()
-    answer = visitor.join("upload", [None, visitor.upload(b"no picture")])
+    answer = visitor.join("upload", [None, visitor.upload(b"no picture"), "own"])
     assert answer.status_code == 400
-    assert visitor.at_once("upload", [None, visitor.upload(b"no picture")]).is_success
+    assert visitor.at_once("upload", [None, visitor.upload(b"no picture"), "own"]).is_success

@@ -26,7 +26,7 @@ from psmooth.interface.session import Session
 from psmooth.interface.settings import Settings
 from psmooth.interface.uploads import GONE, Upload
 from psmooth.scans import crop_scan, open_scan, scan_picture
-from tests.serving import ROOT, _free_port
+from tests.serving import ROOT, free_port
 from tests.visitor import Visitor, soon
 
 OPEN = {
@@ -56,7 +56,20 @@ class Home:
 
     def ask(self, scan: Any, names: Any = "", votes: int = 100) -> httpx.Response:
         numbers = (0.25, votes, 0, 0, 0)
-        data = [scan, self.model, "blood_cells", names, "an image of {}.", *numbers, "template", "none"]
+        data = [
+            scan,
+            self.model,
+            "blood_cells",
+            names,
+            "an image of {}.",
+            *numbers,
+            "template",
+            "none",
+            None,
+            None,
+            "",
+            "",
+        ]
         return self.post("call/certify", json={"data": data})
 
     def outcome(self, asked: httpx.Response) -> str:
@@ -74,7 +87,7 @@ def home(tiny_model_folder: Path) -> Iterator[Home]:
     model = f"local-dir:{tiny_model_folder}"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PSMOOTH_MODELS", model)
-        served, url, _ = serve.launch(_free_port(), open_browser=False, quiet=True, prevent_thread_lock=True)
+        served, url, _ = serve.launch(free_port(), open_browser=False, quiet=True, prevent_thread_lock=True)
         yield Home(url.rstrip("/"), served.get_blocks(), model)
         served.get_blocks().close(verbose=False)
 
@@ -167,7 +180,7 @@ def test_a_run_that_waits_holds_its_file_alone(home: Home, scan_file: Path, monk
     """A scan is read when its turn has come, and never where the run was called off before."""
     read: list[bytes] = []
     monkeypatch.setattr(
-        "psmooth.interface.requests.open_scan", lambda content: read.append(content) or open_scan(content)
+        "psmooth.interface.requests.open_picture", lambda content, *_: read.append(content) or open_scan(content)
     )
     content, asked = scan_file.read_bytes(), (home.model, "blood_cells", "", "", 0.25, 100, 0, 0, 0, "template", "none")
     with run_steps.places.admitted(places.Client("holder", "")) as visit, closing(visit.turn(endless)) as held:
@@ -232,9 +245,9 @@ def holds(text: str) -> bool:
 def shown(visitor: Visitor, content: bytes) -> str:
     """The picture of a visitor's own scan, after a run on it has shown it."""
     scan = open_scan(content)
-    picture = views.strip(scan_picture(scan), scan.kind, crop_scan(scan))["scan"]
-    assert visitor.at_once("upload", [None, visitor.upload(content)]).is_success
-    assert visitor.at_once("begin").is_success
+    picture = views.strip(scan_picture(scan), scan, crop_scan(scan))["scan"]
+    assert visitor.at_once("upload", [None, visitor.upload(content), "own"]).is_success
+    assert visitor.at_once("begin_asked").is_success
     assert visitor.join("follow_certify").is_success
     assert picture in json.dumps([*visitor.listen()])
     return picture
@@ -252,7 +265,7 @@ def test_a_scan_that_was_left_for_an_example_is_held_by_nothing(home: Home, scan
     """Asked for or shown: what a session has of it would be counted nowhere."""
     with Visitor(home.url) as visitor, visitor.page_open():
         shown(visitor, scan_file.read_bytes())
-        assert visitor.at_once("begin").is_success
+        assert visitor.at_once("begin_asked").is_success
         assert visitor.at_once("pick", event={"index": 1}).is_success
         (session,) = [held for one, held in visitors.holdings(home.page) if one == visitor.session]
         assert (session.request, [*session.shown]) == (None, [])  # type: ignore[attr-defined]
@@ -323,7 +336,9 @@ def test_nothing_of_a_visitor_s_file_is_logged(home: Home, capfd: pytest.Capture
 def test_what_an_event_cannot_use_is_refused_in_words_and_not_logged(
     home: Home, capfd: pytest.CaptureFixture[str], given: Any
 ) -> None:
-    events = {one.api_name: one for one in home.page.fns.values() if one.api_name in ("pick", "choose_box", "begin")}
+    events = {
+        one.api_name: one for one in home.page.fns.values() if one.api_name in ("pick", "choose_box", "begin_asked")
+    }
     for name, event in events.items():
         asked = {"data": [given] * len(event.inputs), "event_data": given, "session_hash": "visitor"}
         answer = home.post(f"run/{name}", content=json.dumps(asked), headers={"content-type": "application/json"})

@@ -61,7 +61,9 @@ class Watched:
             self.wrong.append(request.url)
 
     def open(self) -> Page:
+        """The page itself, after the first picture, which looks the same, has given way to it."""
         self.page.goto(self.url)
+        self.page.wait_for_selector("#ps-first", state="detached")
         self.page.wait_for_selector(".ps-stage")
         return self.page
 
@@ -94,6 +96,14 @@ def choose_model(page: Page, name: str) -> None:
     """A model of the menu."""
     page.click("#ps-question-card input[aria-label='Med-VLM']")
     page.get_by_role("option", name=name, exact=True).click()
+
+
+def settle(page: Page, task: str = "blood_cells") -> None:
+    """A scan was just brought: the question what it shows is answered, where it is asked."""
+    question = page.wait_for_selector(".ps-question:is([data-state=asked], [data-state=said])")
+    if question and question.get_attribute("data-state") == "asked":
+        page.click(f".ps-tiles button[data-task={task}]")
+        expect(page.locator(".ps-question")).to_be_hidden()
 
 
 def start_long_run(page: Page) -> None:

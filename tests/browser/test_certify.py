@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth.certificate import read_certificate, verify
-from tests.browser.conftest import COUNTING, OVER, Watched, choose_model, fits, start_long_run
+from tests.browser.conftest import COUNTING, OVER, Watched, choose_model, fits, settle, start_long_run
 from tests.serving import Server
 
 EVIL = "<img src=x onerror=window.hacked=1>"
@@ -52,7 +52,7 @@ def test_it_opens_with_an_example_running_and_ends_with_a_verdict(watched: Watch
     assert page.evaluate("document.querySelector('.ps-noisy').width") > 0
     page.wait_for_selector(OVER)
     state = page.get_attribute(".ps-stage", "data-state")
-    assert headline(page).startswith("The answer" if state == "certified" else "Abstained")
+    assert headline(page).startswith(("The answer", "Certified, and wrong") if state == "certified" else "Abstained")
     assert "1,000 votes" in line(page)
     assert page.inner_text(".ps-kind").startswith("Unconditional")
     assert "Drawn as" in page.inner_text(".ps-facts")
@@ -194,6 +194,7 @@ def test_a_file_that_is_no_scan_is_answered_with_a_sentence(page: Page) -> None:
 def test_a_16_bit_scan_shows_its_window_and_its_grey_levels(page: Page) -> None:
     ramp = np.tile(np.arange(64, dtype=np.uint16) * 1_000, (64, 1))
     upload(page, "deep.png", png(ramp))
+    settle(page)
     expect(page.get_by_label("Window centre")).to_be_visible()
     expect(page.locator(".ps-scan-facts")).to_have_text("64 × 64, 16-bit grey")
     page.wait_for_selector(OVER)
@@ -220,7 +221,7 @@ def test_class_names_of_a_visitor_stay_text(page: Page) -> None:
 
 
 def test_a_dropped_scan_is_certified(page: Page) -> None:
-    content = list(png(np.full((40, 40, 3), 90, np.uint8)))
+    content = list(png(np.repeat(np.indices((40, 40))[0, ..., None] * 6, 3, -1).astype(np.uint8)))
     page.evaluate(
         """(bytes) => {
             const data = new DataTransfer();
@@ -229,6 +230,7 @@ def test_a_dropped_scan_is_certified(page: Page) -> None:
         }""",
         content,
     )
+    settle(page)
     expect(page.locator(".ps-scan-facts")).to_contain_text("40 × 40")
 
 
@@ -287,7 +289,25 @@ def test_dark_is_dark_and_the_button_changes_it(page: Page) -> None:
     page.click(".ps-theme")
     assert page.evaluate(ground) != "rgb(255, 255, 255)"
     bar = "document.querySelector('.ps-plot').data[2].marker.color"
-    page.wait_for_function(f"{bar} == getComputedStyle(document.body).getPropertyValue('--ps-accent').trim()")
+    role = "document.querySelector('.ps-stage').dataset.truth === 'wrong' ? '--ps-wrong' : '--ps-accent'"
+    page.wait_for_function(f"{bar} == getComputedStyle(document.body).getPropertyValue({role}).trim()")
+
+
+# Controls that lie under the button, and class names that reach into the plot.
+COVERED = """(() => {
+  const button = document.querySelector("#ps-certify").getBoundingClientRect();
+  return [...document.querySelectorAll("#ps-side :is(input, label, button, span)")]
+    .filter((one) => !one.closest("#ps-certify"))
+    .map((one) => [one.textContent, one.getBoundingClientRect()])
+    .filter(([, box]) => box.width > 2 && box.bottom > button.top && box.top < button.bottom)
+    .map(([text]) => text);
+})()"""
+CROSSED = """(() => {
+  const left = (one) => one.getBoundingClientRect().left;
+  const lines = Math.min(...[...document.querySelectorAll(".ps-plot .shapelayer path, .ps-plot .bars path")].map(left));
+  const names = [...document.querySelectorAll(".ps-chart .ps-name")];
+  return names.filter((one) => one.getBoundingClientRect().right > lines + 1).map((one) => one.textContent);
+})()"""
 
 
 def test_the_radius_and_the_button_are_seen_without_scrolling_and_no_width_needs_it_sideways(page: Page) -> None:
@@ -295,5 +315,9 @@ def test_the_radius_and_the_button_are_seen_without_scrolling_and_no_width_needs
         fits(page, width, height)
         for part in (".ps-radius b", "#ps-certify"):
             expect(page.locator(part)).to_be_in_viewport(ratio=1)
+        assert page.evaluate(COVERED) == [], "the button is in nobody's way"
+        assert page.evaluate(CROSSED) == []
     for width in (768, 360):
         fits(page, width)
+        page.wait_for_function(f"{CROSSED}.length === 0")
+    expect(page.locator("footer .divider").first).to_be_hidden()

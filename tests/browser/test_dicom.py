@@ -3,7 +3,9 @@
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OVER
+from psmooth.scans import notes
+from psmooth.views.locale import translations
+from tests.browser.conftest import OVER, settle
 from tests.dicoms import dicom, file_of
 
 LEFT = "document.querySelector('.ps-crop').getContext('2d').getImageData(0, 16, 1, 1).data[0]"
@@ -20,6 +22,7 @@ def upload(page: Page, content: bytes) -> None:
     """As anyone would, under a name that is nobody's business."""
     files = {"name": "DOE_JANE.dcm", "mimeType": "application/dicom", "buffer": content}
     page.set_input_files("#ps-scan-card input[type=file]", files=[files])  # type: ignore[list-item]
+    settle(page)
     page.wait_for_selector(OVER)
 
 
@@ -49,3 +52,19 @@ def test_an_ultrasound_says_that_names_may_stand_in_it(page: Page) -> None:
     expect(page.locator(".ps-scan-facts")).to_contain_text("Names may be written into this picture")
     expect(page.locator("#ps-scan-frame")).to_be_hidden()
     expect(page.get_by_label("Window centre")).to_be_hidden()
+
+
+def test_what_is_told_of_a_scan_follows_the_language(page: Page) -> None:
+    words = translations("de")
+    page.select_option(".ps-language", "de")
+    expect(page.locator(".ps-scan-facts")).to_contain_text("8-Bit-RGB")
+    file = file_of(dicom(slices(), frames=3, Modality="US"))
+    upload(page, file)
+    facts = page.locator(".ps-scan-facts")
+    expect(facts).to_contain_text("Bild 2 von 3")
+    expect(facts).to_contain_text(words[notes.WRITTEN])
+    page.select_option(".ps-language", "en")
+    expect(facts).to_contain_text("frame 2 of 3")
+    expect(facts).to_contain_text(notes.WRITTEN)
+    expect(page.locator("#ps-window input")).not_to_have_value("")
+    assert page.locator(".ps-scan").get_attribute("src"), "the pictures stay"

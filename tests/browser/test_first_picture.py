@@ -9,11 +9,12 @@ from tests.serving import Server, serve
 
 
 def test_it_is_drawn_where_gradio_s_scripts_never_come(browser: Browser, server: Server) -> None:
-    page = browser.new_page()
+    page = browser.new_page(locale="de-DE")
     page.route("**/assets/*.js", lambda _: None)
     page.goto(server.url, wait_until="commit")
     expect(page.locator("#ps-first .ps-picker button").first).to_be_visible()
-    expect(page.locator("#ps-first .ps-sigma")).to_have_text("σ = 0.25")
+    expect(page.locator("#ps-first .ps-sigma")).to_have_text("σ = 0,25")
+    expect(page.locator("#ps-first .ps-language")).to_have_value("de")
     page.close()
 
 

@@ -1,6 +1,7 @@
 """Every control in the address: a link restores what was seen, and never a visitor's scan."""
 
 import io
+import re
 
 import numpy as np
 from PIL import Image
@@ -100,3 +101,41 @@ def test_nonsense_in_an_address_changes_nothing(browser: Browser, server: Server
     assert "1,000 votes" in page.inner_text(".ps-stage .ps-line")
     assert "monocyte" in page.inner_text(".ps-facts")
     page.close()
+
+
+NOISE, EXAMPLE = "#ps-noise input[type=number]", ".ps-picker button:nth-child({})"
+
+
+def certified_at(page: Page, noise: str) -> None:
+    """A run with that noise level is shown to its end, and the controls and the address say the same."""
+    page.wait_for_selector(f"{OVER}:not(.ps-stale)")
+    expect(page.locator(".ps-sigma")).to_have_text(re.compile(rf"σ = {noise}".replace(".", "[.,]")))
+    expect(page.locator(NOISE)).to_have_value(noise)
+    page.wait_for_function("noise => new URLSearchParams(location.search).get('noise') === noise", arg=noise)
+
+
+def test_back_and_forward_move_through_runs_and_not_through_the_steps_of_a_slider(page: Page) -> None:
+    entries = page.evaluate("history.length")
+    for noise in ("0.1", "1", "0.5"):
+        page.click(f".ps-ticks button[data-value='{noise}']")
+    page.click(".ps-moved")
+    certified_at(page, "0.5")
+    page.wait_for_function("entries => history.length === entries + 1", arg=entries)
+    page.click(EXAMPLE.format(5))
+    expect(page.locator(EXAMPLE.format(5))).to_have_attribute("aria-pressed", "true")
+    certified_at(page, "0.5")
+    page.wait_for_function("entries => history.length === entries + 2", arg=entries)
+    page.click(".ps-nav [data-view=understand]")
+    page.select_option(".ps-language", "de")
+    page.go_back()
+    expect(page.locator("body")).to_have_attribute("data-view", "certify")
+    page.wait_for_function("location.search.includes('lang=de')")
+    page.go_back()  # and at once, whatever the run there has come to
+    page.go_back()
+    for place, noise in ((1, "0.25"), (1, "0.5"), (5, "0.5")):
+        expect(page.locator(EXAMPLE.format(place))).to_have_attribute("aria-pressed", "true")
+        certified_at(page, noise)
+        page.go_forward()
+    expect(page.locator("body")).to_have_attribute("data-view", "understand")
+    expect(page.locator("#ps-question-card input").nth(1)).to_have_value("Röntgen-Thorax")
+    assert page.evaluate("history.length") == entries + 3, "no entry was added on the way"

@@ -118,5 +118,18 @@ def test_a_module_that_never_comes(watched: Any, module: str) -> None:
     assert missing.evaluate("node => document.elementFromPoint(innerWidth / 2, 30) === node")
 
 
+def test_a_view_whose_modules_wait_until_it_is_seen(watched: Any) -> None:
+    """Understand asks for its own when it is opened; then one that never comes is said like any other."""
+    asked: list[str] = []
+    watched.page.on("request", lambda request: asked.append(request.url))
+    watched.page.goto(watched.url)
+    watched.page.wait_for_selector(OVER)
+    assert not [url for url in asked if "/understand/" in url]
+    watched.page.route("**/understand/plane.js", lambda route: route.abort())
+    watched.page.click(".ps-nav a[data-view=understand]")
+    expect(watched.page.locator(".ps-missing:visible").first).to_have_text(views.PAGE_WORDS["missing"])
+    assert [url for url in asked if "/understand/" in url]
+
+
 def test_no_module_is_missed_where_all_came(shown: Page) -> None:
     expect(shown.locator(".ps-missing:visible")).to_have_count(0)

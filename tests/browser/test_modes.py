@@ -33,21 +33,46 @@ def test_the_budget_is_never_more_than_the_radius(page: Page) -> None:
         assert spent < radius + 0.001
         one_more = (float(count.replace(",", "")) + 1) ** 0.5 * float(levels) / 255
         assert one_more >= radius or float(count.replace(",", "")) == 3 * size * size
+    page.locator(".ps-budget input").fill("0")  # at its largest, one value alone may be more than the budget
     first = page.locator(".ps-budget figure").nth(0)
     expect(first).to_have_class("ps-covered")
     assert "not covered" in page.locator(".ps-budget figure").nth(3).inner_text()
     assert "change ×" in first.inner_text()
 
 
-def test_the_walkthrough_has_six_steps_by_arrow_keys_and_stands_in_the_address(page: Page) -> None:
+def told(page: Page) -> list[int]:
+    """What the walkthrough's chart counts, class by class."""
+    return [int(text.replace(",", "")) for text in page.locator(".ps-scene .ps-count").all_inner_texts()]
+
+
+def test_the_walkthrough_plays_the_run_of_the_page_step_by_step_and_comes_to_an_end(page: Page) -> None:
+    radius = certify_with_little_noise(page)
+    page.set_viewport_size({"width": 1920, "height": 1080})
     page.click(".ps-teach")
     panel = page.locator(".ps-lecture")
     for place, (title, _) in enumerate(views.LECTURE, 1):
         expect(panel.locator("h2")).to_have_text(title)
         page.wait_for_function("place => location.search.includes(`lecture=${place}`)", arg=place)
-        assert page.locator(".ps-spot").count() > 0
+        whole, scene, card = (
+            page.locator(name).bounding_box() for name in (".ps-lecture", ".ps-scene", ".ps-lecture-card")
+        )
+        assert whole
+        assert scene
+        assert card
+        assert whole["width"] == 1920
+        assert scene["y"] + scene["height"] <= card["y"]  # the card covers nothing of what it explains
+        if title == "Votes":  # one by one
+            page.wait_for_function("document.querySelectorAll('.ps-scene-copies span').length === 3")
+            assert sum(told(page)) in (3, 4)
+        if title == "A radius":
+            page.wait_for_function(
+                "radius => Number(document.querySelector('.ps-scene-radius b').textContent) === radius", arg=radius
+            )
+            assert [one["id"] for one in Axe().run(page).response["violations"]] == []
         page.keyboard.press("ArrowRight")
-    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    expect(panel.locator("h2")).to_have_text(views.LECTURE[-1][0])
+    counts = [int(text) for text in page.locator(".ps-votes tbody td:last-child").all_text_contents()]
+    assert told(page) == counts
     page.keyboard.press("ArrowLeft")
     expect(panel.locator("h2")).to_have_text(views.LECTURE[-2][0])
     page.keyboard.press("Escape")
@@ -55,15 +80,41 @@ def test_the_walkthrough_has_six_steps_by_arrow_keys_and_stands_in_the_address(p
     page.wait_for_function("!location.search.includes('lecture')")
 
 
-def test_the_booth_goes_on_by_itself_hides_uploads_and_yields_to_a_visitor(browser: Browser, server: Server) -> None:
-    page = browser.new_page()
+def test_without_a_run_and_without_motion_the_walkthrough_shows_a_recording_on_a_phone(
+    browser: Browser, server: Server
+) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 740}, reduced_motion="reduce", color_scheme="dark")
+    page.goto(f"{server.url}/?lecture=5&example=99&scan=own")
+    expect(page.locator(".ps-lecture-source")).to_have_text(views.PAGE_WORDS["lecture_recorded"], timeout=60_000)
+    expect(page.locator(".ps-scene-radius b")).to_have_text(re.compile(r"0\.\d+"))
+    shown = page.inner_text(".ps-scene-radius b")
+    page.wait_for_timeout(700)
+    assert page.inner_text(".ps-scene-radius b") == shown
+    assert page.evaluate("document.querySelector('.ps-lecture').scrollWidth") <= 360
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    page.close()
+
+
+def test_the_booth_is_a_stage_of_its_own_goes_on_by_itself_and_yields_to_a_visitor(
+    browser: Browser, server: Server
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.goto(f"{server.url}/?kiosk=1&pause=1&idle=4")
-    page.wait_for_selector(OVER, timeout=60_000)
-    expect(page.locator("#ps-upload")).to_be_hidden()
+    page.wait_for_selector(f".ps-alone {OVER}", timeout=60_000)
+    for name in ("#ps-side", ".ps-nav", ".ps-stage .ps-foot"):
+        expect(page.locator(name)).to_be_hidden()
+    for title, _ in views.LECTURE[3:6:2]:  # whether or not there is a radius
+        expect(page.locator(".ps-story h2")).to_have_text(title, timeout=30_000)
+    story, radius = (page.locator(name).bounding_box() for name in (".ps-story", ".ps-radius b"))
+    assert story
+    assert radius
+    assert radius["y"] + radius["height"] <= story["y"]
     for place in (2, 3):
         expect(page.locator(f".ps-picker button:nth-child({place})")).to_have_attribute(
             "aria-pressed", "true", timeout=30_000
         )
+    page.mouse.click(5, 300)
+    expect(page.locator("#ps-upload")).to_be_hidden()
     page.click(".ps-picker button:nth-child(7)")
     page.wait_for_selector(OVER)
     page.wait_for_timeout(1_500)
@@ -91,10 +142,24 @@ def test_the_booth_loads_its_page_afresh_and_goes_on_where_it_was(browser: Brows
     page.close()
 
 
+EDGES = """(() => {
+  const box = (one) => one.getBoundingClientRect();
+  const [card, chart] = [".ps-evidence", ".ps-chart .main-svg"].map((name) => box(document.querySelector(name)));
+  const texts = [...document.querySelectorAll(".ps-strip figcaption")].map((one) => box(one).left + one.scrollWidth);
+  return { card: [card.left, card.right], chart: [chart.left, chart.right], captions: texts };
+})()"""
+
+
 def test_the_report_is_one_page_and_says_what_was_computed(page: Page) -> None:
     paper = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", paper)) == 1
     page.emulate_media(media="print")
+    page.set_viewport_size({"width": 725, "height": 1000})  # of A4 between its margins
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    edges = page.evaluate(EDGES)
+    assert edges["chart"][1] <= edges["card"][1], "whole"
+    assert max(edges["captions"]) <= edges["chart"][0], "no caption lies over it"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
     said = page.inner_text(".ps-report")
     for words in ("How this was computed", "Seed", "sha256", "Guarantee", "Not for clinical use"):
         assert words in said

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from psmooth import views
 from psmooth.interface.assets import imported
+from psmooth.views.locale import translations
 from tests.browser.conftest import OVER
 from tests.records import a_progress, a_result
 
@@ -64,6 +65,10 @@ def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:
         expect(notice).to_have_text(said)
     page.evaluate("(step) => window.next(step)", steps[0])
     expect(notice).to_be_hidden()
+    page.evaluate("(step) => window.next(step)", {**steps[2], "reach": 0.01})  # stopped early: not one value by ± 9
+    for figure in page.locator("#again .ps-budget figure").all()[:2]:
+        expect(figure).to_contain_text("not covered")
+    expect(page.locator("#again .ps-budget figcaption").first).to_have_text("1 value by ± 9")
 
 
 def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_path: Path) -> None:
@@ -75,7 +80,11 @@ def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_p
     with page.expect_file_chooser() as chooser:
         page.click(".ps-check")
     chooser.value.set_files(file)
-    expect(page.locator("h2.ps-headline")).to_have_text("This certificate holds together.")
+    before, checked = page.inner_text(".ps-verdict"), page.locator(".ps-checked")
+    expect(checked.locator("h3")).to_have_text("This certificate holds together.")
+    expect(checked).to_be_in_viewport()
+    counts = checked.locator("tbody td:nth-child(3)").all_inner_texts()
+    assert sum(int(count.replace(",", "")) for count in counts) == 1_000
     altered = file.read_text("utf-8").replace('"noise_level": 0.25', '"noise_level": 0.75')
     page.evaluate(
         """(text) => {
@@ -85,4 +94,17 @@ def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_p
         }""",
         altered,
     )
-    expect(page.locator("h2.ps-headline")).to_have_text("This certificate does not hold together.")
+    expect(checked.locator("h3")).to_have_text("This certificate does not hold together.")
+    expect(checked.locator("table")).to_be_hidden()
+    page.select_option(".ps-language", "de")
+    words = translations("de")
+    for size in (100, 1_000_001):
+        strange: FilePayload = {"name": "jane-doe.png", "mimeType": "image/png", "buffer": b"x" * size}
+        page.set_input_files("#ps-stage-column input[type=file]", strange)
+        expect(checked.locator("h3")).to_have_text(words["This file is no certificate."])
+        page.evaluate("document.querySelector('.ps-checked h3').textContent = ''")
+    expect(checked.locator("p")).to_have_text(words[views.PAGE_WORDS["check_large"]])
+    assert "jane" not in page.inner_text("body")
+    page.select_option(".ps-language", "en")
+    expect(page.locator(".ps-verdict .ps-status")).to_have_text("after 1,000 votes")
+    assert page.inner_text(".ps-verdict") == before, "the run that is shown stays"

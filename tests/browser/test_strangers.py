@@ -13,10 +13,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth.interface.assets import imported
-from tests.browser.conftest import OVER, Watched
+from tests.browser.conftest import OVER, Watched, settle
 from tests.serving import Server
 
-VIEWS = ("compare", "learn", "understand", "certify")
+VIEWS = ("compare", "attack", "learn", "understand", "results", "certify")
 
 
 class Outside(BaseHTTPRequestHandler):
@@ -115,6 +115,7 @@ def test_a_scan_comes_by_button_drop_and_paste(page: Page, scan_bytes: list[int]
     for event in ("drop", "paste"):
         page.evaluate(BROUGHT, [event, scan_bytes])
         page.wait_for_function("new URLSearchParams(location.search).get('scan') === 'own'")
+        settle(page)
         expect(page.locator(".ps-scan-facts")).to_contain_text("60", timeout=30_000)
         page.locator(".ps-picker button").first.click()
         page.wait_for_function("new URLSearchParams(location.search).get('scan') === null")
@@ -129,7 +130,6 @@ BROUGHT = """([event, bytes]) => { const data = new DataTransfer();
 
 @pytest.fixture
 def scan_bytes() -> list[int]:
-
     file = io.BytesIO()
-    Image.new("RGB", (60, 60), (90, 120, 60)).save(file, "PNG")
+    Image.linear_gradient("L").resize((60, 60)).convert("RGB").save(file, "PNG")
     return list(file.getvalue())

@@ -9,17 +9,19 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.browser.conftest import OVER
+from tests.browser.conftest import OVER, settle
 
 
 def bring_a_scan(page: Page) -> None:
-    """160 × 120: the left half black, the right half white."""
+    """160 × 120: the left half dark and striped, the right half white."""
     pixels = np.zeros((120, 160, 3), np.uint8)
+    pixels[np.arange(120) // 4 % 2 == 1] = 60
     pixels[:, 80:] = 255
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG")
     file: FilePayload = {"name": "halves.png", "mimeType": "image/png", "buffer": content.getvalue()}
     page.set_input_files("#ps-scan-card input[type=file]", file)
+    settle(page)
     expect(page.locator(".ps-scan-facts")).to_have_text("160 × 120, 8-bit RGB")
     page.wait_for_selector(OVER)
 
@@ -38,7 +40,7 @@ def certificate(page: Page, folder: Path) -> dict[str, object]:
 
 def test_the_box_is_moved_and_sized_by_keys_and_its_part_is_certified(page: Page, tmp_path: Path) -> None:
     bring_a_scan(page)
-    assert len(crop_levels(page)) > 1
+    assert 255 in crop_levels(page)
     page.click(".ps-open")
     expect(page.locator(".ps-viewer")).to_be_visible()
     for _ in range(15):
@@ -48,9 +50,11 @@ def test_the_box_is_moved_and_sized_by_keys_and_its_part_is_certified(page: Page
     said = page.inner_text(".ps-viewer-said")
     page.click(".ps-viewer-use")
     page.wait_for_function("document.querySelector('.ps-stage').dataset.state != 'idle'")
-    page.wait_for_function("document.querySelector('.ps-crop').getContext('2d').getImageData(31, 16, 1, 1).data[0] < 5")
+    page.wait_for_function(
+        "document.querySelector('.ps-crop').getContext('2d').getImageData(31, 16, 1, 1).data[0] < 64"
+    )
     page.wait_for_selector(OVER)
-    assert crop_levels(page) == {0}
+    assert max(crop_levels(page)) < 90, "resampling overshoots a little"
     preprocessing = certificate(page, tmp_path)["preprocessing"]
     assert isinstance(preprocessing, dict)
     left, top, right, bottom = preprocessing["box"]

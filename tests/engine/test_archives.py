@@ -6,7 +6,10 @@ Oracles: `zipfile` as the writer; the folders that were packed; what `tracemallo
 import io
 import struct
 import tracemalloc
+import unicodedata
 import zipfile
+import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,8 +59,26 @@ def test_folders_before_slashes_and_backslashes_are_classes(tmp_path: Path, betw
     assert _folders(path) == ["eins", "eins", "zwei", "zwei"]
 
 
+@pytest.mark.parametrize("above", ["./", ".\\", "../", "/", "./a/./", "a/../", "a//"])
+def test_a_class_is_a_folder_and_nothing_else_that_a_path_says(tmp_path: Path, above: str) -> None:
+    slash = "\\" if "\\" in above else "/"
+    inside = {f"{above}eins{slash}.{slash}1.png": _picture(), f"{above}zwei{slash}x{slash}..{slash}2.png": _picture()}
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in inside.items():
+            entry = zipfile.ZipInfo("x")
+            entry.filename = name
+            file.writestr(entry, content)
+    assert _folders(path) == ["eins", "zwei"]
+    alone = _packed(tmp_path / "b.zip", {f"{above.replace(slash, '/')}1.png": _picture()})
+    assert _folders(alone) == ["a" if above in ("./a/./", "a//") else ""]
+
+
 def test_what_other_programs_leave_beside_the_scans_is_passed_over(tmp_path: Path) -> None:
-    beside = ("a/._1.png", "__MACOSX/a/._1.png", "a/.ipynb_checkpoints/1.png", "a/Thumbs.db", ".DS_Store", "a/x.png/")
+    beside = (
+        "a/._1.png", "__MACOSX/a/._1.png", "a/.ipynb_checkpoints/1.png", "a/Thumbs.db", ".DS_Store", "a/x.png/",
+        "a/desktop.ini", "a/@eaDir/1.png/SYNOPHOTO_THUMB_S.jpg", "$RECYCLE.BIN/a/1.png", "__MACOSX\\a\\1.png",
+    )  # fmt: skip
     path = _packed(tmp_path / "a.zip", {"a/1.png": _picture(), **dict.fromkeys(beside, b"x")})
     assert _folders(path) == ["a"]
 
@@ -65,9 +86,58 @@ def test_what_other_programs_leave_beside_the_scans_is_passed_over(tmp_path: Pat
 def test_names_of_old_programs_and_of_every_script(tmp_path: Path) -> None:
     path = _packed(tmp_path / "a.zip", {"肺炎/1.png": _picture(), "M\xfcll/1.png": _picture()})
     assert sorted(_folders(path)) == ["Müll", "肺炎"]
-    data = _packed(tmp_path / "b.zip", {"MXll/1.png": _picture()}).read_bytes()
-    (tmp_path / "b.zip").write_bytes(data.replace(b"MXll", "Müll".encode("cp437")))
-    assert _folders(tmp_path / "b.zip") == ["Müll"]
+    assert _folders(_packed(path, {unicodedata.normalize("NFD", "Müll") + "/1.png": _picture()})) == ["Müll"]
+
+
+def _named(path: Path, names: Iterable[bytes], extra: bytes = b"", system: int = 3) -> Path:
+    """A zip with these names as they stand, and no word on what they are written in."""
+    entries = []
+    with zipfile.ZipFile(path, "w") as file:
+        for number, name in enumerate(names):
+            entries.append((b"%06d" % number * len(name))[: len(name)])
+            entry = zipfile.ZipInfo(entries[-1].decode())
+            entry.extra, entry.create_system = extra, system
+            file.writestr(entry, _picture())
+    data = path.read_bytes()
+    for name, entry in zip(names, entries, strict=True):
+        data = data.replace(entry, name)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("page", "word"),
+    [
+        ("gbk", "肺炎"), ("shift_jis", "表層"), ("shift_jis", "ソ"), ("big5", "功能"), ("euc_kr", "정상"),
+        ("cp437", "Müll"), ("cp1252", "Müll"), ("cp866", "норма"), ("latin-1", "bénin"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("between", ["/", "\\"])
+def test_a_class_in_an_unknown_code_page_is_asked_about(tmp_path: Path, page: str, word: str, between: str) -> None:
+    path = _named(tmp_path / "a.zip", [f"{word}{between}1.png".encode(page), b"plain/2.png"])
+    _refused(path, "in which code page")
+
+
+def test_names_in_utf_8_need_no_flag(tmp_path: Path) -> None:
+    assert _folders(_named(tmp_path / "a.zip", ["肺炎/1.png".encode(), "bénin/2.png".encode()])) == ["bénin", "肺炎"]
+
+
+def test_a_name_of_a_dos_program_that_could_be_utf_8_is_asked_about(tmp_path: Path) -> None:
+    assert "一".encode("gbk").decode() == "һ", "another letter in UTF-8"
+    _refused(_named(tmp_path / "a.zip", ["一/1.png".encode("gbk")], system=0), "in which code page")
+
+
+def test_the_field_of_info_zip_says_what_a_name_is(tmp_path: Path) -> None:
+    written, meant = "肺炎/1.png".encode("gbk"), "肺炎/1.png".encode()
+    body = b"\1" + zlib.crc32(written).to_bytes(4, "little") + meant
+    field = struct.pack("<HH", 0x7075, len(body)) + body
+    assert _folders(_named(tmp_path / "a.zip", [written], field)) == ["肺炎"]
+    assert _folders(_named(tmp_path / "a.zip", [written], b"\1\0\2\0xx" + field)) == ["肺炎"], "behind another field"
+    _refused(_named(tmp_path / "a.zip", [b"\xff" + written], field), "in which code page")  # of another name
+
+
+def test_a_file_in_an_unknown_code_page_lies_in_a_folder_that_is_known(tmp_path: Path) -> None:
+    assert _folders(_named(tmp_path / "a.zip", ["plain/肺炎.png".encode("gbk")])) == ["plain"]
 
 
 def test_a_scan_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -76,6 +146,19 @@ def test_a_scan_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     _refused(
         _packed(path, {"x" * 200 + "/2.png": b"", "\x1b[2J.txt": b""}), "'…x{53}/2.png' in the zip: The file is empty"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(1, "Shrink"), (6, "Implode"), (9, "Deflate64"), (20, "Zstandard"), (93, "Zstandard"), (95, "XZ"), (98, "PPMd")],
+)
+def test_packings_that_python_does_not_write_are_refused_by_name(tmp_path: Path, number: int, word: str) -> None:
+    path = _packed(tmp_path / "a.zip", {"a/1.png": _picture()})
+    data = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
+        struct.pack_into("<H", data, data.index(sign) + place, number)
+    path.write_bytes(data)
+    _refused(path, f"packed by {word}")
 
 
 @pytest.mark.parametrize(("method", "word"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")])

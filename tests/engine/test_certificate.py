@@ -468,6 +468,7 @@ OPTIONAL = {
     "attempts_before",
     "denoiser_learned_on_scan",
     "invalid_selection",
+    "scan_check",
 }  # files of before lack them
 SCHEMA = json.loads(resource("assets", "certificate.schema.json").read_text(encoding="utf-8"))
 
@@ -629,6 +630,8 @@ ALTERATIONS: list[Alteration] = [
     ("gallery", {**GALLERY, "file_name": "x.png"}, {"gallery"}),
     ("gallery", {**GALLERY, "licence": ""}, {"gallery"}),
     ("gallery", "people/slides", {"gallery"}),
+    ("scan_check", {"known": True}, {"scan_check"}),
+    ("scan_check", "a brain MRI", {"scan_check"}),
     ("device", None, {"device"}),
     ("precision", 32, {"precision"}),
     ("versions", {"numpy": 2}, {"versions"}),

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import generate_uid
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Plan, Run, Votes, advance, conclude, read_certificate
@@ -30,6 +32,7 @@ from psmooth.phantoms import draw_phantom
 from psmooth.scans import CropRule, Window, crop_scan, open_scan
 from psmooth.smoothing import Replay
 from psmooth.smoothing import certification as engine
+from tests.dicoms import dicom, file_of
 from tests.records import a_run
 
 SEED = "0123456789abcdef0123456789abcdef"
@@ -90,6 +93,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
 
         monkeypatch.setattr("psmooth.models.load_model", load_model)
         monkeypatch.setattr("psmooth.smoothing.certify", certify)
+        monkeypatch.setattr("psmooth.recognition.recognise", lambda *_: None)
         return asked
 
     return install
@@ -218,24 +222,82 @@ def test_options_reach_the_engine(fake: Fake, psmooth_command: Command, scan_pat
     assert psmooth_command("certify", scan_path, *options.split(), *words)[0] == 0
     assert (asked["model"], asked["device"], asked["noise_level"], asked["seed"]) == ("pocket", "cpu", 0.5, "7")
     assert asked["plan"] == Plan(max_votes=2_000, failure_probability=0.01, target_radius=0.4)
-    assert asked["crop_rule"] == CropRule(size=32, interpolation="bilinear", box=(10, 20, 110, 140))
+    assert asked["scan"].rule == CropRule(size=32, interpolation="bilinear", box=(10, 20, 110, 140))
     assert (asked["batch_size"], asked["methods"]) == (16, ("template",))
     assert asked["task"].class_names == ("cat", "dog", "cow")
     assert asked["task"].templates == ("a photo of {}",)
-    assert np.array_equal(asked["scan"].values, open_scan(scan_path).values)
+    assert asked["scan"].sha256 == crop_scan(open_scan(scan_path), asked["scan"].rule).sha256
 
 
-def test_defaults_reach_the_engine(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
-    asked = fake()
+def test_defaults_reach_the_engine(fake: Fake, psmooth_command: Command, scan_path: Path, tmp_path: Path) -> None:
+    asked, deep = fake(), tmp_path / "deep.png"
+    Image.fromarray(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)).save(deep)
     psmooth_command("certify", scan_path, "--task", "blood_cells")
     assert asked["plan"] == Plan()
     assert (asked["model"], asked["seed"], asked["batch_size"]) == (next(iter(MODELS)), None, None)
     psmooth_command(
-        "certify", scan_path, "--task", "blood_cells", "--plan", "paper", "--seed", SEED, "--window", "9,5.5"
+        "certify", deep, "--task", "blood_cells", "--plan", "paper", "--seed", SEED, "--window", "900,2.5e3"
     )
     assert asked["plan"] == Plan(max_votes=10_000, name="paper")
     assert asked["seed"] == SEED
-    assert asked["crop_rule"].window == Window(9, 5.5)
+    assert asked["scan"].rule.window == Window(900, 2500)
+
+
+def test_a_series_and_a_frame_of_a_folder_or_zip_reach_the_engine_and_verify_finds_them_again(
+    psmooth_command: Command, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    """Slices of slopes that differ, so that each has a crop of its own."""
+    slopes = np.arange(24 * 24).reshape(24, 24)
+    slices = []
+    for number, modality in enumerate(("CT", "MR"), 1):
+        tags = {"Modality": modality, "SeriesInstanceUID": generate_uid(), "SeriesNumber": str(number)}
+        for frame in (1, 2, 3):
+            values = (slopes * (3 * number + frame) % 999).astype(np.uint16)
+            slices.append(file_of(dicom(values, InstanceNumber=str(frame), **tags)))
+    folder, packed, written = tmp_path / "JANE_DOE", tmp_path / "JANE_DOE.zip", tmp_path / "c.json"
+    folder.mkdir()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number, content in enumerate(slices):
+            (folder / f"{9 - number}").write_bytes(content)
+            archive.writestr(f"JANE_DOE/{number}", content)
+    fixed = ("--model", f"local-dir:{tiny_model_folder}", "--task", "blood_cells", "--votes", 100, "--out", written)
+    for place in (folder, packed):
+        refused = psmooth_command("certify", place, *fixed)
+        _refused(refused, "2 series: 1 CT × 3; 2 MR × 3.")
+        assert "JANE" not in refused[2]
+        _refused(psmooth_command("certify", place, *fixed, "--series", 3), "no series 3")
+        _refused(psmooth_command("certify", place, *fixed, "--series", 2, "--frame", 4), "no frame 4")
+    code, _, told = psmooth_command("certify", packed, *fixed, "--series", 2, "--frame", 3)
+    assert code in (0, 3)
+    assert "16-bit grey, MR · frame 3 of 3" in told
+    facts = json.loads(written.read_text("utf-8"))["preprocessing"]
+    assert (facts["series"], facts["frame"]) == (2, 3)
+    for place in (packed, folder, folder / "4"):
+        assert psmooth_command("verify", written, "--scan", place)[0] == 0
+    assert psmooth_command("verify", written, "--scan", folder / "5")[0] == 2
+    assert psmooth_command("verify", written, "--scan", folder, "--series", 1)[0] == 2
+    fewer = tmp_path / "fewer"
+    fewer.mkdir()
+    for name in ("4", "5"):
+        (fewer / name).write_bytes((folder / name).read_bytes())
+    assert psmooth_command("verify", written, "--scan", fewer)[0] == 2
+    assert psmooth_command("verify", written, "--scan", fewer, "--series", 1, "--frame", 1)[0] == 2
+    assert psmooth_command("verify", written, "--scan", fewer, "--series", 1, "--frame", 2)[0] == 0
+    assert psmooth_command("certify", folder / "4", *fixed)[0] in (0, 3)
+    assert psmooth_command("verify", written, "--scan", folder)[0] == 2
+    assert psmooth_command("verify", written, "--scan", folder, "--series", 2, "--frame", 3)[0] == 0
+
+
+def test_a_plane_and_a_region_reach_the_reader(
+    fake: Fake, psmooth_command: Command, monkeypatch: pytest.MonkeyPatch, scan_path: Path
+) -> None:
+    asked, seen = fake(), []
+    scan = open_scan(scan_path)
+    monkeypatch.setattr("psmooth.scans.open_picture", lambda *given: seen.append(given[3:]) or scan)
+    for options in ((), ("--plane", "coronal"), ("--region", "100,200.5,20")):
+        assert psmooth_command("certify", scan_path, "--task", "blood_cells", *options)[0] == 0
+    assert seen == [(None, None), ("coronal", None), (None, (100, 200.5, 20))]
+    assert asked["scan"].sha256 == crop_scan(scan, asked["scan"].rule).sha256
 
 
 @pytest.mark.parametrize(
@@ -254,6 +316,9 @@ def test_defaults_reach_the_engine(fake: Fake, psmooth_command: Command, scan_pa
         (["--task", "blood_cells", "--plan", "paper", "--target-radius", "1"], ["target_radius"]),
         (["--task", "blood_cells", "--box", "1,2,3"], ["--box", "left,top,right,bottom"]),
         (["--task", "blood_cells", "--window", "wide"], ["--window", "centre,width"]),
+        (["--task", "blood_cells", "--region", "1,2"], ["1,2", "left,top,magnification"]),
+        (["--task", "blood_cells", "--plane", "oblique"], ["oblique", "coronal"]),
+        (["--task", "blood_cells", "--plane", "axial"], ["no NIfTI volume"]),
         (["--task", "blood_cells", "--out", "/nowhere/at/all/c.json"], ["--out", "folder"]),
     ],
 )
@@ -457,6 +522,22 @@ def test_a_strangers_words_do_not_steer_the_terminal(certificate_path: Path, psm
     certificate_path.write_text(certificate_path.read_text().replace('"cat"', '"c\\u001b[2J\\u009bat"'))
     _, out, err = psmooth_command("verify", certificate_path)
     assert not {"\x1b", "\x9b"} & set(out + err)
+
+
+@pytest.mark.parametrize("kind", ["breast_ultrasound", "<img src=x onerror=alert(1)>", "c\x1b[2J"])
+def test_verify_says_where_the_scan_is_none_for_its_question(
+    kind: str, certificate_path: Path, psmooth_command: Command
+) -> None:
+    check = {"basis": "statistics", "kind": kind, "likely_task": kind, "known": True}
+    record = {
+        **json.loads(certificate_path.read_text()),
+        "scan_check": {**check, "distance": 0.4, "confident": True, "fits": False},
+    }
+    certificate_path.write_text(json.dumps(record))
+    code, out, err = psmooth_command("verify", certificate_path)
+    assert (code, err) == (0, "")
+    assert ("Looks like a breast ultrasound." if kind == "breast_ultrasound" else "has no name here") in out
+    assert "is about others" in out
 
 
 def test_what_is_no_certificate_is_refused(tmp_path: Path, psmooth_command: Command, scan_path: Path) -> None:

@@ -98,17 +98,21 @@ def test_levels_drawn_with_another_number_of_votes_are_marked(tiny_model: MedVLM
     assert views_compare.comparison(replace(alike, sweep=level))["curve"]["note"] == ""
 
 
-def test_a_point_of_the_curve_is_floored() -> None:
+def test_a_point_of_the_curve_is_floored(tiny_model: MedVLM, crop: Crop) -> None:
+    *_, last = compare(tiny_model, crop, TASK, noise_level=0.25, plan=Plan(max_votes=100))
     result = a_result((1000, 0, 0), "complete")
     assert isinstance(result, Certificate)
     for radius in (0.2999, 0.29999999, 0.3001):
-        told = views_compare._hover(replace(result, radius=radius))
-        assert f"σ = 0.25: {'0.300' if radius > 0.3 else '0.299'} ·" in told
+        sweep = last.sweep | {0.25: last.sweep[0.25] | {"template": replace(result, radius=radius)}}
+        (told, *_) = views_compare.comparison(replace(last, sweep=sweep))["curve"]["series"]
+        assert f"σ = 0.25: {'0.300' if radius > 0.3 else '0.299'} ·" in told["hovers"][1]
 
 
-def test_methods_that_reach_equally_far_are_all_named_and_no_frozen_one() -> None:
+def test_methods_that_reach_equally_far_are_all_named_and_no_frozen_one(tiny_model: MedVLM, crop: Crop) -> None:
+    *_, last = compare(tiny_model, crop, TASK, noise_level=0.25, plan=Plan(max_votes=100))
     plain, few = certified(), certified(method="few_shot")
-    frozen = certified(method="combined", guarantee="frozen_prompt")
-    found = views_compare._finding({"template": plain, "few_shot": few, "combined": frozen})
+    results = {"template": plain, "few_shot": few, "combined": certified(method="combined", guarantee="frozen_prompt")}
+    sweep = dict.fromkeys(last.sweep, results)
+    shown = views_compare.comparison(replace(last, sweep=sweep, progress=replace(last.progress, results=results)))
     radius = views.radius_text(plain.radius)
-    assert found == f"Unconditionally, hand-written, few-shot prompts reach furthest: {radius}."
+    assert shown["announce"] == f"Unconditionally, hand-written, few-shot prompts reach furthest: {radius}."

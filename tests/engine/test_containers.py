@@ -9,16 +9,18 @@ import threading
 import tracemalloc
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from psmooth.errors import ScanError
 from psmooth.scans import open_scan
-from psmooth.scans import read as scans
 from psmooth.scans.containers import MOST_JPEG_SCANS, MOST_PARTS
 
 SIDE = 64
@@ -26,9 +28,9 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uin
 Tags = dict[int, tuple[int, int, bytes]]  # number: (type, number of values, the values)
 
 
-def _encode(file_format: str, **options: object) -> bytes:
+def _encode(file_format: str, pixels: np.ndarray = PIXELS, **options: object) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(PIXELS).save(buffer, file_format, **options)
+    Image.fromarray(pixels).save(buffer, file_format, **options)
     return buffer.getvalue()
 
 
@@ -165,6 +167,19 @@ def test_a_jpeg_is_still_turned(kind: str) -> None:
     assert np.array_equal(turned, open_scan(_jpeg_with()).values[::-1, ::-1])
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (imagecodecs.jpeg8_encode(PIXELS, lossless=True), "8 bits a channel, packed in the form lossless JPEG"),
+        (imagecodecs.jpeg8_encode(PIXELS[..., 0].astype("u2") * 16, bitspersample=12), "12 bits a channel, .* JPEG,"),
+        (imagecodecs.jpegls_encode(PIXELS // 64), "JPEG-LS"),
+    ],
+    ids=["lossless", "12 bits", "JPEG-LS"],
+)
+def test_a_jpeg_of_a_rare_form_is_refused_by_its_name(data: bytes, words: str) -> None:
+    _refused(data, words)
+
+
 # --- PNG
 
 
@@ -294,29 +309,40 @@ def test_a_tiff_of_jpegs_is_held_against_their_scans() -> None:
 # --- nobody waits
 
 
-def test_a_scan_is_read_while_another_is_being_read() -> None:
-    with scans._decoding("PNG"), ThreadPoolExecutor(1) as other:
-        assert np.array_equal(other.submit(open_scan, _encode("PNG")).result(30).values, PIXELS)
+@contextmanager
+def being_read(monkeypatch: pytest.MonkeyPatch, scans: int, side: int) -> Iterator[None]:
+    """While the block runs, other threads are in the middle of that many scans."""
+    load, go, inside = ImageFile.ImageFile.load, threading.Event(), threading.Semaphore(0)
 
-
-def test_a_small_scan_does_not_wait_for_large_ones() -> None:
-    with scans._large_scans, scans._large_scans, ThreadPoolExecutor(1) as other:
-        assert np.array_equal(other.submit(open_scan, _encode("PNG")).result(30).values, PIXELS)
-
-
-def test_warnings_speak_again_after_the_last_of_those_that_read() -> None:
-    before, inside, go = warnings.filters[:], threading.Event(), threading.Event()
-
-    def read_slowly() -> None:
-        with scans._decoding("PNG"):
-            inside.set()
+    def slowly(image: ImageFile.ImageFile) -> Any:
+        if threading.current_thread().name.startswith("slow"):
+            inside.release()
             go.wait(30)
+        return load(image)
 
-    reader = threading.Thread(target=read_slowly)
-    with scans._decoding("PNG"):
-        reader.start()
-        assert inside.wait(30)
-    assert warnings.filters != before, "the other one still reads"
-    go.set()
-    reader.join()
+    monkeypatch.setattr(ImageFile.ImageFile, "load", slowly)
+    data = _encode("PNG", np.zeros((side, side), np.uint8))
+    with ThreadPoolExecutor(scans, "slow") as readers:
+        read = [readers.submit(open_scan, data) for _ in range(scans)]
+        assert all(inside.acquire(timeout=30) for _ in read)
+        yield
+        go.set()
+    assert all(one.result().width == side for one in read)
+
+
+def test_a_scan_is_read_while_others_are_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with being_read(monkeypatch, 3, side=20), ThreadPoolExecutor(1) as other:
+        assert np.array_equal(other.submit(open_scan, _encode("PNG")).result(30).values, PIXELS)
+
+
+def test_a_small_scan_does_not_wait_for_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    with being_read(monkeypatch, 2, side=3_000), ThreadPoolExecutor(1) as other:
+        assert np.array_equal(other.submit(open_scan, _encode("PNG")).result(30).values, PIXELS)
+
+
+def test_warnings_speak_again_after_the_last_of_those_that_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = warnings.filters[:]
+    with being_read(monkeypatch, 1, side=20):
+        open_scan(_encode("PNG"))
+        assert warnings.filters != before, "the other one still reads"
     assert warnings.filters == before

@@ -5,9 +5,15 @@ The oracles are the formulas of PS3.3, written out here, and pydicom's own table
 
 import io
 import logging
+import re
 import subprocess
 import sys
+import threading
 import warnings
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +25,12 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless, SecondaryCaptureImageStorage
 
 from psmooth.certificate import Plan, verify
 from psmooth.errors import ScanError
 from psmooth.models import MedVLM
-from psmooth.scans import Scan, Window, apart, crop_scan, open_scan, scan_picture
+from psmooth.scans import Scan, Window, apart, crop_scan, open_frames, open_scan, scan_picture
 from psmooth.scans.dicom import read_dicom
 from psmooth.scans.notes import STRETCHED, WRITTEN
 from psmooth.scans.scan import CropRule
@@ -63,6 +69,22 @@ def test_a_slice_of_a_ct_is_in_hounsfield_units() -> None:
     assert np.array_equal(scan.values, RAMP.astype(int) * 2 - 1024)
     assert scan.offers[0].window == Window(40, 400, "linear")
     assert np.array_equal(picture(scan), linear(RAMP * 2.0 - 1024, 40, 400))
+
+
+def test_a_captured_screen_of_a_ct_is_shown_as_it_was_and_may_bear_names() -> None:
+    """A secondary capture has the modality of what was on the screen, and levels of a screen."""
+    screen = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rescaled: dict[str, Any] = {"RescaleSlope": "1", "RescaleIntercept": "0"}
+    for tags in ({}, rescaled):
+        scan = read(screen, Modality="CT", SOPClassUID=SecondaryCaptureImageStorage, **tags)
+        assert (scan.unit, WRITTEN in scan.notes) == ("", True)
+        assert np.array_equal(picture(scan), screen)
+    assert read(RAMP, Modality="CT", SOPClassUID=SecondaryCaptureImageStorage, RescaleType="HU").unit == "HU"
+
+
+def test_a_ct_without_an_intercept_has_values_of_its_own() -> None:
+    scan = read(RAMP, Modality="CT")
+    assert (scan.unit, [offer.name for offer in scan.offers]) == ("", ["spread of the values"])
 
 
 def test_a_slope_that_is_no_whole_number_is_kept() -> None:
@@ -178,6 +200,15 @@ def test_a_window_that_cannot_be_used_leaves_the_others_their_names() -> None:
     assert [(offer.name, offer.window.center) for offer in scan.offers[:-1]] == [("bone", 600)]
 
 
+def test_values_beyond_what_a_certificate_names_need_a_window_of_the_file() -> None:
+    """A spread of them would be a window that no certificate takes."""
+    far = read(RAMP, RescaleSlope="1000", RescaleIntercept="0", WindowCenter="500000", WindowWidth="900000")
+    assert [(offer.name, offer.window.width) for offer in far.offers] == [("the file's own", 900_000)]
+    for slope, intercept in (("10000", "0"), ("1", "1500000")):
+        with pytest.raises(ScanError, match="beyond 1,000,000"):
+            read(RAMP, RescaleSlope=slope, RescaleIntercept=intercept, WindowCenter="2000000", WindowWidth="90")
+
+
 def test_no_menu_of_thousands_of_windows() -> None:
     assert len(read(RAMP, WindowCenter=["5"] * 9_000, WindowWidth=["7"] * 9_000).offers) < 100
 
@@ -236,6 +267,28 @@ def test_a_colour_of_a_palette_that_is_nearly_black_stays_so() -> None:
     assert np.array_equal(read_dicom(file_of(dataset)).values, apply_color_lut(indices, dataset) >> 8)
 
 
+def test_a_palette_of_sixteen_bits_that_is_all_but_black_is_shown_so() -> None:
+    indices = (RAMP % 256).astype(np.uint8)
+    tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for colour in ("Red", "Green", "Blue"):
+        tags[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        tags[f"{colour}PaletteColorLookupTableData"] = np.arange(256, dtype=np.uint16).tobytes()
+    dataset = dicom(indices, **tags)
+    assert np.array_equal(read_dicom(file_of(dataset)).values, apply_color_lut(indices, dataset) >> 8)
+
+
+def test_luminance_and_colour_differences_in_part_of_their_range() -> None:
+    """PS3.3 C.7.6.3.1.2, YBR_PARTIAL_422: two pixels share their differences of colour."""
+    colours = np.repeat(COLOURS[:, ::2], 2, axis=1).astype(float)
+    matrix = np.array([[0.2568, 0.5041, 0.0979], [-0.1482, -0.2910, 0.4392], [0.4392, -0.3678, -0.0714]])
+    stored = np.rint(colours @ matrix.T + [16, 128, 128]).astype(np.uint8)
+    words = np.stack([stored[:, ::2, 0], stored[:, 1::2, 0], stored[:, ::2, 1], stored[:, ::2, 2]], axis=-1)
+    scan = read(COLOURS, PhotometricInterpretation="YBR_PARTIAL_422", PixelData=words.tobytes())
+    expected = ((stored - [16.0, 128, 128]) @ np.linalg.inv(matrix).T).clip(0, 255)
+    assert np.abs(scan.values - expected).max() <= 2
+    assert "YCbCr" in scan.kind
+
+
 def test_a_jpeg_of_eight_bits_in_a_file_that_says_sixteen() -> None:
     dataset = dicom(COLOURS.astype(np.uint16), PixelData=imagecodecs.jpeg8_encode(COLOURS, level=95))
     packed_by(dataset, "1.2.840.10008.1.2.4.50")
@@ -252,6 +305,33 @@ def test_pixels_that_are_no_squares_become_squares() -> None:
     wide = read(RAMP, PixelSpacing=["0.5", "1"])
     assert (wide.width, wide.height) == (96, 32)
     assert read(RAMP, PixelSpacing=["0.5", "0.5"]).notes == ()
+
+
+@pytest.mark.parametrize("name", ["PixelAspectRatio", "PixelSpacing", "WindowCenter"])
+def test_what_cannot_be_read_of_shape_or_window_is_left_out(name: str) -> None:
+    tags = {"WindowCenter": "700", "WindowWidth": "900", name: ["11", "23"]}
+    scan = read_dicom(file_of(dicom(RAMP, **tags)).replace(b"11\\23", b"1A\\2B"))
+    assert (scan.width, scan.height, scan.notes) == (48, 32, ())
+
+
+def test_a_slope_that_cannot_be_read_is_no_picture() -> None:
+    with pytest.raises(ScanError, match="damaged"):
+        open_scan(file_of(dicom(RAMP, RescaleSlope="1.123", RescaleIntercept="0")).replace(b"1.123", b"1.1Z3"))
+
+
+def test_a_slope_of_zero_is_no_picture_unless_that_is_flat() -> None:
+    with pytest.raises(ScanError, match="damaged"):
+        open_scan(file_of(dicom(RAMP, Modality="PT", RescaleSlope="0", RescaleIntercept="0")))
+    flat = read(np.full((16, 20), 7, np.uint16), Modality="PT", RescaleSlope="0", RescaleIntercept="0")
+    assert (flat.values == 0).all()
+
+
+def test_a_picture_without_a_number_is_said() -> None:
+    dataset = dicom(RAMP.astype(np.uint32))
+    del dataset.PixelData
+    dataset.FloatPixelData = np.full(RAMP.shape, np.nan, np.float32).tobytes()
+    with pytest.raises(ScanError, match="none of its values is a number"):
+        open_scan(file_of(dataset))
 
 
 def test_a_frame_is_chosen_and_the_middle_one_is_shown() -> None:
@@ -386,6 +466,28 @@ def test_a_frame_that_says_another_size_is_refused_before_it_is_decoded() -> Non
 # --- in a certificate
 
 
+@pytest.mark.parametrize("window", [Window(-1e6, 1e6), Window(1e6, 1e-9)])
+def test_a_window_at_the_limit_stands_in_a_certificate(tiny_model: MedVLM, tmp_path: Path, window: Window) -> None:
+    crop = crop_scan(read(RAMP), replace(tiny_model.crop_rule, window=window))
+    plan = Plan(selection_votes=16, max_votes=32)
+    *_, last = certify(tiny_model, crop, task=TASK, plan=plan, noise_level=0.5, batch_size=16, seed=3)
+    [record] = last.results.values()
+    record.save(tmp_path / "certificate.json")
+    found = verify(tmp_path / "certificate.json")
+    assert found.ok, found.problems
+    recorded = found.certificate and found.certificate.run.preprocessing["window"]
+    assert recorded == {"center": window.center, "width": window.width}
+
+
+@pytest.mark.parametrize(
+    "window", [Window(0, 1.1e6), Window(-1.1e6, 5), Window(1.1e6, 5), Window(0, -1), Window(float("nan"), 5)]
+)
+def test_a_window_that_no_certificate_could_name_is_refused(window: Window) -> None:
+    for see in (scan_picture, lambda scan, window: crop_scan(scan, CropRule(window=window))):
+        with pytest.raises(ScanError, match="at most 1,000,000"):
+            see(read(RAMP), window)
+
+
 def test_a_certificate_names_frame_and_window_and_is_replayed_with_them(tiny_model: MedVLM, tmp_path: Path) -> None:
     stack = np.stack([RAMP, RAMP[::-1], RAMP.T.reshape(RAMP.shape)])
     data = file_of(dicom(stack, frames=3, WindowCenter="700", WindowWidth="900", VOILUTFunction="SIGMOID"))
@@ -417,6 +519,66 @@ def test_read_apart_as_in_place() -> None:
     assert told[0] == told[1]
 
 
+def test_frames_one_after_another_of_a_file_that_is_handed_over_once() -> None:
+    stack = np.stack([RAMP + 100 * frame for frame in range(6)])
+    data = file_of(dicom(stack, frames=6))
+    scans = list(open_frames(data, [2, 5, 9, 6]))
+    assert [scan and scan.frame for scan in scans] == [2, 5, None, 6]
+    assert all(scan is None or np.array_equal(scan.values, stack[scan.frame - 1]) for scan in scans)
+
+
+@pytest.mark.parametrize("read", [open_scan, lambda data: list(open_frames(data, [1]))])
+def test_a_process_forgets_the_file_that_it_has_read(read: Any) -> None:
+    apart._end_all()
+    read(file_of(dicom(np.stack([RAMP] * 2), frames=2)))
+    [process] = apart._idle
+    head, _ = apart._asked(process, "", b"", {"frame": 1})  # of the file before, if there were one
+    assert "refused" in head
+    apart._end_all()
+
+
+def test_a_process_that_waits_for_the_next_file_holds_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[np.ndarray]] = []
+    held: list[list[bool]] = []
+
+    def picture(**_: object) -> Scan:
+        values = np.zeros((16, 16), np.uint8)
+        made.append(weakref.ref(values))
+        return Scan(values, "8-bit grey", "DICOM")
+
+    class Incoming(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            held.append([one() is not None for one in made])
+            return super().read(size)
+
+    monkeypatch.setattr(apart, "_bound_time", lambda: None)
+    asked = b'["DICOM", {}]'
+    first = apart._HEAD.pack(len(asked), 1) + asked + b"x"
+    apart.serve(Incoming(first + apart._HEAD.pack(0, 0)), io.BytesIO(), lambda *_: picture)
+    assert held[-1] == [False]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a process may leave")
+def test_a_decoder_that_crashes_leaves_no_image_of_its_memory() -> None:
+    apart._end_all()
+    apart.start_ahead()
+    [process] = apart._idle
+    apart._await(process)
+    limits = Path(f"/proc/{process.pid}/limits").read_text("utf-8")
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M)
+    apart._end_all()
+
+
+def test_where_a_frame_takes_too_long_the_next_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart._end_all()
+    silent = [sys.executable, "-c", "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); time.sleep(600)"]
+    monkeypatch.setattr(apart, "_PATIENCE", 0.1)
+    monkeypatch.setattr(apart, "COMMAND", silent)
+    assert list(open_frames(file_of(dicom(RAMP)), [1, 1])) == [None, None]
+    monkeypatch.undo()
+    assert open_scan(file_of(dicom(RAMP))).width == 48
+
+
 def test_whoever_takes_too_long_is_ended_and_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     apart._end_all()
     silent = [sys.executable, "-c", "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); time.sleep(600)"]
@@ -428,12 +590,62 @@ def test_whoever_takes_too_long_is_ended_and_the_next_is_read(monkeypatch: pytes
     assert open_scan(file_of(dicom(RAMP))).width == 48
 
 
+def test_no_address_has_all_processes_and_another_one_reads_at_once() -> None:
+    """However slow the files of one visitor are: here they are never done."""
+    cine, begun, go_on = file_of(dicom(np.stack([RAMP, RAMP]), frames=2)), threading.Event(), threading.Event()
+
+    def held(address: str) -> str:
+        with apart.reading_for(address), closing(open_frames(cine, [1, 2])) as frames:
+            assert next(frames)
+            begun.set()
+            assert address == "quick" or go_on.wait(60)
+        return address
+
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(held, "slow") for _ in range(apart._AT_ONCE)]
+        try:
+            assert begun.wait(60)
+            assert pool.submit(held, "quick").result(30) == "quick"
+        finally:
+            go_on.set()
+        assert [one.result(60) for one in slow] == ["slow"] * apart._AT_ONCE
+    assert not apart._own_turns
+
+
 @pytest.mark.parametrize("command", [[sys.executable, "-c", "raise SystemExit(3)"], ["/no/such/program"]])
 def test_a_process_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
     apart._end_all()
     monkeypatch.setattr(apart, "COMMAND", command)
     with pytest.raises(ScanError, match="does not start"):
         open_scan(file_of(dicom(RAMP)))
+
+
+def test_whoever_does_not_begin_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart._end_all()
+    monkeypatch.setattr(apart, "_START", 0.1)
+    monkeypatch.setattr(apart, "COMMAND", [sys.executable, "-c", "import time; time.sleep(600)"])
+    with pytest.raises(ScanError, match="does not start"):
+        open_scan(file_of(dicom(RAMP)))
+
+
+def test_a_process_that_was_started_ahead_reads_the_first_file() -> None:
+    apart._end_all()
+    apart.start_ahead()
+    [process] = apart._idle
+    assert open_scan(file_of(dicom(RAMP))).width == 48
+    assert apart._idle == [process]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a process was given")
+def test_the_process_is_told_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart._end_all()
+    monkeypatch.setenv("HF_TOKEN", "hf_" + PLANTED)
+    apart.start_ahead()
+    given = Path(f"/proc/{apart._idle[0].pid}/environ").read_bytes()
+    names = {entry.partition(b"=")[0].decode() for entry in given.split(b"\0") if entry}
+    assert PLANTED.encode() not in given
+    assert names <= {*apart._INHERITED, "PYTHONPATH", "OPENBLAS_NUM_THREADS"}
+    apart._end_all()
 
 
 def test_no_warning_and_no_odd_path_keeps_the_process_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,13 +665,13 @@ def test_what_a_library_prints_is_no_part_of_an_answer() -> None:
 
 
 def test_a_process_that_ran_out_of_memory_reads_no_other_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_: object) -> Scan:
+    def exhausted(*_: object) -> apart.Read:
         raise MemoryError
 
     monkeypatch.setattr(apart, "_bound_time", lambda: None)
-    asked = io.BytesIO(apart._HEAD.pack(1, 0) + b"x")
+    asked = b'["DICOM", {}]'
     with pytest.raises(MemoryError):
-        apart.serve(asked, io.BytesIO(), exhausted)
+        apart.serve(io.BytesIO(apart._HEAD.pack(len(asked), 1) + asked + b"x"), io.BytesIO(), exhausted)
 
 
 # --- what is private

@@ -21,7 +21,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in (*PROXIES, *map(str.upper, PROXIES), "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, "")  # so that it is put back whatever is done to it
         monkeypatch.delenv(name)
-    monkeypatch.setattr(environment, "_unusable", [])
+    monkeypatch.setattr(environment, "unusable", [])
     return monkeypatch
 
 
@@ -43,14 +43,14 @@ def test_a_relative_cache_is_not_one(surroundings):
 
 def test_a_home_that_is_made_up_is_private_and_nobody_elses(surroundings, tmp_path):
     surroundings.setattr(environment.tempfile, "tempdir", str(tmp_path))
-    folder = environment._private_folder()
+    folder = environment.private_folder()
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert environment._private_folder() == folder
+    assert environment.private_folder() == folder
     folder.rmdir()
     (tmp_path / "elsewhere").mkdir()
     folder.symlink_to(tmp_path / "elsewhere")
-    assert environment._private_folder() not in (folder, tmp_path / "elsewhere"), "a link could lead anywhere"
+    assert environment.private_folder() not in (folder, tmp_path / "elsewhere"), "a link could lead anywhere"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere everybody has a home")
@@ -134,7 +134,7 @@ def test_a_bundle_of_certificates_counts_however_it_is_called(surroundings, tmp_
     (tmp_path / "bundle.pem").write_text("no certificate")
     for wrong in (tmp_path / "bundle.pem", tmp_path / "missing.pem"):
         surroundings.setenv("SSL_CERT_FILE", str(wrong))
-        surroundings.setattr(environment, "_unusable", [])
+        surroundings.setattr(environment, "unusable", [])
         surroundings.delenv("REQUESTS_CA_BUNDLE", raising=False)
         environment.mend()
         with pytest.raises(HubError, match="SSL_CERT_FILE cannot be used"):

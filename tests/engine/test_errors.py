@@ -103,7 +103,7 @@ def test_a_sentence_within_a_sentence_is_said_in_the_language_too(monkeypatch):
         open_scan(b"GIF89a")
     error = pickle.loads(pickle.dumps(raised.value))
     inner = "This seems to be a GIF, not a scan that can be read."
-    assert str(error).startswith(f"{inner} Expected is a PNG")
+    assert str(error).startswith(f"{inner} Expected is a DICOM")
     german = {inner: "Das ist wohl ein GIF.", error.template: "{found} Erwartet ist ein PNG."}
     monkeypatch.setattr(language, "translations", lambda code: german if code == "de" else {})
     with language.using_locale(language.Locale("de")):

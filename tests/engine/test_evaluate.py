@@ -23,7 +23,7 @@ from scipy.stats import beta, norm
 
 from psmooth import views
 from psmooth.certificate import Plan, guarantee_of
-from psmooth.command_line.evaluate import _evaluation_lines
+from psmooth.command_line.evaluate import evaluation_lines
 from psmooth.command_line.run import main
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, PlanError, ScanError
@@ -382,7 +382,7 @@ def test_a_run_of_any_kind_is_read_or_refused_in_a_sentence(certified: Path, tmp
             runs.write_text(json.dumps({called: change}))
             lines.write_text(json.dumps({**told, "run": called}) + "\n")
             with suppress(CertificateError):
-                assert _evaluation_lines(write_summary(tmp_path))
+                assert evaluation_lines(write_summary(tmp_path))
                 assert called != name or change == facts
 
 
@@ -475,7 +475,7 @@ def test_printed_rows_name_their_task_and_tell_two_banks_apart(
     for place, one in enumerate((bank, replace(bank, vectors=-bank.vectors))):
         list(evaluate(tiny_model, files, study, tmp_path, (one.save(tmp_path / f"{place}.safetensors"),)))
     rows = done(tiny_model, replace(STUDY, task=replace(TASK, id="another")), files, tmp_path)
-    lines = _evaluation_lines(rows)
+    lines = evaluation_lines(rows)
     assert [line.split(",")[0] for line in lines if "votes after" in line] == [TASK.id, "another"]
     for row in rows:
         assert any(row["run"] in line for line in lines) == (row["method"] == "linear_probe")
@@ -489,7 +489,7 @@ def mixed(folder: Path, tmp_path: Path) -> Path:
     """The eight scans with what lies about on memory sticks, and a file that is no picture."""
     place = tmp_path / "mixed"
     shutil.copytree(folder, place)
-    for name in ("._0.png", ".ipynb_checkpoints/0.png", "__MACOSX/0.png"):
+    for name in ("._0.png", ".ipynb_checkpoints/0.png", "__MACOSX/0.png", "@eaDir/0.png", "$RECYCLE.BIN/0.png"):
         hidden = place / CLASSES[0] / name
         hidden.parent.mkdir(exist_ok=True)
         shutil.copy(place / CLASSES[0] / "0.png", hidden)

@@ -1,16 +1,19 @@
 """Every text has its translation in every language, with the same values in it, and numbers stay what they are."""
 
 import ast
+import io
 import json
 import re
 from string import Formatter
 
 import pytest
+from PIL import Image
 
 from psmooth import views
 from psmooth.errors import ScanError
 from psmooth.files import resource
 from psmooth.interface.address import read_locale
+from psmooth.scans import open_scan
 from psmooth.views.locale import (
     LANGUAGES,
     Locale,
@@ -30,6 +33,7 @@ BUILDERS = {
     "colour_sheet",
     "tick_buttons",
     "_slider_place",
+    "_way_words",
     "model_table",
     "_methods_of",
     "_as_code",
@@ -94,11 +98,30 @@ def test_an_error_is_said_in_the_visitors_language():
         assert translate_error(error) == translations("es")[views.NO_FILE] != str(error)
 
 
-@pytest.mark.parametrize(("language", "count"), [("en", "10,000"), ("zh", "10,000"), ("de", "10\u202f000")])
-def test_thousands_are_never_parted_by_what_reads_as_a_decimal_comma(language, count):
+NUMBERS = [
+    ("en", "10,000", "0.270", "0.1, 0.25"),
+    ("zh", "10,000", "0.270", "0.1, 0.25"),
+    ("de", "10\u202f000", "0,270", "0,1; 0,25"),
+    ("fr", "10\u202f000", "0,270", "0,1; 0,25"),
+    ("es", "10\u202f000", "0,270", "0,1; 0,25"),
+]
+
+
+@pytest.mark.parametrize(("language", "count", "radius", "levels"), NUMBERS)
+def test_numbers_are_written_as_the_language_writes_them(language, count, radius, levels):
     with using_locale(Locale(language)):
         assert views.count_text(10_000) == count
-        assert views.radius_text(0.2709) == "0.270"
+        assert views.radius_text(0.2709) == radius
+        assert views.listed(map(views.number_text, (0.1, 0.25))) == levels
+        assert count in translate(
+            "There are {count:,} scans in the zip; at most {most:,} are read.", count=10_000, most=2
+        )
+
+
+def test_class_names_of_shipped_tasks_are_translated_and_a_visitors_own_are_not():
+    with using_locale(Locale("de")):
+        assert translate("{name} leads.", name="monocyte") == "Monozyt leads."
+        assert translate("{name} leads.", name="Loss") == "Loss leads."
 
 
 def test_a_link_decides_before_the_browser_and_the_browser_before_english():
@@ -114,3 +137,15 @@ def test_a_catalogue_is_sorted_and_plain_json(name):
     text = resource("assets", "words", f"{name}.json").read_text("utf-8")
     catalogue = json.loads(text)
     assert text == json.dumps(dict(sorted(catalogue.items())), ensure_ascii=False, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_the_kind_of_a_scan_is_said_in_the_language(mode):
+    file = io.BytesIO()
+    Image.new("L", (20, 16), 90).convert(mode).save(file, "TIFF" if mode == "CMYK" else "PNG")
+    scan = open_scan(file.getvalue())
+    said = {views.scan_words(scan)}
+    for language in OTHERS:
+        with using_locale(Locale(language)):
+            said.add(views.scan_words(scan))
+    assert len(said) == 1 + len(OTHERS)

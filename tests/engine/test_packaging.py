@@ -54,7 +54,8 @@ def listed(name: str) -> dict[str, Requirement]:
 RUN_TIME = listed("requirements.txt")
 EXTRAS = {extra: requirements(lines) for extra, lines in PROJECT["optional-dependencies"].items()}
 ON_SPACES = {"spaces": EXTRAS["test"]["spaces"]}  # a Space brings it, and nothing imports it anywhere else
-EVERYTHING = RUN_TIME | EXTRAS["test"] | EXTRAS["train"]
+READERS = EXTRAS["nifti"] | EXTRAS["slides"]  # imported by the readers of these files, in processes of their own
+EVERYTHING = RUN_TIME | EXTRAS["test"] | EXTRAS["train"] | READERS
 
 
 def imported(source: Path) -> set[str]:
@@ -80,7 +81,7 @@ def distributions(sources: Iterable[Path]) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("patterns", "allowed"),
     [
-        (("psmooth/**/*.py", "app.py"), RUN_TIME | ON_SPACES),
+        (("psmooth/**/*.py", "app.py"), RUN_TIME | ON_SPACES | READERS),
         (("assets/**/*.py",), RUN_TIME | EXTRAS["train"]),
         (("tests/**/*.py",), EVERYTHING),
     ],
@@ -90,6 +91,14 @@ def test_every_third_party_import_is_listed(patterns: tuple[str, ...], allowed: 
     sources = [source for pattern in patterns for source in ROOT.glob(pattern)]
     missing = {name: found for name, found in distributions(sources).items() if not found & allowed.keys()}
     assert not missing
+
+
+def test_an_extra_is_imported_by_its_reader_alone() -> None:
+    readers = {"nibabel": "nifti.py", "openslide": "slides.py"}
+    found = {
+        (name, source.name) for source in ROOT.glob("psmooth/**/*.py") for name in imported(source) & readers.keys()
+    }
+    assert found == set(readers.items())
 
 
 def test_run_time_requirements_are_lower_bounds() -> None:
@@ -211,7 +220,7 @@ def shown(text: str) -> set[str]:
 
 def test_documents_show_commands_that_exist() -> None:
     assert shown(COMMANDS) == set(commands())
-    assert len(shown(README)) == 5
+    assert len(shown(README)) == 6
     for file in (ROOT / "docs").glob("*.md"):
         assert shown(file.read_text(encoding="utf-8")) <= set(commands())
 

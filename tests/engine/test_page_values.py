@@ -11,20 +11,27 @@ from typing import Any
 import pytest
 
 from psmooth.files import resource
-from psmooth.views import compare, learn
+from psmooth.views import attack, compare, learn, results
 from psmooth.views.chart import Chart
-from psmooth.views.records import Runs
+from psmooth.views.frames import Frames
+from psmooth.views.levels import Levels, Look
+from psmooth.views.question import Question
+from psmooth.views.records import Checked, Runs
 from psmooth.views.sentences import Radius
 from psmooth.views.stage import Badge, Message, Opening, Placeholders, Report, Stage
 from psmooth.views.strip import Ruler, Strip
 
 LIBRARIES = ("plotly", "understand")  # not ours, and a view that the server sends nothing
 
-SHOWN: tuple[Any, ...] = (Message, Opening, Stage, Strip, compare.Message, compare.Compared, learn.Learned)
+SHOWN: tuple[Any, ...] = (
+    Message, Opening, Stage, Checked, Strip, Frames, Look, compare.Message, compare.Compared, learn.Learned,
+    Question, attack.Message, attack.Attacked,
+)  # fmt: skip
 PARTS: dict[str, tuple[Any, ...]] = {
     "data": (Chart,), "badge": (Badge,), "ghosts": (Placeholders,), "report": (Report,),
     "runs": (Runs,), "radius": (Radius,), "bank": (learn.BankFile,), "group": (compare.Group,),
     "bar": (compare.Bar,), "series": (compare.Series,), "curve": (compare.Curve,), "ruler": (Ruler,),
+    "levels": (Levels,), "given": (results.Results,), "waypoint": (attack.Waypoint,), "marked": (attack.Marked,),
 }  # fmt: skip
 ONLY_SENT = {"selection_total", "invalid"}  # counts that no view draws
 ADDED = {
@@ -70,7 +77,7 @@ def test_the_names_by_which_the_scripts_call_what_they_are_sent_are_still_theirs
 
 def test_whatever_is_sent_is_read_by_a_script() -> None:
     text = "\n".join(scripts())
-    sent = keys(*SHOWN, *(kind for kinds in PARTS.values() for kind in kinds), compare.Card)
+    sent = keys(*SHOWN, *(kind for kinds in PARTS.values() for kind in kinds), compare.Card, attack.Bar)
     unread = {key for key in sent if not re.search(rf"\.{key}\b|[{{,]\s*{key}\s*[,:}}=]", text)}
     assert unread == ONLY_SENT
 
@@ -78,7 +85,7 @@ def test_whatever_is_sent_is_read_by_a_script() -> None:
 def test_what_the_page_shows_by_itself_has_the_same_keys() -> None:
     """Where the server cannot be reached, the scripts make such values."""
     made = [one for text in scripts() for one in re.findall(r"\bshow\(\{([^()]*:[^()]*)\}\)", text)]
-    kinds = [keys_needed(kind) for kind in (Message, compare.Message, learn.Learned)]
+    kinds = [keys_needed(kind) for kind in (Message, compare.Message, attack.Message, learn.Learned, Checked)]
     assert made
     assert all({*re.findall(r"(?<![\w.])(\w+):", one)} in kinds for one in made)
 

@@ -25,8 +25,8 @@ SAID = {
     "no page holds open is forgotten after {} minutes": visitors.SECONDS_ALONE / 60,
     "at most {} of them keep a scan": visitors.MOST_SCANS_ALONE,
     "together take at most {} GiB": visitors.MOST_BYTES / 2**30,
-    "the oldest go until {} GB are left": typed_models._KEPT / 10**9,
-    "with {} MB at a time": typed_models._LARGEST_WORDS / 10**6,
+    "the oldest go until {} GB are left": typed_models.MOST_KEPT / 10**9,
+    "with {} MB at a time": typed_models.LARGEST_WORDS / 10**6,
 }
 
 

@@ -36,6 +36,7 @@ from psmooth.errors import CertificateError, PsmoothError
 from psmooth.learning import TrainingConfig, learn_bank
 from psmooth.models import MedVLM
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
+from psmooth.recognition import recognise
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
 from psmooth.smoothing import Replay, replay, replaying
 from psmooth.smoothing import certification as engine
@@ -86,6 +87,7 @@ def records(tiny_model: MedVLM, film: Scan, banks: list[PromptBank]) -> dict[str
     *_, last = engine.certify(
         tiny_model, film, task=TASK, methods=tuple(GUARANTEES), banks=banks, noise_level=0.5, crop_rule=rule,
         plan=Plan(max_votes=600, selection_votes=64), batch_size=16, seed=11,
+        finding=recognise(tiny_model, crop_scan(film, rule), TASK),
     )  # fmt: skip
     return dict(last.results)
 
@@ -254,6 +256,8 @@ FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("bank", of("bank", licence="MIT")),
     ("bank", lambda facts: {**of("bank", learned_on_scan=True)(facts), "guarantee": "frozen_prompt"}),
     ("bank", of("bank", learned_on_scan=None)),
+    ("scan_check", of("scan_check", kind="drawing_of_mine")),
+    ("scan_check", of("scan_check", confident=True)),
     ("caveats", lambda facts: {"caveats": facts["caveats"][1:]}),
 ]  # fmt: skip
 
@@ -267,6 +271,8 @@ NOT_FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("seed_origin", lambda _: {"seed_origin": "fresh"}),
     ("first_seed", lambda _: {"first_seed": "0" * 32, "attempts_before": 1}),
     ("attempts_before", lambda _: {"first_seed": "0" * 32, "attempts_before": 2}),
+    ("preprocessing.frame", lambda facts: {"preprocessing": {**facts["preprocessing"], "frame": 7}}),
+    ("preprocessing.series", lambda facts: {"preprocessing": {**facts["preprocessing"], "series": 7}}),
     ("device", lambda _: {"device": "cuda"}),
     ("precision", lambda _: {"precision": "tf32"}),
     ("batch_size", lambda _: {"batch_size": 20}),
@@ -276,6 +282,7 @@ NOT_FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("bank.id", of("bank", id="another")),
     ("bank.revision", of("bank", revision="d" * 40)),
     ("gallery", lambda _: {"gallery": {"id": "a/b", "revision": None, "licence": None, "source": None}}),
+    ("scan_check", lambda _: {"scan_check": None}),
     ("task", lambda _: {"task": "a task of mine"}),
     ("class_ids", lambda facts: _renamed(facts)),
 ]

@@ -28,7 +28,7 @@ def test_it_is_remembered_where_the_system_keeps_caches(tiny_model, tmp_path, mo
     """On Linux as the XDG base directory specification says: in its variable's folder, or else in ~/.cache."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", named and str(tmp_path / named))
-    monkeypatch.setattr(runtime, "_trial", lambda _, cores: ((16, cores), True))
+    monkeypatch.setattr(runtime, "trial", lambda _, cores: ((16, cores), True))
     runtime.best_batch_size(tiny_model)
     assert (tmp_path / (named or ".cache") / "psmooth" / "trials.json").is_file()
 
@@ -38,14 +38,14 @@ def test_the_trial_is_remembered(tiny_model, cache, monkeypatch):
     assert batch in (16, 32, 64)
     (remembered,) = json.loads(cache.read_text()).values()
     assert remembered == [batch, torch.get_num_threads()]
-    monkeypatch.setattr(runtime, "_trial", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setattr(runtime, "trial", lambda *_: pytest.fail("tried again"))
     assert runtime.best_batch_size(tiny_model) == batch
 
 
 def test_what_was_tried_with_fewer_cores_is_not_remembered_for_more(tiny_model, cache, monkeypatch):
     """A run on one core, then one on four: each has its own trial and gets its own cores."""
-    monkeypatch.setattr(runtime, "_threads_given", lambda: 8)
-    monkeypatch.setattr(runtime, "_trial", lambda _, cores: ((32, cores), True))
+    monkeypatch.setattr(runtime, "threads_given", lambda: 8)
+    monkeypatch.setattr(runtime, "trial", lambda _, cores: ((32, cores), True))
     for cores in (1, 4, 1):
         monkeypatch.setattr(runtime, "usable_cores", lambda cores=cores: cores)
         runtime.best_batch_size(tiny_model)
@@ -57,7 +57,7 @@ def test_the_threads_that_were_given_are_never_exceeded():
     """By OMP_NUM_THREADS, or by an affinity that leaves one core."""
     script = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}) if os.environ.get('PIN') else None\n"
-        "from psmooth import runtime; print(min(runtime.usable_cores(), runtime._threads_given()))"
+        "from psmooth import runtime; print(min(runtime.usable_cores(), runtime.threads_given()))"
     )
     for settings in ({"OMP_NUM_THREADS": "1"}, {"PIN": "1"} if hasattr(os, "sched_setaffinity") else {}):
         if settings:
@@ -92,8 +92,8 @@ def test_a_trial_beside_other_programs_takes_all_cores_and_is_forgotten(tiny_mod
     """However fast one thread looked then: others had the cores."""
     monkeypatch.setattr(runtime, "_QUIET", 2.0)  # no process gets twice the time of its cores
     monkeypatch.setattr(runtime, "usable_cores", lambda: 2)
-    monkeypatch.setattr(runtime, "_threads_given", lambda: 2)
-    monkeypatch.setattr(runtime, "_speed", lambda _model, batch, threads, _seconds: 1000 / threads + batch)
+    monkeypatch.setattr(runtime, "threads_given", lambda: 2)
+    monkeypatch.setattr(runtime, "speed", lambda _model, batch, threads, _seconds: 1000 / threads + batch)
     monkeypatch.setattr(runtime, "_TRIAL_SECONDS", 0.0)
     runtime.best_batch_size(tiny_model)
     assert torch.get_num_threads() == 2
@@ -115,7 +115,7 @@ def test_a_trial_draws_as_a_run_does(tiny_model, monkeypatch):
 
     monkeypatch.setattr(type(tiny_model), "embed_images", watched)
     before = torch.get_num_threads()
-    assert runtime._speed(tiny_model, 16, 2, 0.2) > 0
+    assert runtime.speed(tiny_model, 16, 2, 0.2) > 0
     torch.set_num_threads(before)
     first = dict(reversed(seen))  # of each worker; torch gives a thread's later work the whole process' default
     assert set(first.values()) == {1}
@@ -124,7 +124,7 @@ def test_a_trial_draws_as_a_run_does(tiny_model, monkeypatch):
 
 @pytest.mark.parametrize("rubbish", ["", "{", "[]", '{"a": 1}', '{"a": [0, 0]}'])
 def test_a_damaged_memory_is_made_anew(tiny_model, cache, monkeypatch, rubbish):
-    monkeypatch.setattr(runtime, "_trial", lambda _, cores: ((16, cores), True))
+    monkeypatch.setattr(runtime, "trial", lambda _, cores: ((16, cores), True))
     cache.parent.mkdir()
     cache.write_text(rubbish)
     assert runtime.best_batch_size(tiny_model) == 16
@@ -132,7 +132,7 @@ def test_a_damaged_memory_is_made_anew(tiny_model, cache, monkeypatch, rubbish):
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(tiny_model, cache, monkeypatch):
-    monkeypatch.setattr(runtime, "_trial", lambda _, cores: ((16, cores), True))
+    monkeypatch.setattr(runtime, "trial", lambda _, cores: ((16, cores), True))
     cache.parent.write_text("a file where the folder should be")
     assert runtime.best_batch_size(tiny_model) == 16
 

@@ -14,6 +14,7 @@ import threading
 import time
 import tomllib
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,7 +43,6 @@ from psmooth.models import MODELS, MedVLM
 from psmooth.models.formats import FORMATS
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, list_banks
 from psmooth.scans import open_scan
-from psmooth.scans import read as scans
 from psmooth.smoothing import provenance
 from psmooth.tasks import TASKS
 from psmooth.views.model_table import model_table
@@ -99,7 +99,7 @@ def test_a_certificate_of_a_space_names_the_version_although_nothing_is_installe
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert provenance._versions.__wrapped__() == {"python": platform.python_version(), "psmooth": psmooth.__version__}
+    assert provenance.versions.__wrapped__() == {"python": platform.python_version(), "psmooth": psmooth.__version__}
 
 
 def test_the_front_matter_names_what_is_tested_here(front: dict[str, Any]) -> None:
@@ -258,19 +258,21 @@ def test_on_zerogpu_a_run_is_lent_a_card_and_its_votes_are_those_of_any_other_ru
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="This system does not fork.")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is what is tested
-def test_a_worker_forked_while_a_scan_is_being_read_reads_scans_of_its_own() -> None:
-    taken, go = threading.Event(), threading.Event()
+def test_a_worker_forked_while_a_scan_is_being_read_reads_scans_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, go, quieten = threading.Event(), threading.Event(), warnings.filterwarnings
 
-    def read_slowly() -> None:
-        with scans._quiet_lock:
+    def slowly(*asked: Any, **named: Any) -> None:
+        if threading.current_thread() is reader:
             taken.set()
             go.wait(30)
+        quieten(*asked, **named)
 
-    reader = threading.Thread(target=read_slowly)
-    reader.start()
-    assert taken.wait(5)
     buffer = io.BytesIO()
     Image.new("RGB", (20, 20)).save(buffer, "PNG")
+    reader = threading.Thread(target=open_scan, args=(buffer.getvalue(),))
+    monkeypatch.setattr(warnings, "filterwarnings", slowly)
+    reader.start()
+    assert taken.wait(5)
     worker = multiprocessing.get_context("fork").Process(target=open_scan, args=(buffer.getvalue(),), daemon=True)
     worker.start()
     worker.join(20)
@@ -305,6 +307,8 @@ def test_what_crosses_to_the_lent_card_can_be_pickled(scan: Any, tiny_model_fold
     assert all(isinstance(pickle.loads(pickle.dumps(step)), RunStep) for step in steps)
     compared = list(run_steps.compare_steps(replace(copied, every_method=True)))
     assert pickle.loads(pickle.dumps(compared[-1])).done  # type: ignore[union-attr]
+    attacked = list(run_steps.attack_steps(copied))
+    assert pickle.loads(pickle.dumps(attacked[-1])).progress.part == "done"
     pickle.dumps(TrainingRequest(None, Settings(weights, "blood_cells")).resolve())
 
 

@@ -21,7 +21,7 @@ from psmooth.scans import CropRule, Landmark, crop_scan, landmarks, open_scan
 from psmooth.tasks import TASKS
 from psmooth.views.compare import COMPARE_WORDS
 from psmooth.views.learn import LEARN_WORDS
-from psmooth.views.locale import LANGUAGES, Locale, using_locale
+from psmooth.views.locale import LANGUAGES, Locale, class_words, using_locale
 from tests.records import a_progress, a_result, a_run
 
 EVIL = '<img src=x onerror="window.hacked=1">'
@@ -179,7 +179,9 @@ def test_model_bank_and_gallery_stand_there_with_revision_and_licence() -> None:
     assert said["Model"] == "m @ 00000000 · x"
     assert said["Bank"] == "people/banks/few_shot @ bbbbbbbb · CC0"
     assert said["Gallery"] == "people/skin @ cccccccc · cc-by-nc-4.0"
-    assert said["Labelled as"] == "nevus: the answer is wrong"
+    assert said["Labelled as"] == "nevus", "no class of the task: nobody knows"
+    labelled = dict(views.facts(result, a_progress(result), "template", "platelet"))
+    assert labelled["Labelled as"] == "platelet: the answer is wrong"
     printed = dict(views.report(result, 128)["rows"])
     assert printed["Model"] == f"m, revision {'0' * 64}, licence x"
     assert printed["Prompt bank"] == f"people/banks/few_shot, sha256 {'b' * 64}, licence CC0"
@@ -297,20 +299,21 @@ def test_of_a_given_seed_the_condition_comes_first_and_the_exception_stays(local
     given = certified(seed_origin="given")
     with using_locale(locale):
         said, fresh = (views.sentence(one) for one in (given, certified()))
-    radius, alpha = views.radius_text(given.radius), views.alpha_text(given.run.plan.failure_probability)
+        radius, alpha = views.radius_text(given.radius), views.alpha_text(given.run.plan.failure_probability)
+        name = class_words(views.name_of(given.run, given.leader))
     assert fresh.count(alpha) == said.count(alpha) >= 1
     seed = {"en": "the seed", "de": "startwert", "fr": "graine", "es": "semilla", "zh": "种子"}[locale.language]
     assert seed not in fresh.lower()
     assert said.lower().index(seed) < said.index(radius)
-    assert said.lower().index(seed) < said.index(views.name_of(given.run, given.leader))
+    assert said.lower().index(seed) < said.index(name)
 
 
 @pytest.mark.parametrize("locale", [Locale(language) for language in LANGUAGES], ids=str)
 @pytest.mark.parametrize("frozen", FROZEN.values(), ids=FROZEN)
 def test_the_mark_stands_wherever_a_frozen_radius_stands(locale: Locale, frozen: dict[str, Any]) -> None:
     result, plain = certified(**frozen), certified()
-    radius = views.radius_text(result.radius)
     with using_locale(locale):
+        radius = views.radius_text(result.radius)
         stage, other = (
             views.stage(a_progress(one, "done"), "template", 128, [Landmark("small", 1e-3)]) for one in (result, plain)
         )
@@ -463,8 +466,9 @@ def pixels_of(address: str) -> np.ndarray:
 
 def test_the_crop_on_the_page_is_the_certified_one_pixel_by_pixel() -> None:
     whole = np.random.default_rng(3).integers(0, 256, (90, 150, 3), dtype=np.uint8)
-    crop = crop_scan(open_scan(whole), CropRule(size=48))
-    shown = views.strip(whole, "8-bit RGB", crop)
+    scan = open_scan(whole)
+    crop = crop_scan(scan, CropRule(size=48))
+    shown = views.strip(whole, scan, crop)
     assert np.array_equal(pixels_of(shown["crop"]), np.moveaxis(crop.pixels, 0, -1))
     assert np.array_equal(pixels_of(shown["scan"]), whole)
 
@@ -492,21 +496,25 @@ def seen(kind: str, *names: str) -> str:
 
 
 def test_no_other_module_asks_for_words() -> None:
-    given = {"stage", "votes", "ruler", "waiting", "compare", "curve", "learn", "budget", "viewer"}
+    given = {"stage", "ruler", "waiting", "compare", "curve", "learn", "budget", "viewer", "frames"}
+    given |= {"verdict", "checked", "lecture", "loss", "scores"}
+    given |= {"results", "results_table", "results_lines", "results_figure"}  # held in tests/engine/test_results.py
+    given |= {"attack", "attack_scene", "attack_axis"}  # held in tests/engine/test_page_values.py
     names = {file.stem for file in resource("assets", "page").glob("*.js")}
     assert {name for name in names if re.search(r"\bwords\.", seen("js", name))} == given
 
 
 def test_every_word_of_the_page_is_used_and_no_other_is_asked_for() -> None:
-    pieces = seen("html", "header", "picker", "stage", "viewer", "budget", "modes")
-    script = seen("js", "stage", "votes", "ruler", "waiting")
+    pieces = seen("html", "header", "picker", "stage", "viewer", "budget", "modes", "frames", "about", "question")
+    script = seen("js", "stage", "verdict", "checked", "ruler", "waiting", "lecture")
     asked = set(re.findall(r"\$([a-z_]+)", pieces)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
-    assert asked - {"budget", "languages"} == set(views.PAGE_WORDS)
+    elsewhere = {"card_alt", "question_else"}  # of the picture of a link, and of a tile
+    assert (asked - {"budget", "languages"}) | elsewhere == set(views.PAGE_WORDS)
 
 
 @pytest.mark.parametrize(
     ("name", "modules", "words"),
-    [("compare", ("compare", "curve"), COMPARE_WORDS), ("learn", ("learn",), LEARN_WORDS)],
+    [("compare", ("compare", "curve"), COMPARE_WORDS), ("learn", ("learn", "loss", "scores"), LEARN_WORDS)],
 )
 def test_every_word_of_a_view_is_used_and_no_other_is_asked_for(
     name: str, modules: tuple[str, ...], words: dict[str, str]

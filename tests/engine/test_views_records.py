@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -104,3 +105,45 @@ def test_a_sound_file_says_its_sentence_again_and_an_altered_one_names_the_field
     altered = checked(verify(record))
     assert altered["state"] == "failed"
     assert "radius" in altered["sentence"]
+
+
+# --- what the scan looked like, in a file that anybody may have written
+
+CHECK = {
+    "basis": "statistics", "kind": "breast_ultrasound", "likely_task": "breast_ultrasound", "known": True,
+    "distance": 0.4, "confident": True, "fits": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "check", "said"),
+    [
+        ("blood_cells", {}, "Looks like a breast ultrasound. The task “blood cells” is about others."),
+        ("blood_cells", {"kind": None, "known": False}, "This scan is unlike any that the model was made for."),
+        ("blood_cells", {"kind": "<img src=x onerror=alert(1)>"}, "a kind of picture that has no name here"),
+        ("<img src=x>", {}, "The task “<img src=x>” is about others."),
+        ("own", {"basis": "prompts", "kind": "toString", "known": False}, "a kind of picture that has no name here"),
+        ("blood_cells", {"likely_task": "__proto__", "distance": 1e308}, "Looks like a breast ultrasound."),
+        ("blood_cells", {"fits": True, "kind": "<b>"}, ""),
+    ],
+)
+def test_a_checked_file_says_where_its_scan_is_none_for_its_question_whatever_is_written_there(
+    task: str, check: dict[str, Any], said: str
+) -> None:
+    result = a_result((900, 60, 40), "complete", a_run(task=task, scan_check={**CHECK, **check}))
+    assert said in views.doubt(result.run)
+    assert bool(views.doubt(result.run)) == bool(said)
+    assert said in checked(verify(result.to_json()))["sentence"]
+    for language in LANGUAGES:
+        with using_locale(Locale(language)):
+            assert views.doubt(result.run) in checked(verify(result.to_json()))["sentence"]
+
+
+@pytest.mark.parametrize("distance", ["NaN", "Infinity", "1e999", "-1", '"far"', "[]"])
+def test_a_distance_that_is_none_is_refused_in_words(distance: str) -> None:
+    text = a_result((900, 60, 40), "complete", a_run(scan_check=CHECK)).to_json()
+    forged = text.replace('"distance": 0.4', f'"distance": {distance}')
+    assert forged != text
+    told = checked(verify(forged))
+    assert told["state"] == "failed"
+    assert told["sentence"]

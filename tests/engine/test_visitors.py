@@ -21,8 +21,8 @@ from tests.serving import in_a_loop
 def test_a_stream_is_unheard_after_it_was_behind_for_long_and_not_in_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     now, behind = 100.0, True
     monkeypatch.setattr(visitors.time, "monotonic", lambda: now)
-    monkeypatch.setattr(visitors, "_is_behind", lambda: behind)
-    is_unheard = visitors._listening()
+    monkeypatch.setattr(visitors, "is_behind", lambda: behind)
+    is_unheard = visitors.listening()
     assert not is_unheard(), "however much has come in one moment"
     now += visitors.SECONDS_UNHEARD
     assert not is_unheard()

@@ -25,6 +25,7 @@ CHANGING = frozenset(
 PICTURE = re.compile(r"data:(image/\w+);base64,([A-Za-z0-9+/=]+)")
 PATTERNS = (
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "<hex>"),
+    (re.compile(r"\b[0-9a-f]{16}…"), "<hex>…"),
     (re.compile(r"\b[0-9a-f]{12}\b(?=/)"), "<stamp>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"[\d.,]+ s ·[\d,. ]+votes/s"), "<seconds> · <speed>"),

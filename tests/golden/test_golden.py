@@ -198,7 +198,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-COMMANDS = ("certify", "verify", "learn", "evaluate", "banks", "models", "phantom", "app")
+COMMANDS = ("certify", "verify", "learn", "evaluate", "attack", "banks", "models", "phantom", "app")
 
 
 def test_what_every_command_takes(command: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -20,10 +21,11 @@ def loads() -> list[str]:
     return []
 
 
-def a_cache(loads: list[str], room: int) -> ModelCache:
-    """A cache for ``room`` models, whose models are their names."""
+def a_cache(loads: list[str], room: int, wait: Callable[[str], None] = lambda _: None) -> ModelCache:
+    """A cache for ``room`` models, whose models are their names; loading one takes as long as ``wait`` does."""
 
     def load(name: str, device: str | None, progress: object) -> Any:  # noqa: ARG001
+        wait(name)
         loads.append(name)
         return SimpleNamespace(name=name, device=torch.device("cpu"))
 
@@ -57,21 +59,19 @@ def test_a_model_that_fits_nowhere_is_tried_alone(loads):
 
 
 def test_many_who_ask_at_once_share_one_load(loads):
-    held, started, go = a_cache(loads, 3), threading.Event(), threading.Event()
-    slow = held._load
+    started, go = threading.Event(), threading.Event()
 
-    def load(*asked: Any) -> Any:
-        started.set()
-        go.wait(5)
-        return slow(*asked)
+    def wait(name: str) -> None:
+        if name == "a":
+            started.set()
+            go.wait(5)
 
+    held = a_cache(loads, 3, wait)
     held.get("ready")
-    held._load = load
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(held.get, "a") for _ in range(3)]
         assert started.wait(5)
         assert held.get("ready") is not None, "another model does not wait for it"
-        held._load = slow
         assert held.get("b") is not None, "nor does one that has to be loaded"
         go.set()
         assert len({id(one.result(5)) for one in asked}) == 1

@@ -116,7 +116,7 @@ def test_words_for_transformers_that_are_no_sizes_do_not_reach_it(server, tmp_pa
 def test_what_is_too_large_is_refused_by_its_listing_before_a_byte_of_it_comes(server, tiny_model_folder, monkeypatch):
     server.add(REPO, files_of(tiny_model_folder))
     monkeypatch.setattr(typed_models, "_LARGEST_MODEL", 1000)
-    monkeypatch.setattr(typed_models, "_LARGEST_WORDS", 10_000)
+    monkeypatch.setattr(typed_models, "LARGEST_WORDS", 10_000)
     with pytest.raises(HubError, match=r"stranger/model is too large for this server: \d+ MB, and at most 1 MB"):
         load_typed(NAME, "cpu", None)
     assert server.fetched() == ["open_clip_config.json"]
@@ -206,7 +206,7 @@ def test_repositories_of_visitors_stay_few_and_the_newest_stays(server, tiny_mod
         server.add(f"{REPO}{number}", files_of(tiny_model_folder))
         load_typed(f"{NAME}{number}", "cpu", None)
     size = sum(len(data) for data in files_of(tiny_model_folder).values())
-    monkeypatch.setattr(typed_models, "_KEPT", size + 10_000)
+    monkeypatch.setattr(typed_models, "MOST_KEPT", size + 10_000)
     cache = visitors_hub().cache
     assert cache is not None
     assert [folder.name for folder in cache.glob("models--*")] == ["models--stranger--model2"]
