@@ -52,7 +52,7 @@ export function drawCurve(card, value, words) {
     ...CLEAR, separators, font: { family: FONT, size: 12.5, color: look.ink },
     xaxis: { ...axis, ticks: "outside", ticklen: 9, tickcolor: "rgba(0,0,0,0)", tickvals: value.curve.levels, title: { text: words.compare_level }, range: [0, 1.05] },
     yaxis: { ...axis, rangemode: "tozero", title: { text: words.compare_radius, standoff: 8 } }, dragmode: false,
-    legend: wide ? { x: 1.02, y: 1, font: { size: 12.5 } } : { orientation: "h", yref: "container", y: 0, yanchor: "bottom", font: { size: 12 } },
+    legend: wide ? { x: 1.02, y: 1, font: { size: 12.5 } } : { orientation: "h", y: 1.05, yanchor: "bottom", font: { size: 12 } },
     hoverlabel: hoverLabel(look),
   };
   const curve = { ...value.curve, plain, frozen };
