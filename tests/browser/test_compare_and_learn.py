@@ -241,7 +241,11 @@ def test_no_width_needs_sideways_scrolling(page: Page) -> None:
     go_to(page, "compare")
     names = page.locator(".ps-small-name")
     assert names.evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0, "whole"
-    legend, title = (page.locator(f".ps-curve {part}").bounding_box() for part in (".legend", ".xtitle"))
+    legend, curve, title = (
+        page.locator(f".ps-curve {part}").bounding_box() for part in (".legend", ".gridlayer", ".xtitle")
+    )
     assert legend
+    assert curve
     assert title
-    assert title["y"] + title["height"] < legend["y"], "the legend leaves the axis its place"
+    assert legend["y"] + legend["height"] < curve["y"], "the legend leaves the curve its place"
+    assert curve["y"] + curve["height"] < title["y"]

@@ -62,8 +62,8 @@ def test_the_walkthrough_plays_the_run_of_the_page_step_by_step_and_comes_to_an_
         assert whole["width"] == 1920
         assert scene["y"] + scene["height"] <= card["y"]  # the card covers nothing of what it explains
         if title == "Votes":  # one by one
-            page.wait_for_function("document.querySelectorAll('.ps-scene-copies span').length === 3")
-            assert sum(told(page)) in (3, 4)
+            page.wait_for_function("document.querySelectorAll('.ps-scene-copies span').length >= 3")
+            assert 3 <= sum(told(page)) < 24  # of 24 that are shown alone
         if title == "A radius":
             page.wait_for_function(
                 "radius => Number(document.querySelector('.ps-scene-radius b').textContent) === radius", arg=radius

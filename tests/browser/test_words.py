@@ -88,7 +88,7 @@ def test_of_choices_made_while_the_server_still_answers_the_last_one_wins(page: 
     with page.expect_response("**/run/*"):
         voices[0][0].continue_()
     page.wait_for_function("document.querySelector('.ps-verdict p.ps-sentence').innerText.length > 0")
-    expect(page.get_by_label("Prompts", exact=True)).to_have_value("hand-written")
+    expect(page.get_by_role("combobox", name="Prompts", exact=True)).to_have_value("hand-written")
     expect(page.locator(".ps-verdict p.ps-sentence")).to_have_text(before)
     assert [language for _, language in voices] == ["de", "en"]
 
@@ -96,7 +96,7 @@ def test_of_choices_made_while_the_server_still_answers_the_last_one_wins(page: 
 def test_menus_and_errors_follow_the_language(page: Page) -> None:
     page.select_option(".ps-language", "es")
     words = translations("es")
-    expect(page.get_by_label(words["Prompts"], exact=True)).to_have_value(words["hand-written"])
+    expect(page.get_by_role("combobox", name=words["Prompts"], exact=True)).to_have_value(words["hand-written"])
     expect(page.locator("#ps-precision")).to_contain_text(words["quick"])
     page.click("#ps-clear")
     expect(page.locator("h2.ps-headline")).to_have_text(words["No scan yet."])
