@@ -41,21 +41,10 @@ STRANGE_DICOM = (
 )  # fmt: skip
 STRANGE_STAINS = ("retina.jpg", "ihc.png", "microaneurysms.png", "cell.png", "nuclear.png")
 PACKAGES = ("data_store", "pydicom", "nibabel")
-NO_PHOTOGRAPH = ("matplotlib/mpl-data/images", "/tests/", "multipage", "phantom", "logo", "chessboard", "page.png")
 NO_PHOTOGRAPH = (
-    *NO_PHOTOGRAPH,
-    "text.png",
-    "no_time",
-    "clock",
-    "horse",
-    "color.png",
-    "depth_map",
-    "-copy",
-    "avatar",
-    "bus.png",
-)
-NO_PHOTOGRAPH = (*NO_PHOTOGRAPH, "text.png", "no_time", "clock", "horse", "color.png", "depth_map", "-copy", "avatar")
-NO_PHOTOGRAPH = (*NO_PHOTOGRAPH, "bus.png", "favicon", "test_image")
+    "matplotlib/mpl-data/images", "/tests/", "multipage", "phantom", "logo", "chessboard", "page.png", "text.png",
+    "no_time", "clock", "horse", "color.png", "depth_map", "-copy", "avatar", "bus.png", "favicon", "test_image",
+)  # fmt: skip
 PICTURES = (".png", ".jpg", ".jpeg")
 DRAWN = 120
 
