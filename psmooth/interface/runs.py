@@ -27,6 +27,7 @@ from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 
 Step = TypeVar("Step")
+Listed = TypeVar("Listed", Comparison, AttackStep)
 
 
 class Run(ABC, Generic[Step]):
@@ -175,10 +176,8 @@ class Certify(Run[RunStep]):
         return gr.skip() if self.latest else self.session.translated(step.strip)
 
 
-class Compare(Run[Comparison]):
-    """Compare every method on a scan; its runs join those on the scan."""
-
-    view, words = "compare", views_compare
+class Listing(Run[Listed]):
+    """A run whose view is one component, and which joins those on the scan, however it ends."""
 
     @classmethod
     def alone(cls, shown: Any) -> Any:
@@ -186,12 +185,18 @@ class Compare(Run[Comparison]):
         return shown
 
     def followed(self, number: int) -> Generator[Any, None, None]:
-        """However it ends, what was shown last is listed."""
+        """What was shown last is listed."""
         try:
             yield from super().followed(number)
         finally:
             if self.latest is not None:
                 self.session.add_result(self.latest, self.request.chosen)
+
+
+class Compare(Listing[Comparison]):
+    """Compare every method on a scan."""
+
+    view, words = "compare", views_compare
 
     def steps(self) -> Generator[Comparison | Download | Queued, None, None]:
         """At the pace of the page."""
@@ -212,23 +217,10 @@ class Compare(Run[Comparison]):
         return self.session.show(self.view, views_compare.idle)
 
 
-class Attack(Run[AttackStep]):
-    """Attack a scan; the run that certifies it joins those on the scan."""
+class Attack(Listing[AttackStep]):
+    """Attack a scan; what is listed is the run that certifies it."""
 
     view, words = "attack", views_attack
-
-    @classmethod
-    def alone(cls, shown: Any) -> Any:
-        """There is no component beside it."""
-        return shown
-
-    def followed(self, number: int) -> Generator[Any, None, None]:
-        """However it ends, what the scan was certified as is listed."""
-        try:
-            yield from super().followed(number)
-        finally:
-            if self.latest is not None:
-                self.session.add_result(self.latest, self.request.chosen)
 
     def steps(self) -> Generator[AttackStep | Download | Queued, None, None]:
         """At the pace of the page."""
