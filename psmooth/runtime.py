@@ -67,7 +67,7 @@ def best_batch_size(model: "MedVLM") -> int:
     if model.device.type != "cpu":
         return _GPU_BATCH
     cores = min(usable_cores(), threads_given())
-    key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}"
+    key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}{_runtime_of(model)}"
     known = _read_trials()
     if key not in known:
         pair, quiet = trial(model, cores)
@@ -78,6 +78,13 @@ def best_batch_size(model: "MedVLM") -> int:
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return batch
+
+
+def _runtime_of(model: "MedVLM") -> str:
+    """What of a key tells another runtime than torch."""
+    from psmooth.models import TORCH, runtime_versions
+
+    return "" if model.precision == TORCH else f"/{model.precision} {runtime_versions(model.precision)['openvino']}"
 
 
 # --- what this process may use
