@@ -32,7 +32,7 @@ Encode = Callable[[Tensor], Tensor]
 TORCH = "float32"  # the precision of every model that nobody asked another one of
 RUNTIMES = ("openvino-float32", "openvino-bfloat16")
 PRECISIONS = (TORCH, *RUNTIMES)
-BLOCK = 8  # copies that are encoded at once
+BLOCK = 4  # copies that are encoded at once
 WITHIN = 1e-5  # of the network's own unit vectors, in float32
 
 _MOST_STREAMS = 4  # as many as sampling has workers
