@@ -61,7 +61,7 @@ $(VENV)/.ready-to-run: requirements.txt constraints.txt pyproject.toml | $(BIN)/
 	@touch $@
 
 $(VENV)/.ready-to-test: $(VENV)/.ready-to-run
-	$(PIP) install -c constraints.txt -e '.[test,train,nifti,slides]'
+	$(PIP) install -c constraints.txt -e '.[test,train,nifti,slides,fast]'
 	@touch $@
 
 $(BIN)/python:

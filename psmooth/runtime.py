@@ -24,6 +24,8 @@ _LARGEST = 2**31 - 1
 _TRIAL_SECONDS = 1.0
 _CPU_BATCHES = (16, 32, 64)
 _GPU_BATCH = 256
+_SMALL_BATCH = 4  # of a model that is slow: the first votes come soon, and Stop waits for little
+_PATIENCE = 0.5  # seconds that batches side by side may take
 _MOST_BATCHES = 10_000  # of a turn, which its seconds end
 _QUIET = 0.8  # of the cores' time, and nobody else was at work
 _CGROUP = Path("/sys/fs/cgroup")
@@ -59,15 +61,16 @@ def raise_open_files() -> None:
 def best_batch_size(model: "MedVLM") -> int:
     """Copies a batch that run fastest with what this process may use, and torch set to the threads that go with it.
 
-    On the CPU a trial of about one second decides. It is remembered in the user's cache folder for these weights, these
-    cores and this torch, unless other programs had the cores meanwhile; on a GPU 256.
+    On the CPU a trial of about one second decides, of a slow model two small batches. It is remembered in the user's
+    cache folder for these weights, these cores and this torch, unless other programs had the cores meanwhile; on a GPU
+    256.
     """
     import torch
 
     if model.device.type != "cpu":
         return _GPU_BATCH
     cores = min(usable_cores(), threads_given())
-    key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}"
+    key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}{_runtime_of(model)}"
     known = _read_trials()
     if key not in known:
         pair, quiet = trial(model, cores)
@@ -78,6 +81,13 @@ def best_batch_size(model: "MedVLM") -> int:
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return batch
+
+
+def _runtime_of(model: "MedVLM") -> str:
+    """What of a key tells another runtime than torch."""
+    from psmooth.models import TORCH, runtime_versions
+
+    return "" if model.precision == TORCH else f"/{model.precision} {runtime_versions(model.precision)['openvino']}"
 
 
 # --- what this process may use
@@ -115,8 +125,13 @@ def trial(model: "MedVLM", cores: int) -> tuple[tuple[int, int], bool]:
 
     Batches take turns with all cores while there is time: a model that takes long gains nothing from large ones. The
     best of them is tried with half the cores. Another program can only slow a turn down, so the faster one counts. On
-    cores that were shared, half of them looks better than it is: then all are taken.
+    cores that were shared, half of them looks better than it is: then all are taken. A model so slow that the smallest
+    of them would keep a visitor waiting gets small ones without further trial: they cost it next to nothing.
     """
+    start, busy = time.perf_counter(), time.process_time()
+    if is_slow(model, cores):
+        wall = time.perf_counter() - start
+        return (_SMALL_BATCH, cores), (time.process_time() - busy) / (wall * cores) > _QUIET
     start, busy = time.perf_counter(), time.process_time()
     speeds: dict[tuple[int, int], float] = {}
     share = _TRIAL_SECONDS / (2 * len(_CPU_BATCHES) + 2)
@@ -131,6 +146,24 @@ def trial(model: "MedVLM", cores: int) -> tuple[tuple[int, int], bool]:
         _keep_faster(speeds, (batch, cores // 2), speed(model, batch, cores // 2, 2 * share))
         return max(speeds, key=lambda pair: speeds[pair]), True
     return (batch, cores), quiet
+
+
+def is_slow(model: "MedVLM", cores: int) -> bool:
+    """Whether the smallest usual batches, one for each worker, take longer than a visitor should wait."""
+    import torch
+
+    from psmooth.sampling import most_workers
+
+    torch.set_num_threads(cores)
+    pixels = torch.rand(_SMALL_BATCH, 3, model.input_size, model.input_size)
+    for _ in range(2):  # the first time lays out the weights: a model that is quick even so is quick
+        start, busy = time.perf_counter(), time.process_time()
+        model.embed_images(pixels)
+        # Whatever else runs on the machine, the cores did not work for longer than this.
+        a_copy = min(time.perf_counter() - start, (time.process_time() - busy) / cores) / _SMALL_BATCH
+        if a_copy * _CPU_BATCHES[0] * most_workers(cores) <= _PATIENCE:
+            return False
+    return True
 
 
 def _keep_faster(speeds: dict[tuple[int, int], float], pair: tuple[int, int], speed: float) -> None:

@@ -186,7 +186,7 @@ def noisy_embeddings(
 def side_by_side(work: Callable[[int], Result], starts: Sequence[int]) -> Generator[Result, None, None]:
     """What becomes of each batch, in order, by a few threads that share the cores."""
     cores = torch.get_num_threads()
-    workers = min(_MOST_WORKERS, cores)
+    workers = most_workers(cores)
     with ThreadPoolExecutor(workers, initializer=_take, initargs=(cores // workers,)) as pool:
         ahead = [pool.submit(work, first) for first in starts[: workers + 1]]
         try:
@@ -198,6 +198,11 @@ def side_by_side(work: Callable[[int], Result], starts: Sequence[int]) -> Genera
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             torch.set_num_threads(cores)
+
+
+def most_workers(cores: int) -> int:
+    """How many batches are on their way at once, on so many cores."""
+    return min(_MOST_WORKERS, cores)
 
 
 def _take(cores: int) -> None:

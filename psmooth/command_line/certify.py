@@ -15,6 +15,7 @@ from psmooth.command_line.options import (
     Bank,
     Device,
     Json,
+    Precision,
     check_folder,
     open_file,
     read_banks,
@@ -60,6 +61,7 @@ def certify(
     region: Annotated[str | None, typer.Option(help="left,top,magnification of a part of a slide.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Copies encoded at once; by default what is fastest.")] = None,
     device: Device = None,
+    precision: Precision = "float32",
     out: Annotated[Path | None, typer.Option(help="Where to write the certificate.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -77,7 +79,7 @@ def certify(
     from psmooth.scans import check_contrast, crop_scan
     from psmooth.smoothing import certify as run
 
-    med_vlm = load_with_bar(model, device)
+    med_vlm = load_with_bar(model, device, precision)
     crop = crop_scan(opened, replace(med_vlm.crop_rule, box=chosen_box, window=chosen_window))
     check_contrast(crop)
     stream = run(
@@ -159,6 +161,7 @@ def _conclude(progress: "Progress", out: Path | None, as_json: bool) -> int:
 
 def _result_lines(progress: "Progress") -> Iterator[str]:
     from psmooth import views
+    from psmooth.models import RUNTIMES
 
     contender, result = next(iter(progress.results.items()))
     yield views.verdict_sentence(result)
@@ -171,5 +174,7 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
         f"{views.count_text(count):>9}  {label}" for count, label in zip(chart["counts"], chart["labels"], strict=True)
     )
     yield views.state_line(progress, result)
+    if result.run.precision in RUNTIMES:
+        yield f"Encoded in {result.run.precision} (openvino {result.run.versions['openvino']})"
     if result.run.scan_check is not None:
         yield views.finding_sentence(result.run.scan_check, result.run.task)

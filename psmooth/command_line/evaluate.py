@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from psmooth.command_line.options import Bank, Device, Json, read_banks, read_number, read_words
+from psmooth.command_line.options import Bank, Device, Json, Precision, read_banks, read_number, read_words
 from psmooth.command_line.terminal import json_text, live_bar, load_with_bar, note, show, show_json
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def evaluate(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
     bank: Bank = None,
     device: Device = None,
+    precision: Precision = "float32",
     as_json: Json = False,
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
@@ -46,7 +47,7 @@ def evaluate(
     levels = tuple(read_number(level, "--noise") for level in noise.split(","))
     asked = EvaluationPlan(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
     files = labelled_files(folder, question, limit, seed)
-    med_vlm = load_with_bar(model, device)
+    med_vlm = load_with_bar(model, device, precision)
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     with live_bar() as draw:
@@ -80,7 +81,12 @@ def _curve_name(facts: dict[str, Any]) -> str:
     from psmooth.views import METHOD_NAMES
 
     way = f"{METHOD_NAMES[facts['method']]}, {facts['denoiser']}, σ = {facts['noise_level']:g}"
-    return f"{way}, {facts['model']}, n = {facts['max_votes']:,}"
+    return f"{way}, {facts['model']}{_precision_of(facts)}, n = {facts['max_votes']:,}"
+
+
+def _precision_of(facts: dict[str, Any]) -> str:
+    """Another precision than torch's float32 is another classifier, and stands beside the model."""
+    return f" in {facts['precision']}" if "precision" in facts else ""
 
 
 def evaluation_lines(rows: list[dict[str, Any]]) -> list[str]:
@@ -109,7 +115,7 @@ def _row_name(row: dict[str, Any]) -> str:
 def _made_with(row: dict[str, Any]) -> str:
     votes = f"n = {row['max_votes']:,} votes after {row['selection_votes']:,} that choose the class"
     seed = f"seed {int(row['seed'], 16)}, scans {row['drawn']}"
-    model = f"{row['model']} @ {row['model_revision'][:8]}"
+    model = f"{row['model']} @ {row['model_revision'][:8]}{_precision_of(row)}"
     return f"{row['task']}, {votes}, α = {row['failure_probability']:g}, {seed}, {model}"
 
 

@@ -33,6 +33,12 @@ Revision = Annotated[str, typer.Option(help="Branch, tag or commit on the Hub.")
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default the fastest there is.")]
 
 
+Precision = Annotated[
+    Literal["float32", "openvino-float32", "openvino-bfloat16"],
+    typer.Option(help="Of the image encoder; all but float32 need an extra: pip install 'psmooth[fast]'."),
+]
+
+
 def read_banks(place: str | None) -> tuple[Any, ...]:
     if place is None:
         return ()

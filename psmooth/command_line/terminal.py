@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _CELLS = 24  # of a bar
 
 
-def load_with_bar(name: str, device: str | None) -> "MedVLM":
+def load_with_bar(name: str, device: str | None, precision: str = "float32") -> "MedVLM":
     from psmooth.models import find_spec, load_model
 
     with telling_download(find_spec(name).name) as download:
-        return load_model(name, device, download)
+        return load_model(name, device, download, precision=precision)
 
 
 @contextmanager

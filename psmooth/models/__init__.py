@@ -3,17 +3,23 @@
 It knows nothing about noise, votes, certificates or the page.
 """
 
-from psmooth.models.load import find_device, find_spec, folder_of, load_model, repository_of
+from psmooth.models.load import find_device, find_spec, folder_of, load_model, on_runtime, repository_of
 from psmooth.models.med_vlm import MedVLM
+from psmooth.models.runtimes import PRECISIONS, RUNTIMES, TORCH, runtime_versions
 from psmooth.models.table import MODELS, ModelSpec
 
 __all__ = [
     "MODELS",
+    "PRECISIONS",
+    "RUNTIMES",
+    "TORCH",
     "MedVLM",
     "ModelSpec",
     "find_device",
     "find_spec",
     "folder_of",
     "load_model",
+    "on_runtime",
     "repository_of",
+    "runtime_versions",
 ]

@@ -19,6 +19,7 @@ from psmooth.models.files import Files, Parts
 from psmooth.models.fold import fold_batch_norms, fold_padding
 from psmooth.models.formats import FORMATS, detect_format, read_model
 from psmooth.models.med_vlm import MedVLM
+from psmooth.models.runtimes import TORCH, check_precision, encoder_on
 from psmooth.models.table import BERT_FILES, HF_FILES, HF_WEIGHTS, MODELS, OPEN_CLIP_FILES, OPEN_CLIP_WEIGHTS, ModelSpec
 
 _LARGEST_STRIDE = 32  # of a tower that ends in a map: a side that it divides is even at every stride
@@ -32,6 +33,7 @@ def load_model(
     progress: Progress | None = None,
     hub: Hub = hubs.DEFAULT,
     weigh: Callable[[Files], None] = lambda _: None,
+    precision: str = TORCH,
 ) -> MedVLM:
     """Load a model of the table, one from the Hub, or one from a folder.
 
@@ -42,17 +44,32 @@ def load_model(
         progress: told the bytes as they are downloaded; not called where the cache has them.
         hub: which Hub, and where its files are kept.
         weigh: sees the files when they are there and before they are read; what it raises ends the loading.
+        precision: the runtime of the image encoder and its number format, one of ``PRECISIONS``; all but torch's own
+            float32 run on the CPU, and need ``pip install "psmooth[fast]"``.
 
     Raises:
-        ModelError: no such model or device, or weights that do not fit the network (a missing or surplus key).
+        ModelError: no such model, device or precision, a runtime that is missing, or weights that do not fit the
+            network (a missing or surplus key).
         HubError: the files cannot be had.
     """
-    spec, place = find_spec(name), find_device(device)
+    check_precision(precision, device)
+    spec, place = find_spec(name), find_device(device if precision == TORCH else "cpu")
     if spec.family and spec.family not in FORMATS:
         raise ModelError(spec.access)
     spec, files, revision = _files_of(spec, progress, hub)
     weigh(files)
-    return _ready(spec, read_model(spec, files), revision, place)
+    model = _ready(spec, read_model(spec, files), revision, place)
+    return model if precision == TORCH else on_runtime(model, precision)
+
+
+def on_runtime(model: MedVLM, precision: str) -> MedVLM:
+    """The same model with its image encoder in another of ``PRECISIONS``; raises ModelError as ``load_model`` does."""
+    check_precision(precision, model.device.type)
+    plain = model.differentiable or model.encode
+    if precision == TORCH:
+        return replace(model, encode=plain, precision=TORCH, differentiable=None)
+    encode = encoder_on(precision, model.network, model.input_size)
+    return replace(model, encode=encode, precision=precision, differentiable=plain)
 
 
 def find_spec(name: str) -> ModelSpec:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from psmooth.models.runtimes import TORCH
 from psmooth.models.table import ModelSpec
 from psmooth.models.text_towers import TextTower, Tokenizer, text_tower
 from psmooth.scans import CropRule
@@ -28,6 +29,8 @@ class MedVLM:
         crop_rule: how a scan becomes what the model sees.
         scale, shift: the normalisation of a channel as one multiplication and one addition, ``(1, 3, size, size)``;
             it comes after the noise.
+        precision: the runtime of ``encode`` and its number format, one of ``psmooth.models.PRECISIONS``.
+        differentiable: the encoder that gradients flow through, where ``encode`` lets none pass.
     """
 
     spec: ModelSpec
@@ -39,6 +42,8 @@ class MedVLM:
     scale: Tensor
     shift: Tensor
     device: torch.device
+    precision: str = TORCH
+    differentiable: Callable[[Tensor], Tensor] | None = None
 
     @property
     def input_size(self) -> int:
@@ -65,12 +70,15 @@ class MedVLM:
         Returns:
             ``(batch, dim)`` float32 on the model's device; row i depends on image i alone.
         """
-        return self.embed_images_with_gradients(pixels)
+        return self._embed(pixels, self.encode)
 
     def embed_images_with_gradients(self, pixels: Tensor) -> Tensor:
-        """The same vectors, through which gradients flow back to the pixels."""
+        """The same vectors, through which gradients flow back to the pixels; from torch, whatever the precision."""
+        return self._embed(pixels, self.differentiable or self.encode)
+
+    def _embed(self, pixels: Tensor, encode: Callable[[Tensor], Tensor]) -> Tensor:
         pixels = pixels.to(self.device, memory_format=torch.channels_last)
-        return normalize(self.encode(torch.addcmul(self.shift, pixels, self.scale)).float(), dim=-1)
+        return normalize(encode(torch.addcmul(self.shift, pixels, self.scale)).float(), dim=-1)
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:

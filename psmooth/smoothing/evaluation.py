@@ -7,7 +7,7 @@ Every line names its ``run``, and ``runs.json`` states what that is: all facts t
 it is. They are known before the first vote, so lines made with anything else are never taken for those asked for, and
 no row of the summary adds up lines of two runs. A line's radius is that of the one look at the announced end, so class
 and radius are computed again from its counts whenever it is read. Device, versions and batch size are no facts: they
-may move a vote.
+may move a vote. A ``precision`` that was asked for is one.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from psmooth.certificate import Plan, Run
 from psmooth.errors import CertificateError, ModelError, PlanError, ScanError
 from psmooth.files import make_folder
 from psmooth.methods import METHODS
-from psmooth.models import MedVLM
+from psmooth.models import RUNTIMES, MedVLM
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop, crop_scan, open_scan
 from psmooth.scans.pool import pool_sha256
@@ -137,6 +137,7 @@ def _facts(run: Run, bank: Facts, asked: EvaluationPlan) -> Facts:
         "seed": run.seed,
         "crop": {name: run.preprocessing[name] for name in _CROP},
         "drawn": asked.drawn,
+        **({"precision": run.precision} if run.precision in RUNTIMES else {}),
     }
 
 

@@ -14,6 +14,7 @@ import torch
 
 from psmooth import __version__
 from psmooth.certificate import Run, guarantee_of
+from psmooth.models import TORCH, MedVLM, runtime_versions
 from psmooth.scans import CropRule
 from psmooth.smoothing.contender import Contender
 from psmooth.smoothing.request import Request
@@ -54,8 +55,8 @@ def run_facts(request: Request, contender: Contender) -> Run:
         gallery=request.gallery,
         scan_check=request.finding and request.finding.to_dict(),
         device=model.device.type,
-        precision=_precision(model.device),
-        versions=versions(),
+        precision=_precision(model),
+        versions=versions() | runtime_versions(model.precision),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -67,10 +68,12 @@ def use_whole_float32(device: torch.device) -> None:
             part.fp32_precision = "ieee"
 
 
-def _precision(device: torch.device) -> str:
-    """The number format of products, as it is set now."""
+def _precision(model: MedVLM) -> str:
+    """The runtime that was asked for and its number format; else that of torch's products, as it is set now."""
+    if model.precision != TORCH:
+        return model.precision
     used = [part.fp32_precision for part in _products()]
-    return "tf32" if device.type == "cuda" and "tf32" in used else "float32"
+    return "tf32" if model.device.type == "cuda" and "tf32" in used else TORCH
 
 
 def _products() -> tuple[Any, Any]:

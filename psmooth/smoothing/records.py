@@ -166,6 +166,8 @@ def read_runs(out: Path) -> Runs:
 def _is_run(name: str, facts: Any) -> bool:
     if not isinstance(facts, dict) or not is_of(facts, _FACTS) or facts["method"] not in GUARANTEES:
         return False
+    if type(facts.get("precision", "")) is not str:
+        return False
     try:
         _plan(facts)
         int(facts["seed"], 16)

@@ -14,7 +14,7 @@ from psmooth.certificate import TOLERANCE, Abstention, Certificate, Run, State, 
 from psmooth.denoise import MIRROR, find_denoiser
 from psmooth.errors import CertificateError
 from psmooth.methods import METHODS
-from psmooth.models import folder_of, load_model
+from psmooth.models import RUNTIMES, TORCH, MedVLM, folder_of, load_model, runtime_versions
 from psmooth.prompts import PromptBank
 from psmooth.recognition import recognise
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
@@ -28,6 +28,7 @@ from psmooth.tasks import TASKS, Task, own_task
 MOST_COPIES = 4_096  # at once
 NEARLY = 0.02  # between a recorded distance of the scan check and the recomputed one
 TOLERATED = 0.001  # share of votes that another machine may cast otherwise
+_OF_TORCH = (TORCH, "tf32")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _request_again(
         raise CertificateError(
             "batch_size: at most {most:,} copies at once are drawn again; the certificate names more.", most=MOST_COPIES
         )
-    model = load_model(run.model["weights"], device, download)
+    model = _model_again(run, device, download)
     if model.revision != run.model["revision"]:
         raise CertificateError(
             "model: the weights here are not those of the certificate. Install the recorded revision."
@@ -133,6 +134,17 @@ def _request_again(
         int(run.batch_size),
         finding=None if run.scan_check is None else recognise(model, crop, run.task),
     )
+
+
+def _model_again(run: Run, device: str | None, download: Callable[[int, int], None] | None) -> MedVLM:
+    """The model in the precision that the run had, on its runtime; what torch computed is computed in float32."""
+    if run.precision not in (*_OF_TORCH, *RUNTIMES):
+        raise CertificateError(
+            "precision: this version of psmooth cannot run '{precision}', so its votes cannot be drawn again here.",
+            precision=run.precision[:60],
+        )
+    precision = run.precision if run.precision in RUNTIMES else TORCH
+    return load_model(run.model["weights"], device, download, precision=precision)
 
 
 def _denoiser_name(run: Run, own: str | None) -> str:
@@ -195,6 +207,7 @@ def _vote_problems(
     cast = confirmed.votes.selected + confirmed.votes.total
     if differing > TOLERATED * cast:
         yield "counts", f"{differing:,} of {cast:,} votes differ from the record; at most 0.1 % may."
+        yield from _runtime_problems(record.run)
     if record.leader != confirmed.leader:
         yield "leader", f"The selection votes name {confirmed.leader}, not {record.leader}."
     if isinstance(record, Certificate):
@@ -204,6 +217,13 @@ def _vote_problems(
                 "radius",
                 f"The radius of the record is {_floored(record.radius)}; the votes drawn here give {_floored(radius)}.",
             )
+
+
+def _runtime_problems(run: Run) -> Iterator[Problem]:
+    """Another version of the runtime than the one recorded, which may round otherwise."""
+    for package, here in runtime_versions(run.precision if run.precision in RUNTIMES else TORCH).items():
+        if (there := run.versions.get(package)) != here:
+            yield "versions", f"The run had {package} {there or 'of no stated version'}; here is {here}."
 
 
 def _floored(radius: float) -> str:

@@ -83,8 +83,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     def install(share: float = 0.95, **how: Any) -> dict[str, Any]:
         asked: dict[str, Any] = {}
 
-        def load_model(name: str, device: str | None, _progress: Any) -> Any:
-            asked.update(model=name, device=device)
+        def load_model(name: str, device: str | None, _progress: Any, *, precision: str) -> Any:
+            asked.update(model=name, device=device, precision=precision)
             return SimpleNamespace(crop_rule=CropRule(size=32, interpolation="bilinear"))
 
         def certify(_model: Any, scan: Any, **options: Any) -> Iterator[Any]:

@@ -42,6 +42,43 @@ def test_the_trial_is_remembered(tiny_model, cache, monkeypatch):
     assert runtime.best_batch_size(tiny_model) == batch
 
 
+@pytest.mark.parametrize(("seconds_a_copy", "batch"), [(0.1, 4), (0.001, None)])
+def test_a_slow_model_gets_small_batches_at_once(tiny_model, cache, monkeypatch, seconds_a_copy, batch):
+    """As ViT-B/32 on two cores: a batch of 16 for each worker would take three seconds."""
+    clock, copies = [0.0], []
+
+    def embed(_model, pixels):
+        clock[0] += seconds_a_copy * len(pixels)
+        copies.append(len(pixels))
+
+    monkeypatch.setattr(type(tiny_model), "embed_images", embed)
+    monkeypatch.setattr(runtime.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(runtime.time, "process_time", lambda: 2 * clock[0])
+    monkeypatch.setattr(runtime, "usable_cores", lambda: 2)
+    monkeypatch.setattr(runtime, "threads_given", lambda: 2)
+    found = runtime.best_batch_size(tiny_model)
+    if batch is None:
+        assert found > 4
+        return
+    assert (found, copies) == (4, [4, 4])
+    assert list(json.loads(cache.read_text()).values()) == [[4, 2]]
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["alone", "beside other programs"])
+def test_a_model_that_only_starts_slowly_is_not_slow(tiny_model, monkeypatch, others):
+    """And nor is one that waits for the cores: the wall's time counts for little then."""
+    clock, busy, costs = [0.0], [0.0], iter((9.0, 9.0 if others else 0.01))
+
+    def embed(_model, _pixels):
+        clock[0] += next(costs)
+        busy[0] += 9.0 if not busy[0] else 0.01
+
+    monkeypatch.setattr(type(tiny_model), "embed_images", embed)
+    monkeypatch.setattr(runtime.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(runtime.time, "process_time", lambda: busy[0])
+    assert not runtime.is_slow(tiny_model, 1)
+
+
 def test_what_was_tried_with_fewer_cores_is_not_remembered_for_more(tiny_model, cache, monkeypatch):
     """A run on one core, then one on four: each has its own trial and gets its own cores."""
     monkeypatch.setattr(runtime, "threads_given", lambda: 8)

@@ -1,0 +1,273 @@
+"""Runs an image encoder on OpenVINO: exported from the network that was loaded, held against it, and kept.
+
+It knows nothing about files of models, prompts, noise or votes.
+
+A vote must not depend on its batch-mates. Every copy therefore runs in blocks of one fixed shape, a last one filled up
+with zeros, and no scale or statistic is taken over a block: no dynamic quantisation, in any precision.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib import import_module, metadata, util
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from psmooth.errors import ModelError
+
+Encode = Callable[[Tensor], Tensor]
+
+TORCH = "float32"  # the precision of every model that nobody asked another one of
+RUNTIMES = ("openvino-float32", "openvino-bfloat16")
+PRECISIONS = (TORCH, *RUNTIMES)
+BLOCK = 4  # copies that are encoded at once
+WITHIN = 1e-5  # of the network's own unit vectors, in float32
+
+_MOST_STREAMS = 4  # as many as sampling has workers
+_PROBES = 2  # images on which the export is held against the network
+_PACKAGES = ("openvino", "torch", "timm", "open_clip_torch")
+_EXPORT = 1  # raised whenever what is kept is made otherwise
+_NAMES = ("encoder.xml", "encoder.bin")
+
+
+def check_precision(precision: str, device: str | None) -> None:
+    """Raise ModelError for a precision that is not known, or that cannot run here."""
+    if precision not in PRECISIONS:
+        raise ModelError(
+            "There is no precision '{precision}'; it must be one of {known}.",
+            precision=precision,
+            known=", ".join(PRECISIONS),
+        )
+    if precision == TORCH:
+        return
+    if device not in (None, "cpu"):
+        raise ModelError(
+            "The precision '{precision}' runs on the processor, not on '{device}'. Choose the device cpu, or float32.",
+            precision=precision,
+            device=device,
+        )
+    if util.find_spec("openvino") is None:
+        raise ModelError(
+            "The precision '{precision}' needs OpenVINO, which is not installed here: pip install 'psmooth[fast]'.",
+            precision=precision,
+        )
+
+
+def runtime_versions(precision: str) -> dict[str, str]:
+    """By package, the version of the runtime of a precision; empty for torch, whose version is told anyway."""
+    return {} if precision == TORCH else {"openvino": metadata.version("openvino")}
+
+
+def encoder_on(precision: str, network: nn.Module, side: int) -> Encode:
+    """``network.encode_image`` in that precision: ``(batch, 3, side, side)`` normalised pixels → embeddings.
+
+    Row i depends on image i alone, to the last bit, wherever it stands in a batch of whichever size. It may be asked
+    from several threads at once. No gradient flows through it.
+
+    Raises:
+        ModelError: the export differs from the network, or this processor does not compute in that format.
+    """
+    probe, folder = _probe(network, side), _folder(network, side)
+    model = _kept(folder, probe)
+    if model is None:
+        model = _export(network, side, probe)
+        _keep(model, folder, probe)
+    return OpenVinoEncoder(_compiled(model, precision))
+
+
+class OpenVinoEncoder:
+    """A compiled encoder; those who ask at the same time each have a request of their own."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: LifoQueue[Any] = LifoQueue()
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """``(batch, 3, side, side)`` float32 → ``(batch, dim)`` float32."""
+        images = pixels.detach().permute(0, 2, 3, 1).contiguous()
+        return torch.cat([self._block(part) for part in images.split(BLOCK)])
+
+    def _block(self, images: Tensor) -> Tensor:
+        count = len(images)
+        if count < BLOCK:
+            images = torch.cat([images, images.new_zeros(BLOCK - count, *images.shape[1:])])
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        vectors = torch.from_numpy(request.infer([images.numpy()], share_inputs=True)[0].copy())
+        self._idle.put(request)
+        return vectors[:count]
+
+
+@cache
+def _openvino() -> Any:
+    """The package, without the one beside it that tells Intel of every import: psmooth asks nobody on the network."""
+    telling = "openvino_telemetry"
+    before = sys.modules.get(telling)
+    sys.modules[telling] = None  # type: ignore[assignment]  # as if it were not installed, which OpenVINO provides for
+    try:
+        return import_module("openvino")
+    finally:
+        del sys.modules[telling]
+        if before is not None:
+            sys.modules[telling] = before
+
+
+@cache
+def _core() -> Any:
+    return _openvino().Core()
+
+
+def _compiled(model: Any, precision: str) -> Any:
+    openvino, cores = _openvino(), torch.get_num_threads()
+    streams = min(_MOST_STREAMS, cores)
+    wanted = openvino.Type.bf16 if precision.endswith("bfloat16") else openvino.Type.f32
+    compiled = _core().compile_model(
+        model,
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": wanted,
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+            "NUM_STREAMS": str(streams),
+            "INFERENCE_NUM_THREADS": cores // streams * streams,
+            "ENABLE_CPU_PINNING": False,  # other programs have these cores too
+            "ENABLE_HYPER_THREADING": True,
+        },
+    )
+    if compiled.get_property("INFERENCE_PRECISION_HINT") != wanted:
+        raise ModelError(
+            "This processor does not compute as '{precision}' asks. Choose openvino-float32 or float32.",
+            precision=precision,
+        )
+    return compiled
+
+
+# --- the export
+
+
+class _Tower(nn.Module):
+    """The image side of a network as a module of its own."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network.encode_image(pixels)  # type: ignore[operator]
+
+
+def _export(network: nn.Module, side: int, probe: Tensor) -> Any:
+    """The network as a model of OpenVINO that takes rows of pixels; ModelError if it is not the same function."""
+    openvino = _openvino()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have its newer tracer taken
+        traced = torch.jit.trace(_Tower(network).eval(), torch.zeros(BLOCK, 3, side, side), check_trace=False)
+    frontend = import_module("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
+    decoder = import_module("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(traced)
+    model = frontend.convert(frontend.load(decoder))
+    model.reshape([BLOCK, 3, side, side])
+    steps = openvino.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    model = steps.build()
+    _check(OpenVinoEncoder(_compiled(model, "openvino-float32")), side, probe)
+    return model
+
+
+def _check(encode: Encode, side: int, probe: Tensor) -> None:
+    """Raise ModelError where the export is another function than the network; written so that NaN is none."""
+    if not float((normalize(encode(_images(side)), dim=-1) - probe).abs().max()) <= WITHIN:
+        raise ModelError("This model comes out of OpenVINO as another function than it went in. Choose float32.")
+
+
+def _images(side: int) -> Tensor:
+    """What network and export are both shown: noise, which excites every channel."""
+    return torch.randn(_PROBES, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def _probe(network: nn.Module, side: int) -> Tensor:
+    """The network's own unit vectors of these images."""
+    with torch.inference_mode():
+        return normalize(_Tower(network)(_images(side).contiguous(memory_format=torch.channels_last)).float(), dim=-1)
+
+
+# --- what is kept
+
+
+def _folder(network: nn.Module, side: int) -> Path:
+    """Where the export of these very weights by these versions lies."""
+    from platformdirs import user_cache_path
+
+    versions = [f"{name} {metadata.version(name)}" for name in _PACKAGES]
+    made_by = json.dumps([_EXPORT, *versions, side, BLOCK, sys.byteorder])
+    weights = weights_sha256(network)
+    name = f"{weights[:32]}-{hashlib.sha256(made_by.encode()).hexdigest()[:16]}"
+    return user_cache_path("psmooth", appauthor=False) / "openvino" / name
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """Of the image side as it was loaded: its layers, and every number in them."""
+    tower = getattr(network, "visual", network)
+    digest = hashlib.sha256(repr(tower).encode())
+    for name, value in tower.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _kept(folder: Path, probe: Tensor) -> Any:
+    """The export that was made before, if its files are whole and the network is the one that it was made from."""
+    try:
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        same = facts["sums"] == _sums(folder) and _close(facts["probe"], probe)
+        return _core().read_model(folder / _NAMES[0]) if same else None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return None
+
+
+def _close(recorded: list[list[float]], probe: Tensor) -> bool:
+    return torch.allclose(torch.tensor(recorded), probe, rtol=0, atol=WITHIN)
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    sums = {}
+    for name in _NAMES:
+        with (folder / name).open("rb") as file:
+            sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+def _keep(model: Any, folder: Path, probe: Tensor) -> None:
+    """Whole or not at all; a cache that cannot be written costs an export at the next start.
+
+    Exports of the same weights by other versions go.
+    """
+    scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    try:
+        scratch.mkdir(parents=True)
+        _openvino().serialize(model, scratch / _NAMES[0], scratch / _NAMES[1])
+        facts = {"sums": _sums(scratch), "probe": probe.tolist()}
+        (scratch / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        with suppress(OSError):
+            shutil.rmtree(folder)
+        os.replace(scratch, folder)  # noqa: PTH105  (the same on every system, for folders too)
+        for other in folder.parent.glob(f"{folder.name.split('-')[0]}-*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+    except (OSError, RuntimeError):
+        pass
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
