@@ -50,7 +50,8 @@ function firstVotes(counts) {
   return votes.slice(0, ONE_BY_ONE);
 }
 
-export function sceneOf(root) {
+// Calls `tellWrong` with the verdict and why it can be wrong, or with null.
+export function sceneOf(root, tellWrong) {
   const copies = one(root, ".ps-scene-copies");
   const noisy = one(root, ".ps-scene-noisy");
   const chart = chartBox();
@@ -84,11 +85,12 @@ export function sceneOf(root) {
   new MutationObserver(recolour).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 
   function showStep(index, changes = {}) {
-    const { chart: votes, radius } = run.steps[index];
+    const { chart: votes, radius, truth, headline, aside } = run.steps[index];
     shown = { ...votes, ...changes };
     drawVotes();
     setText(one(root, ".ps-scene-radius b"), radius.text);
     setText(one(root, ".ps-scene-radius small"), radius.unit);
+    tellWrong(shown.chosen && truth === "wrong" ? [headline.join(""), aside] : null);
   }
 
   function showNoise(sigma) {
@@ -143,6 +145,7 @@ export function sceneOf(root) {
     },
     play(name) {
       stop();
+      tellWrong(null);
       acts.showCrop();
       if (name !== "addNoise") showNoise(run.sigma);
       acts[name]();

@@ -3,5 +3,8 @@ export const tape = [];
 
 export function record(step) {
   if (!step.chart || !step.radius) tape.length = 0; // another run begins, or there is none
-  else tape.push({ chart: step.chart, radius: step.radius });
+  else {
+    const { chart, radius, truth, headline, aside } = step;
+    tape.push({ chart, radius, truth, headline, aside });
+  }
 }
