@@ -9,7 +9,7 @@ const wanted = [query.get("lang") || "", ...navigator.languages].map((name) => n
 
 export const locale = { language: wanted.find((name) => known.includes(name)) || known[0], symbols: query.get("words") === "symbols" };
 const catalogues = { [known[0]]: {} };
-const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"];
+const ATTRIBUTES = ["aria-label", "aria-valuetext", "title", "placeholder", "alt"];
 
 const NUMBER = /^[−+-]?\d+\.\d+( %)?$/; // alone; sentences come with theirs
 const LIST = " · ";
@@ -98,10 +98,15 @@ async function fetchCatalogues() {
 const nameLanguage = () => document.documentElement.lang !== locale.language && (document.documentElement.lang = locale.language);
 new MutationObserver(nameLanguage).observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
 
+// Calls `listener` when another locale is spoken: whoever has put values into sentences says them anew.
+const speaking = [];
+export const onLocale = (listener) => speaking.push(listener);
+
 export async function useLocale() {
   await fetchCatalogues();
   nameLanguage();
   translateAll(document.documentElement);
+  speaking.forEach((listener) => listener());
   if (locale.symbols || locale.language !== known[0])
     watcher.observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES });
   window.dispatchEvent(new Event("resize"));
