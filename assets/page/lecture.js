@@ -13,7 +13,7 @@ const STEPS = [
 const FROM = { crop: 0, noisy: 1, copies: 2, votes: 2, radius: 4 };
 
 function lecture(root, steps, words) {
-  const scene = sceneOf(one(root, ".ps-scene"), tellWrong);
+  const scene = sceneOf(one(root, ".ps-scene"), words, tellWrong);
   const last = steps.length - 1; // the end has no number
   let place = -1;
 

@@ -11,8 +11,8 @@ import { redrawNoise, showStrip } from "./strip.js";
 import { record } from "./tape.js";
 import { showMarks, showReport, showWords } from "./verdict.js";
 import { drawChart, fillTable } from "./votes.js";
-import { recorder } from "./waiting.js";
-import { translated } from "./words.js";
+import { recorder, saidChart } from "./waiting.js";
+import { onLocale, translated } from "./words.js";
 
 let tell = () => {};
 
@@ -70,6 +70,7 @@ export function mountStage(element, props, watch, trigger) {
   let drawn = 0;
   function show(step) {
     if (!step || !step.state) return;
+    steps += 1;
     record(step);
     next = step;
     clearTimeout(pause);
@@ -147,7 +148,14 @@ export function mountStage(element, props, watch, trigger) {
   });
   onMoved(showMoved);
   one(root, ".ps-moved").addEventListener("click", () => one(document, "#ps-certify").click());
-  next = props.value;
-  paint();
+  // Until a run shows its first step, what stands here was made before anybody's language was known.
+  let steps = 0;
+  function open() {
+    if (steps) return;
+    next = { ...props.value, chart: props.value.chart && saidChart(props.value.chart) };
+    paint();
+  }
+  open();
+  onLocale(open);
   watch("value", () => show(props.value));
 }

@@ -15,6 +15,8 @@ const NUMBER = /^[−+-]?\d+\.\d+( %)?$/; // alone; sentences come with theirs
 const LIST = " · ";
 const COUNT = /^\d{1,3}(,\d{3})+$/;
 
+const FIELD = /^(number input|range slider) for (.+)$/; // as Gradio names the two parts of a slider
+
 // A list is said part by part.
 export const translate = (text) => (text.includes(LIST) && !said(text) ? text.split(LIST).map(translate).join(LIST) : translateOne(text));
 
@@ -23,6 +25,8 @@ const said = (text) => (catalogues[locale.language] || {})[text];
 function translateOne(text) {
   if (NUMBER.test(text)) return decimal(text);
   if (COUNT.test(text)) return count(Number(text.replaceAll(",", "")));
+  const field = FIELD.exec(text);
+  if (field) return (said(`${field[1]} for {name}`) || `${field[1]} for {name}`).replace("{name}", () => translate(field[2]));
   const chosen = (locale.symbols && catalogues.symbols && catalogues.symbols[text]) || text;
   return said(chosen) || chosen;
 }

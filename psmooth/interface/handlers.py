@@ -134,11 +134,11 @@ def said_again(session: Session, run: type[Run[Any]]) -> Any:
 
 def menus_at_first(session: Session) -> tuple[Any, ...]:
     """The same menus after the page has come: they are made in English."""
-    return (gr.skip(),) * 6 if session.locale == IN_WORDS else menus(session)
+    return (gr.skip(),) * 7 if session.locale == IN_WORDS else menus(session)
 
 
 def menus(session: Session) -> tuple[Any, ...]:
-    """The menus whose choices are words: task, prompts, denoiser, precision, way, series."""
+    """The menus whose choices are words: task, prompts, denoiser, precision, way, series, model."""
     tasks, ways = session.translated(task_choices), session.translated(views_learn.way_choices)
     return (
         gr.Dropdown(tasks),
@@ -147,6 +147,7 @@ def menus(session: Session) -> tuple[Any, ...]:
         gr.Radio(session.translated(views.precision_choices)),
         gr.Radio(ways),
         gr.Radio(series_choices(session)),
+        gr.Dropdown(session.translated(model_choices)),
     )
 
 
