@@ -24,6 +24,14 @@ export const onLoading = (listener) => beginning.push(listener);
 // Calls `listener` with how far a certificate reaches, or null.
 export const onReach = (listener) => (tell = listener);
 
+// The sha256 of the crop of the run that is shown, or nothing.
+let certificate = null;
+const showing = [];
+
+// Calls `listener` whenever that may be another one.
+export const onShown = (listener) => showing.push(listener);
+export const shownCrop = () => certificate && JSON.parse(certificate).crop_sha256;
+
 const GONE = ["failed", "idle", "stopped"]; // nothing that was shown before holds for what is asked now
 
 // Another run begins: the classes and known changes stand, and nothing that the last one found.
@@ -82,6 +90,8 @@ export function mountStage(element, props, watch, trigger) {
     const kept = keptOf((!GONE.includes(next.state) && value) || {}, next.state);
     value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
     showSettings(value.settings);
+    certificate = value.certificate;
+    showing.forEach((listener) => listener());
     root.classList.toggle("ps-empty", !value.chart);
     if (value.forgotten) showStrip({});
     if (value.state === "loading") beginning.forEach((listener) => listener());
@@ -131,6 +141,7 @@ export function mountStage(element, props, watch, trigger) {
   one(root, ".ps-check").addEventListener("click", () => {
     const input = one(document, "#ps-stage-column input[type=file]");
     input.accept = ".json";
+    input.value = ""; // a browser is silent about a file that it has chosen already
     input.click();
   });
   one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));

@@ -6,6 +6,7 @@ It knows nothing about where a control stands.
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import cache
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -35,6 +36,8 @@ from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
 from psmooth.views import results as views_results
 from psmooth.views.locale import IN_WORDS, translate
+
+_CHECKS = count()
 
 EMPTY = {"classes": "", "sentence": "", "target": None}  # where nothing was chosen: it stands in no address then
 LEAVING = {"leaving": True}  # to the strip: its pictures are of the scan before, until those of this one come
@@ -248,9 +251,10 @@ def upload(session: Session, file: Upload | None, task: str) -> tuple[Any, ...]:
 def check(session: Session, file: Upload | None) -> Mapping[str, Any]:
     """A certificate file was brought: it is recomputed, and kept nowhere."""
     try:
-        return session.show("check", views_records.checked, verify((file or no_upload()).read()))
+        shown = session.show("check", views_records.checked, verify((file or no_upload()).read()))
     except PsmoothError as error:
-        return session.show("check", views_records.unread, error)
+        shown = session.show("check", views_records.unread, error)
+    return {**shown, "number": next(_CHECKS)}  # what is brought once more is shown once more
 
 
 def open_records(session: Session, file: Upload | None) -> Mapping[str, Any]:

@@ -115,6 +115,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "check": "Check",
     "check_none": "This file is no certificate.",
     "check_large": "The file is larger than 1 MB; a certificate has a few kilobytes. Choose another file.",
+    "check_same": "It is about the very crop that is shown above.",
+    "check_other": "It is about another crop than the one that is shown above.",
     "check_long": "Check a certificate: its bounds are computed again from its votes",
     "print": "Print",
     "print_long": "Print a one-page report",
