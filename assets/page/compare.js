@@ -15,9 +15,11 @@ const fetchRecording = () => (tape = tape || fetch(RECORDING).then((answer) => a
 function saidRecording(recorded, words) {
   const { levels, heads, series } = recorded.curve;
   const votes = heads.map((head) => count(Number(/([\d,]+) votes/.exec(head)[1].replaceAll(",", ""))));
+  const counted = (bar) => ({ ...bar, count: count(Number(bar.count.replaceAll(",", ""))) });
   const hover = (text, index) => `σ = ${decimal(levels[index])}: ${translate(text)} · ${fill(words.compare_votes, { votes: votes[index] })}`;
   return {
     ...recorded,
+    groups: recorded.groups.map((group) => ({ ...group, cards: group.cards.map((card) => ({ ...card, bars: card.bars.map(counted) })) })),
     curve: {
       ...recorded.curve,
       heads: levels.map((noise, index) => fill(words.compare_head, { noise, votes: votes[index] })),

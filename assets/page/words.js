@@ -11,9 +11,9 @@ export const locale = { language: wanted.find((name) => known.includes(name)) ||
 const catalogues = { [known[0]]: {} };
 const ATTRIBUTES = ["aria-label", "aria-valuetext", "title", "placeholder", "alt"];
 
-const NUMBER = /^[−+-]?\d+\.\d+( %)?$/; // alone; sentences come with theirs
+// Alone; sentences come with theirs. A comma says nothing: 1,211 is a count in English and a radius in German.
+const NUMBER = /^[−+-]?\d+\.\d+( %)?$/;
 const LIST = " · ";
-const COUNT = /^\d{1,3}(,\d{3})+$/;
 
 const FIELD = /^(number input|range slider) for (.+)$/; // as Gradio names the two parts of a slider
 
@@ -24,7 +24,6 @@ const said = (text) => (catalogues[locale.language] || {})[text];
 
 function translateOne(text) {
   if (NUMBER.test(text)) return decimal(text);
-  if (COUNT.test(text)) return count(Number(text.replaceAll(",", "")));
   const field = FIELD.exec(text);
   if (field) return (said(`${field[1]} for {name}`) || `${field[1]} for {name}`).replace("{name}", () => translate(field[2]));
   const chosen = (locale.symbols && catalogues.symbols && catalogues.symbols[text]) || text;
