@@ -14,6 +14,7 @@ import numpy as np
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN
 from psmooth.interface.gallery import PHANTOMS
+from psmooth.models import MODELS
 from psmooth.scans import landmarks, notes, windows
 from psmooth.tasks import TASKS, Task
 from psmooth.views import attack as views_attack
@@ -23,6 +24,7 @@ from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
 from psmooth.views import results as views_results
 from psmooth.views import understand as _words_understand
+from psmooth.views.words import GRADIO_WORDS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = (*sorted((ROOT / "psmooth").rglob("*.py")),)
@@ -86,6 +88,11 @@ def _standing() -> Iterator[str]:
     yield from (views.METHOD_NAMES[method].replace(" (frozen prompt)", "") for method in views.METHOD_NAMES)
     yield from (words for words, _ in views_learn.WAY_CHOICES)
     yield from (task.name for task in TASKS.values())
+    yield from (spec.name for spec in MODELS.values() if "trained with" in spec.name)  # the others are proper names
+    yield from (spec.licence for spec in MODELS.values() if "stated" in spec.licence)
+    yield from ("see its folder", "see where the checkpoint came from")  # licences too
+    yield PHANTOMS.name
+    yield from GRADIO_WORDS
     yield from (name for task in _shipped_tasks() for name in task.class_names)
     yield from (text for example in PHANTOMS.items for text in (example.name, example.source))
     yield from (windows.OWN, windows.CURVE, windows.STATED, windows.SPREAD, windows.FULL, windows.ALL, windows.SUV)

@@ -2,6 +2,7 @@
 // about certificates.
 import { make, one, setText } from "./dom.js";
 import { onLoss } from "./losses.js";
+import { onShown, shownCrop } from "./stage.js";
 import { translated } from "./words.js";
 
 const MOST_BYTES = 1000000; // larger ones are refused before they are sent
@@ -13,13 +14,25 @@ export function mount(element, props, watch) {
   const words = translated(props.words);
   const root = () => one(document, "#ps-stage-column .ps-checked"); // the stage stands when the first file comes
 
+  // Whether a certificate is about what is shown, where both are known.
+  function ofShown() {
+    const shown = shownCrop();
+    if (!crop || !shown) return "";
+    return crop === shown ? words.check_same : words.check_other;
+  }
+
+  let crop = "";
+  onShown(() => root() && setText(one(root(), ".ps-checked-crop"), ofShown()));
+
   function show(value) {
     if (!value) return;
+    crop = value.crop_sha256;
     const box = root();
     box.hidden = false;
     box.dataset.state = value.state;
     setText(one(box, "h3"), value.headline[0]);
     setText(one(box, "p"), value.sentence);
+    setText(one(box, ".ps-checked-crop"), ofShown());
     one(box, "thead tr").replaceChildren(...cells("th", value.head));
     one(box, "tbody").replaceChildren(
       ...value.rows.map((texts) => {

@@ -1,15 +1,32 @@
 // The view Compare: how far it is, and its results. It knows nothing about statistics, holds no words of its own, and sets a
 // visitor's text only as text.
 import { drawCurve, fillCurveTable } from "./curve.js";
-import { one, save, setText } from "./dom.js";
+import { fill, one, save, setText } from "./dom.js";
 import { onLoss } from "./losses.js";
 import { showGroups } from "./methods.js";
 import { onStop, showProgress } from "./progress.js";
-import { translated } from "./words.js";
+import { count, decimal, onLocale, translate, translated } from "./words.js";
 
 const RECORDING = new URL("../comparison.json", import.meta.url);
 let tape = null;
 const fetchRecording = () => (tape = tape || fetch(RECORDING).then((answer) => answer.json(), () => (tape = null)));
+
+// What was recorded is in English: its sentences with numbers in them are said as those of a run are.
+function saidRecording(recorded, words) {
+  const { levels, heads, series } = recorded.curve;
+  const votes = heads.map((head) => count(Number(/([\d,]+) votes/.exec(head)[1].replaceAll(",", ""))));
+  const counted = (bar) => ({ ...bar, count: count(Number(bar.count.replaceAll(",", ""))) });
+  const hover = (text, index) => `σ = ${decimal(levels[index])}: ${translate(text)} · ${fill(words.compare_votes, { votes: votes[index] })}`;
+  return {
+    ...recorded,
+    groups: recorded.groups.map((group) => ({ ...group, cards: group.cards.map((card) => ({ ...card, bars: card.bars.map(counted) })) })),
+    curve: {
+      ...recorded.curve,
+      heads: levels.map((noise, index) => fill(words.compare_head, { noise, votes: votes[index] })),
+      series: series.map((one) => ({ ...one, hovers: one.texts.map(hover) })),
+    },
+  };
+}
 
 export function mount(element, props, watch, trigger) {
   const root = one(element, ".ps-compare");
@@ -56,10 +73,15 @@ export function mount(element, props, watch, trigger) {
     const wanted = () => value.state === "idle" && document.body.dataset.view === "compare";
     if (!wanted() || drawn) return;
     const recorded = await fetchRecording();
-    if (recorded && wanted() && !drawn) showResults(recorded, true);
+    if (recorded && wanted() && !drawn) showResults(saidRecording(recorded, words), true);
   }
 
   onStop(root, trigger);
+  onLocale(() => {
+    if (!root.hasAttribute("data-recorded")) return;
+    drawn = null;
+    playRecording();
+  });
   one(root, ".ps-download").addEventListener("click", () => save(JSON.stringify(value.certificates, null, 1), words.compare_file));
   new MutationObserver(() => value && (draw(), playRecording())).observe(document.body, { attributes: true, attributeFilter: ["class", "data-view"] });
   new ResizeObserver(() => value && draw()).observe(root);

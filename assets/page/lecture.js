@@ -13,7 +13,7 @@ const STEPS = [
 const FROM = { crop: 0, noisy: 1, copies: 2, votes: 2, radius: 4 };
 
 function lecture(root, steps, words) {
-  const scene = sceneOf(one(root, ".ps-scene"));
+  const scene = sceneOf(one(root, ".ps-scene"), words, tellWrong);
   const last = steps.length - 1; // the end has no number
   let place = -1;
 
@@ -23,6 +23,13 @@ function lecture(root, steps, words) {
       part.classList.toggle("ps-lit", parts.includes(name));
       part.classList.toggle("ps-to-come", place < from);
     }
+  }
+
+  // What is known to be wrong is told in the colour and the words that it has on the page.
+  function tellWrong(words) {
+    root.dataset.truth = words ? "wrong" : "";
+    const parts = one(root, ".ps-lecture-wrong").children;
+    [0, 1].forEach((index) => setText(parts[index], words ? words[index] : ""));
   }
 
   async function go(next) {

@@ -1,32 +1,34 @@
 // The scene of the lecture: a crop, noise, copies that vote, the bounds, the radius, each as it happened in a run. It knows
 // nothing about the words that are said to it, and computes no statistics: every bound is one that the server sent.
-import { clamp, make, one, setText, still } from "./dom.js";
+import { clamp, fill, make, one, setText, still } from "./dom.js";
 import { drawNoise } from "./noise.js";
 import { pictures } from "./strip.js";
 import { tape } from "./tape.js";
 import { drawChart } from "./votes.js";
-import { chartBox, fetchTape } from "./waiting.js";
+import { chartBox, fetchTape, saidChart } from "./waiting.js";
 
 const COPIES = 8; // seen at once
 const ONE_BY_ONE = 24;
 const AROUND = 66; // what a chart has above and below its bars
 
-async function recorded() {
-  const { picture, sigma, steps } = await fetchTape();
+async function recorded(words) {
+  const { picture, sigma, steps: english } = await fetchTape();
   const image = new Image();
   image.src = picture;
   await image.decode();
   const canvas = make("canvas");
   const size = (canvas.width = canvas.height = image.naturalWidth);
   canvas.getContext("2d").drawImage(image, 0, 0);
+  const unit = fill(words.recorded_unit, { side: size });
+  const steps = english.map((step) => ({ ...step, chart: saidChart(step.chart), radius: { ...step.radius, unit } }));
   return { recorded: true, steps, size, sigma, pixels: canvas.getContext("2d").getImageData(0, 0, size, size).data };
 }
 
 // The run on the page, if it has come to a radius; else one that was recorded, with everything that belongs to it.
-function source() {
+function source(words) {
   const { size, sigma, pixels } = pictures;
   const whole = pixels && tape.length > 1 && tape.at(-1).chart.certified;
-  return whole ? { recorded: false, steps: [...tape], size, sigma, pixels } : recorded();
+  return whole ? { recorded: false, steps: [...tape], size, sigma, pixels } : recorded(words);
 }
 
 function paint(canvas, { size, pixels }, sigma) {
@@ -50,7 +52,8 @@ function firstVotes(counts) {
   return votes.slice(0, ONE_BY_ONE);
 }
 
-export function sceneOf(root) {
+// Calls `tellWrong` with the verdict and why it can be wrong, or with null.
+export function sceneOf(root, words, tellWrong) {
   const copies = one(root, ".ps-scene-copies");
   const noisy = one(root, ".ps-scene-noisy");
   const chart = chartBox();
@@ -84,11 +87,12 @@ export function sceneOf(root) {
   new MutationObserver(recolour).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 
   function showStep(index, changes = {}) {
-    const { chart: votes, radius } = run.steps[index];
+    const { chart: votes, radius, truth, headline, aside } = run.steps[index];
     shown = { ...votes, ...changes };
     drawVotes();
     setText(one(root, ".ps-scene-radius b"), radius.text);
     setText(one(root, ".ps-scene-radius small"), radius.unit);
+    tellWrong(shown.chosen && truth === "wrong" ? [headline.join(""), aside] : null);
   }
 
   function showNoise(sigma) {
@@ -138,11 +142,12 @@ export function sceneOf(root) {
     isReady: () => run !== null,
     isRecorded: () => run.recorded,
     async choose() {
-      run = await source();
+      run = await source(words);
       one(root, ".ps-scene-votes").append(chart);
     },
     play(name) {
       stop();
+      tellWrong(null);
       acts.showCrop();
       if (name !== "addNoise") showNoise(run.sigma);
       acts[name]();

@@ -11,8 +11,8 @@ import { redrawNoise, showStrip } from "./strip.js";
 import { record } from "./tape.js";
 import { showMarks, showReport, showWords } from "./verdict.js";
 import { drawChart, fillTable } from "./votes.js";
-import { recorder } from "./waiting.js";
-import { translated } from "./words.js";
+import { recorder, saidChart } from "./waiting.js";
+import { onLocale, translated } from "./words.js";
 
 let tell = () => {};
 
@@ -23,6 +23,14 @@ export const onLoading = (listener) => beginning.push(listener);
 
 // Calls `listener` with how far a certificate reaches, or null.
 export const onReach = (listener) => (tell = listener);
+
+// The sha256 of the crop of the run that is shown, or nothing.
+let certificate = null;
+const showing = [];
+
+// Calls `listener` whenever that may be another one.
+export const onShown = (listener) => showing.push(listener);
+export const shownCrop = () => certificate && JSON.parse(certificate).crop_sha256;
 
 const GONE = ["failed", "idle", "stopped"]; // nothing that was shown before holds for what is asked now
 
@@ -70,6 +78,7 @@ export function mountStage(element, props, watch, trigger) {
   let drawn = 0;
   function show(step) {
     if (!step || !step.state) return;
+    steps += 1;
     record(step);
     next = step;
     clearTimeout(pause);
@@ -81,6 +90,8 @@ export function mountStage(element, props, watch, trigger) {
     const kept = keptOf((!GONE.includes(next.state) && value) || {}, next.state);
     value = { ...next, chart: next.chart || kept.chart, ruler: next.ruler || kept.ruler };
     showSettings(value.settings);
+    certificate = value.certificate;
+    showing.forEach((listener) => listener());
     root.classList.toggle("ps-empty", !value.chart);
     if (value.forgotten) showStrip({});
     if (value.state === "loading") beginning.forEach((listener) => listener());
@@ -130,6 +141,7 @@ export function mountStage(element, props, watch, trigger) {
   one(root, ".ps-check").addEventListener("click", () => {
     const input = one(document, "#ps-stage-column input[type=file]");
     input.accept = ".json";
+    input.value = ""; // a browser is silent about a file that it has chosen already
     input.click();
   });
   one(root, ".ps-download").addEventListener("click", () => value.certificate && save(value.certificate, words.file));
@@ -147,7 +159,14 @@ export function mountStage(element, props, watch, trigger) {
   });
   onMoved(showMoved);
   one(root, ".ps-moved").addEventListener("click", () => one(document, "#ps-certify").click());
-  next = props.value;
-  paint();
+  // Until a run shows its first step, what stands here was made before anybody's language was known.
+  let steps = 0;
+  function open() {
+    if (steps) return;
+    next = { ...props.value, chart: props.value.chart && saidChart(props.value.chart) };
+    paint();
+  }
+  open();
+  onLocale(open);
   watch("value", () => show(props.value));
 }

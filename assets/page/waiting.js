@@ -2,7 +2,7 @@
 // queues.
 import { make, one, setText, still } from "./dom.js";
 import { COMPACT, drawChart } from "./votes.js";
-import { decimal } from "./words.js";
+import { decimal, translate } from "./words.js";
 
 const RECORDING = new URL("../recording.json", import.meta.url);
 const FRAME = 350; // milliseconds
@@ -35,10 +35,15 @@ function recordingBox(picture, words) {
   return box;
 }
 
+// What was recorded is in English; its classes are said as those of a run are.
+const unsaid = { at_least: "", at_most: "", between: "" }; // no place shows them
+export const saidChart = (chart) => ({ ...chart, ...unsaid, labels: chart.labels.map(translate) });
+
 function showRecorded(box, step) {
-  setText(one(box, "em"), step.chart.chosen ? step.chart.labels[0] : "…");
+  const chart = saidChart(step.chart);
+  setText(one(box, "em"), chart.chosen ? chart.labels[0] : "…");
   setText(one(box, ".ps-recording-run b"), decimal(step.radius.text));
-  drawChart(one(box, ".ps-chart"), step.chart, COMPACT);
+  drawChart(one(box, ".ps-chart"), chart, COMPACT);
 }
 
 export function recorder(place, words) {

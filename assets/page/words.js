@@ -9,11 +9,13 @@ const wanted = [query.get("lang") || "", ...navigator.languages].map((name) => n
 
 export const locale = { language: wanted.find((name) => known.includes(name)) || known[0], symbols: query.get("words") === "symbols" };
 const catalogues = { [known[0]]: {} };
-const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"];
+const ATTRIBUTES = ["aria-label", "aria-valuetext", "title", "placeholder", "alt"];
 
-const NUMBER = /^[−+-]?\d+\.\d+( %)?$/; // alone; sentences come with theirs
+// Alone; sentences come with theirs. A comma says nothing: 1,211 is a count in English and a radius in German.
+const NUMBER = /^[−+-]?\d+\.\d+( %)?$/;
 const LIST = " · ";
-const COUNT = /^\d{1,3}(,\d{3})+$/;
+
+const FIELD = /^(number input|range slider) for (.+)$/; // as Gradio names the two parts of a slider
 
 // A list is said part by part.
 export const translate = (text) => (text.includes(LIST) && !said(text) ? text.split(LIST).map(translate).join(LIST) : translateOne(text));
@@ -22,7 +24,8 @@ const said = (text) => (catalogues[locale.language] || {})[text];
 
 function translateOne(text) {
   if (NUMBER.test(text)) return decimal(text);
-  if (COUNT.test(text)) return count(Number(text.replaceAll(",", "")));
+  const field = FIELD.exec(text);
+  if (field) return (said(`${field[1]} for {name}`) || `${field[1]} for {name}`).replace("{name}", () => translate(field[2]));
   const chosen = (locale.symbols && catalogues.symbols && catalogues.symbols[text]) || text;
   return said(chosen) || chosen;
 }
@@ -98,10 +101,15 @@ async function fetchCatalogues() {
 const nameLanguage = () => document.documentElement.lang !== locale.language && (document.documentElement.lang = locale.language);
 new MutationObserver(nameLanguage).observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
 
+// Calls `listener` when another locale is spoken: whoever has put values into sentences says them anew.
+const speaking = [];
+export const onLocale = (listener) => speaking.push(listener);
+
 export async function useLocale() {
   await fetchCatalogues();
   nameLanguage();
   translateAll(document.documentElement);
+  speaking.forEach((listener) => listener());
   if (locale.symbols || locale.language !== known[0])
     watcher.observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES });
   window.dispatchEvent(new Event("resize"));

@@ -1,6 +1,7 @@
 // What the cards have in common: controls, sentences, a picture that is redrawn once a frame. It knows nothing about what a
 // card shows.
 import { fill, one, setText } from "../page/dom.js";
+import { onLocale } from "../page/words.js";
 import { keeper, recall } from "./address.js";
 
 export const ALPHAS = [0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 5e-6, 2e-6, 1e-6];
@@ -53,6 +54,15 @@ export function drawnBy(card, draw) {
   const ask = () => (asked = asked || requestAnimationFrame(now));
   new ResizeObserver(ask).observe(picture);
   return ask;
+}
+
+// What is said beside the picture is said now, and again, with the picture, in another language.
+export function spoken(say, ask) {
+  say();
+  onLocale(() => {
+    say();
+    ask();
+  });
 }
 
 export function onInput(card, react) {

@@ -3,7 +3,7 @@ import { clamp, one, setText, still } from "../page/dom.js";
 import { count } from "../page/words.js";
 import { rect, sized } from "../page/svg.js";
 import { asked, askedSeed, listed, unless } from "./address.js";
-import { ALPHAS, cardOf, drawnBy, markFill, onInput } from "./card.js";
+import { ALPHAS, cardOf, drawnBy, markFill, onInput, spoken } from "./card.js";
 import { FIRST_SEED, nextSeed } from "./chance.js";
 import { whenSeen } from "./motion.js";
 import { percent, plain } from "./numbers.js";
@@ -123,7 +123,7 @@ export function looksPiece(root, said) {
     keep();
     ask();
   });
-  labels();
+  spoken(labels, ask);
   whenSeen(card.node, () => {
     prepare();
     look.moving = true;

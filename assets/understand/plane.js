@@ -4,7 +4,7 @@ import { clamp, one, setText } from "../page/dom.js";
 import { caption, dot, hatched, hatching, line, near, path, shape, sized, trace } from "../page/svg.js";
 import { asked, unless } from "./address.js";
 import { ISLANDS, PLANE, halfLines, nearestPiece, ragged, saysA, shareAt, smoothedShares } from "./boundary.js";
-import { cardOf, drawnBy, ghost, onInput } from "./card.js";
+import { cardOf, drawnBy, ghost, onInput, spoken } from "./card.js";
 import { bellPairs } from "./chance.js";
 import { certifiedRadius } from "./mathematics.js";
 import { ease, move, whenSeen } from "./motion.js";
@@ -127,8 +127,10 @@ export function planePiece(root, said) {
     keep();
     ask();
   });
-  ghost(card, "plane_far", { share: "88.8 %", name: "A", radius: "0.888", plain: "B" });
-  labels();
+  spoken(() => {
+    ghost(card, "plane_far", { share: "88.8 %", name: "A", radius: "0.888", plain: "B" });
+    labels();
+  }, ask);
   whenSeen(card.node, () => {
     const end = card.value("sigma");
     stop = move(1800, (share) => {

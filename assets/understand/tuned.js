@@ -1,7 +1,7 @@
 // The fourth card: a prompt tuned to one scan, frozen or tuned again. It knows nothing about how a prompt is tuned.
 import { clamp, fill, one, setText } from "../page/dom.js";
 import { caption, cross, dot, hatched, hatching, line, near, path, rect, shape, sized } from "../page/svg.js";
-import { cardOf, drawnBy, onInput } from "./card.js";
+import { cardOf, drawnBy, onInput, spoken } from "./card.js";
 import { ease, move, whenSeen } from "./motion.js";
 import { floored, raised, signed } from "./numbers.js";
 import { draggable } from "./pointer.js";
@@ -67,7 +67,7 @@ export function tunedPiece(root, said) {
 
   function draw() {
     const all = rows();
-    const spoken = lines.map((node) => {
+    const told = lines.map((node) => {
       const row = { name: node.dataset.row, ...all[node.dataset.row] };
       drawLine(one(node, "svg"), row, state, said);
       const [outcome, text] = sentence(row);
@@ -75,7 +75,7 @@ export function tunedPiece(root, said) {
       setText(one(node, "p"), text);
       return `${one(node, "h3").firstChild.textContent.trim()}: ${text}`;
     });
-    card.announce(spoken.join(" "));
+    card.announce(told.join(" "));
     card.show("radius", floored(all.frozen.radius, 3));
     card.show("truth", card.tell("tuned_truth", { distance: floored(state.scan, 3) }));
     Object.assign(card.node.dataset, { radius: all.frozen.radius });
@@ -100,7 +100,7 @@ export function tunedPiece(root, said) {
     card.keep({});
     ask();
   });
-  labels();
+  spoken(labels, ask);
   whenSeen(card.node, () => {
     const [from, to] = [card.value("scan"), card.value("altered")];
     stop = move(2400, (share) => {

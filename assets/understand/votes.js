@@ -3,7 +3,7 @@ import { clamp, one, setText } from "../page/dom.js";
 import { count } from "../page/words.js";
 import { sized } from "../page/svg.js";
 import { askedSeed, listed, unless } from "./address.js";
-import { ALPHAS, cardOf, drawnBy, ghost, onInput } from "./card.js";
+import { ALPHAS, cardOf, drawnBy, ghost, onInput, spoken } from "./card.js";
 import { FIRST_SEED, chance, nextSeed } from "./chance.js";
 import { certifiedRadius, clopperPearsonLower, normalQuantile } from "./mathematics.js";
 import { move, whenSeen } from "./motion.js";
@@ -104,7 +104,9 @@ export function votesPiece(root, said) {
     card.set("p", clamp(LEAST_SHOWN + ((bottom - y) / (bottom - top)) * (1 - LEAST_SHOWN), LEAST_SHOWN, 1));
   });
   onInput(card, moved);
-  ghost(card, "votes_certified", { k: "88,888", n: "100,000", confidence: "99.9999 %", lower: "88.8 %", z: "8.88", sigma: "0.88", radius: "8.888" });
-  labels();
+  spoken(() => {
+    ghost(card, "votes_certified", { k: "88,888", n: "100,000", confidence: "99.9999 %", lower: "88.8 %", z: "8.88", sigma: "0.88", radius: "8.888" });
+    labels();
+  }, ask);
   whenSeen(card.node, pour);
 }

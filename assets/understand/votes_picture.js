@@ -82,7 +82,7 @@ function drawVotes(frame, state, said) {
     const x = start + i * ((axis - start) / columns);
     nodes.push(rect("ps-u-column-against", x, top, 3.6, height - filled), rect("ps-u-column-for", x, top + height - filled, 3.6, filled));
   }
-  nodes.push(caption("ps-u-tick", start, bottom + 26, fill(said.votes_count, { n: "1" }).split(" ")[0]));
+  nodes.push(caption("ps-u-tick", start, bottom + 26, "1"));
   nodes.push(caption("ps-u-tick", axis, bottom + 26, fill(said.votes_count, { n: count(state.n) }), "end"));
   return [...nodes, ...drawVotesKey(frame, said)];
 }

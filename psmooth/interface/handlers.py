@@ -6,6 +6,7 @@ It knows nothing about where a control stands.
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import cache
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -35,6 +36,8 @@ from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
 from psmooth.views import results as views_results
 from psmooth.views.locale import IN_WORDS, translate
+
+_CHECKS = count()
 
 EMPTY = {"classes": "", "sentence": "", "target": None}  # where nothing was chosen: it stands in no address then
 LEAVING = {"leaving": True}  # to the strip: its pictures are of the scan before, until those of this one come
@@ -134,11 +137,11 @@ def said_again(session: Session, run: type[Run[Any]]) -> Any:
 
 def menus_at_first(session: Session) -> tuple[Any, ...]:
     """The same menus after the page has come: they are made in English."""
-    return (gr.skip(),) * 6 if session.locale == IN_WORDS else menus(session)
+    return (gr.skip(),) * 7 if session.locale == IN_WORDS else menus(session)
 
 
 def menus(session: Session) -> tuple[Any, ...]:
-    """The menus whose choices are words: task, prompts, denoiser, precision, way, series."""
+    """The menus whose choices are words: task, prompts, denoiser, precision, way, series, model."""
     tasks, ways = session.translated(task_choices), session.translated(views_learn.way_choices)
     return (
         gr.Dropdown(tasks),
@@ -147,6 +150,7 @@ def menus(session: Session) -> tuple[Any, ...]:
         gr.Radio(session.translated(views.precision_choices)),
         gr.Radio(ways),
         gr.Radio(series_choices(session)),
+        gr.Dropdown(session.translated(model_choices)),
     )
 
 
@@ -247,9 +251,10 @@ def upload(session: Session, file: Upload | None, task: str) -> tuple[Any, ...]:
 def check(session: Session, file: Upload | None) -> Mapping[str, Any]:
     """A certificate file was brought: it is recomputed, and kept nowhere."""
     try:
-        return session.show("check", views_records.checked, verify((file or no_upload()).read()))
+        shown = session.show("check", views_records.checked, verify((file or no_upload()).read()))
     except PsmoothError as error:
-        return session.show("check", views_records.unread, error)
+        shown = session.show("check", views_records.unread, error)
+    return {**shown, "number": next(_CHECKS)}  # what is brought once more is shown once more
 
 
 def open_records(session: Session, file: Upload | None) -> Mapping[str, Any]:

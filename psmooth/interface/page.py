@@ -245,7 +245,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     wire_attack(page, at_once)
     wire_learn(page, at_once)
     wire_results(page, at_once)
-    worded = [page.task, page.method, page.denoiser, page.votes, page.way, page.series]
+    worded = [page.task, page.method, page.denoiser, page.votes, page.way, page.series, page.model]
     said = [
         page.stage,
         page.comparison,

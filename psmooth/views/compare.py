@@ -20,6 +20,8 @@ COMPARE_WORDS: Final[dict[str, str]] = {
     "compare_title": "All methods, one scan, the same noise",
     "compare_curve": "Certified radius against noise level",
     "compare_curve_alt": "Line chart of the radii; the table that follows tells the same.",
+    "compare_head": "σ = {noise}, {votes} votes",
+    "compare_votes": "{votes} votes",
     "compare_level": "Noise level σ",
     "compare_radius": "Radius",
     "compare_abstained": "abstained",

@@ -4,12 +4,12 @@ It knows nothing about Gradio, torch, or how a vote is drawn.
 """
 
 from collections.abc import Sequence
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from psmooth import views
 from psmooth.certificate import NOT_SHOWN, Abstention, Certificate, Verification
 from psmooth.errors import PsmoothError
-from psmooth.views.locale import translate
+from psmooth.views.locale import class_words, translate
 
 Result = Certificate | Abstention
 
@@ -70,11 +70,14 @@ class Checked(views.Message):
 
     head: list[str]
     rows: list[list[str]]
+    crop_sha256: NotRequired[str]
 
 
 def checked(found: Verification) -> Checked:
     """What came of recomputing a certificate file."""
-    return {**_said(found), "head": [translate(words) for words in VOTES], "rows": _votes(found.certificate)}
+    crop = found.certificate.run.crop_sha256 if found.certificate else ""
+    head = [translate(words) for words in VOTES]
+    return {**_said(found), "head": head, "rows": _votes(found.certificate), "crop_sha256": crop}
 
 
 def unread(error: PsmoothError) -> Checked:
@@ -87,7 +90,7 @@ def _votes(result: Result | None) -> list[list[str]]:
     if result is None:
         return []
     votes = zip(result.run.class_names, result.votes.selection, result.votes.counts, strict=True)
-    return [[name, views.count_text(chose), views.count_text(counted)] for name, chose, counted in votes]
+    return [[class_words(name), views.count_text(chose), views.count_text(counted)] for name, chose, counted in votes]
 
 
 def _said(found: Verification) -> views.Message:

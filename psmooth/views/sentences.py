@@ -382,8 +382,8 @@ def fact_rows(clean: str | None, truth: str | None, wrong: bool, drawn: bool = T
 def _short_origin(origin: Mapping[str, Any]) -> str:
     """Name, the first digits of the revision, and licence of a model, a bank or a gallery."""
     pin = origin["revision"] or origin.get("sha256")
-    name = f"{origin['id']} @ {pin[:8]}" if pin else origin["id"]
-    return f"{name} · {origin['licence'] or translate('no licence stated')}"
+    name = f"{origin['id']} @ {pin[:8]}" if pin else translate(origin["id"])
+    return " · ".join([name, translate(origin["licence"] or "no licence stated")])
 
 
 def whole_origin(origin: Mapping[str, Any] | None) -> str:
@@ -392,11 +392,11 @@ def whole_origin(origin: Mapping[str, Any] | None) -> str:
         return translate("none")
     revision, licence = origin["revision"], origin["licence"]
     parts = (
-        origin["id"],
+        translate(origin["id"]),
         revision and translate("revision {revision}", revision=revision),
         origin.get("sha256") and f"sha256 {origin['sha256']}",
-        translate("licence {licence}", licence=licence) if licence else translate("no licence stated"),
-        origin.get("source"),
+        translate("licence {licence}", licence=translate(licence)) if licence else translate("no licence stated"),
+        translate(origin.get("source") or ""),
     )
     return ", ".join(part for part in parts if part)
 

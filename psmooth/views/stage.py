@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 from psmooth.certificate import Certificate, Run
 from psmooth.scans.landmarks import Landmark
 from psmooth.views.chart import Chart, chart_data, empty_chart
-from psmooth.views.locale import translate, translate_error
+from psmooth.views.locale import class_words, translate, translate_error
 from psmooth.views.numbers import (
     alpha_text,
     at_least_text,
@@ -171,7 +171,8 @@ def stage(
 def report(result: Result, crop_size: int) -> Report:
     """What the printed page adds to what is on screen: all that lets the certificate be checked."""
     run, votes = result.run, result.votes
-    counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(run.class_names, votes.counts, strict=True))
+    names = map(class_words, run.class_names)
+    counts = "; ".join(f"{name} {count_text(n)}" for name, n in zip(names, votes.counts, strict=True))
     denoiser = f"{denoiser_words(run.denoiser)} {run.denoiser_sha256 or ''}"
     kind = [[translate("Guarantee"), " – ".join(guarantee_words_of(result))]] if isinstance(result, Certificate) else []
     rows = [
@@ -230,7 +231,7 @@ def _placeholders(guarantee: str, badge: tuple[str, str], longest: str, statemen
         "facts": [
             *fact_rows(longest, longest, True),
             [translate("Model"), "pocket-noisy @ 00000000 · Apache-2.0"],
-            [translate("Gallery"), "drawn examples · Apache-2.0"],
+            [translate("Gallery"), " · ".join([translate("drawn examples"), "Apache-2.0"])],
         ],
     }
 
@@ -314,7 +315,7 @@ def loading(model_name: str) -> Message:
 
 def loading_line(model_name: str) -> str:
     """What every view says while a model is read."""
-    return translate("Loading {model}", model=model_name)
+    return translate("Loading {model}", model=translate(model_name))
 
 
 def download_words(name: str, done: int, total: int) -> ViewState:
@@ -325,7 +326,7 @@ def download_words(name: str, done: int, total: int) -> ViewState:
         "state": "loading",
         "line": translate(
             "Downloading {model} · {done} of {total}",
-            model=name,
+            model=translate(name),
             done=megabytes_text(done),
             total=megabytes_text(total),
         ),

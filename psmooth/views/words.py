@@ -115,6 +115,8 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "check": "Check",
     "check_none": "This file is no certificate.",
     "check_large": "The file is larger than 1 MB; a certificate has a few kilobytes. Choose another file.",
+    "check_same": "It is about the very crop that is shown above.",
+    "check_other": "It is about another crop than the one that is shown above.",
     "check_long": "Check a certificate: its bounds are computed again from its votes",
     "print": "Print",
     "print_long": "Print a one-page report",
@@ -143,6 +145,7 @@ PAGE_WORDS: Final[dict[str, str]] = {
     "bit_crop": "8-bit crop",
     "about_crop": "The square that the model sees, at its own size. “8-bit” means that each value is one of 256 steps "
     "from black to white, as in a PNG. The promise is about other such crops; it is not about your file.",
+    "recorded_unit": "certified radius R, L2 on {side}\u00a0×\u00a0{side}",
     "what_model": "What is a Med-VLM?",
     "about_model": "A medical vision-language model: it compares a picture with sentences such as “an image of "
     "pneumonia” and answers with the sentence that fits best. The model is fixed; smoothing asks it many times.",
@@ -238,6 +241,16 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "attack": "Attack",
 }
 
+# What Gradio writes into the page on its own, in English wherever the browser does not ask for another language.
+GRADIO_WORDS: Final = (
+    "number input for {name}",
+    "range slider for {name}",
+    "Gradio footer navigation",
+    "Use via API",
+    "Stop Recording",
+    "logo",
+)
+
 METHOD_NAMES: Final[dict[str, str]] = {method.id: method.name for method in METHODS.values()}
 
 DENOISER_NAMES: Final[dict[str, str]] = {
@@ -284,7 +297,7 @@ def denoiser_choices() -> list[tuple[str, str]]:
 
 def model_words(spec: "ModelSpec") -> str:
     """A row of the model menu: its name, what has to be fetched, and what its licence or its owners restrict."""
-    parts = [spec.name]
+    parts = [translate(spec.name)]
     if spec.megabytes:
         parts.append(f"{count_text(spec.megabytes)} MB")
     parts += [translate("non-commercial")] * spec.non_commercial + [translate("access on request")] * spec.gated

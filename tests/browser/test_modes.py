@@ -80,6 +80,37 @@ def test_the_walkthrough_plays_the_run_of_the_page_step_by_step_and_comes_to_an_
     page.wait_for_function("!location.search.includes('lecture')")
 
 
+COLOURS = """() => ({
+  scene: [".ps-scene-radius b", ".ps-lecture-wrong"].map(
+    (name) => getComputedStyle(document.querySelector(name)).color),
+  lines: [...document.querySelectorAll(".ps-scene .shapelayer path")].map((line) => line.style.stroke),
+  page: getComputedStyle(document.querySelector("h2.ps-headline")).color,
+})"""
+
+
+def test_the_walkthrough_of_a_certified_answer_that_is_wrong_says_so_in_its_colour(page: Page) -> None:
+    expect(page.locator(".ps-stage")).to_have_attribute("data-truth", "wrong")
+    verdict, why = page.inner_text("h2.ps-headline"), page.inner_text(".ps-sentence span + span >> nth=-1")
+    page.click(".ps-teach")
+    said = page.locator(".ps-lecture-wrong")
+    for title, _ in views.LECTURE:
+        expect(page.locator(".ps-lecture h2")).to_have_text(title)
+        if title in ("A scan", "Noise", "Votes"):
+            expect(said).to_be_hidden()
+        else:
+            expect(said).to_contain_text(verdict)
+            expect(said).to_contain_text(why)
+            expect(page.locator(".ps-scene-radius b")).not_to_be_empty()
+            colours = page.evaluate(COLOURS)
+            assert set(colours["scene"]) == {colours["page"]}
+            assert colours["page"] in colours["lines"], "the bound of the leading class"
+        page.keyboard.press("ArrowRight")
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    for _ in views.LECTURE:
+        page.keyboard.press("ArrowLeft")
+    expect(said).to_be_hidden()  # back where nothing has been counted
+
+
 def test_without_a_run_and_without_motion_the_walkthrough_shows_a_recording_on_a_phone(
     browser: Browser, server: Server
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_p
     before, checked = page.inner_text(".ps-verdict"), page.locator(".ps-checked")
     expect(checked.locator("h3")).to_have_text("This certificate holds together.")
     expect(checked).to_be_in_viewport()
+    expect(checked.locator("strong")).to_have_text(views.PAGE_WORDS["check_same"])
     counts = checked.locator("tbody td:nth-child(3)").all_inner_texts()
     assert sum(int(count.replace(",", "")) for count in counts) == 1_000
     altered = file.read_text("utf-8").replace('"noise_level": 0.25', '"noise_level": 0.75')
@@ -108,3 +109,27 @@ def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_p
     page.select_option(".ps-language", "en")
     expect(page.locator(".ps-verdict .ps-status")).to_have_text("after 1,000 votes")
     assert page.inner_text(".ps-verdict") == before, "the run that is shown stays"
+    page.click(".ps-picker button:nth-child(2)")
+    page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])")
+    page.wait_for_selector(OVER)
+    page.set_input_files("#ps-stage-column input[type=file]", file)
+    expect(checked.locator("strong")).to_have_text(views.PAGE_WORDS["check_other"])
+    page.click(".ps-checked-close")
+    with page.expect_file_chooser() as chooser:
+        page.click(".ps-check")
+    chooser.value.set_files(file)
+    expect(checked).to_be_visible()  # once more
+    page.click("#ps-clear")
+    expect(checked.locator("strong")).to_be_hidden()  # no crop is shown
+
+
+def test_the_frame_of_a_certificate_that_holds_has_not_the_colour_of_a_wrong_answer(page: Page, tmp_path: Path) -> None:
+    expect(page.locator(".ps-stage")).to_have_attribute("data-truth", "wrong")
+    page.wait_for_selector(".ps-download:not([disabled])")
+    with page.expect_download() as download:
+        page.click(".ps-stage .ps-download")
+    download.value.save_as(tmp_path / "certificate.json")
+    page.set_input_files("#ps-stage-column input[type=file]", tmp_path / "certificate.json")
+    expect(page.locator(".ps-checked h3")).to_be_visible()
+    colour = "([name, side]) => getComputedStyle(document.querySelector(name))[side]"
+    assert page.evaluate(colour, [".ps-checked", "borderLeftColor"]) != page.evaluate(colour, [".ps-radius b", "color"])

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from psmooth import views
+from psmooth.interface.assets import imported
 from psmooth.views.locale import LANGUAGES, translations
 from tests.browser.conftest import OVER, fits
 from tests.serving import Server
@@ -64,6 +65,19 @@ def test_another_voice_says_the_same_result_again_and_back(page: Page) -> None:
     page.select_option(".ps-language", "en")
     expect(page.locator(".ps-verdict p.ps-sentence")).to_have_text(before)
     expect(page.locator("#ps-certify")).to_have_text("Certify")
+
+
+def test_a_radius_with_a_comma_is_never_taken_for_a_count(page: Page) -> None:
+    """0,580 is a radius in German; read as an English count it would stand there as 580."""
+    shown = float(page.inner_text(".ps-radius b"))
+    for language in ("de", "fr", "es"):
+        page.select_option(".ps-language", language)
+        expect(page.locator(".ps-radius b")).to_have_text(f"{shown:.3f}".replace(".", ","))
+        said = f"async () => (await {imported('page/words')}).translate('1,211')"
+        assert page.evaluate(said) == "1,211"
+    page.click(".ps-nav [data-view=compare]")
+    expect(page.locator(".ps-recorded")).to_be_visible()
+    expect(page.locator(".ps-small-count").filter(has_text="\u202f000").first).to_be_visible()
 
 
 def test_of_choices_made_while_the_server_still_answers_the_last_one_wins(page: Page) -> None:

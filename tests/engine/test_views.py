@@ -497,7 +497,7 @@ def seen(kind: str, *names: str) -> str:
 
 def test_no_other_module_asks_for_words() -> None:
     given = {"stage", "ruler", "waiting", "compare", "curve", "learn", "budget", "viewer", "frames"}
-    given |= {"verdict", "checked", "lecture", "loss", "scores"}
+    given |= {"verdict", "checked", "lecture", "scene", "loss", "scores"}
     given |= {"results", "results_table", "results_lines", "results_figure"}  # held in tests/engine/test_results.py
     given |= {"attack", "attack_scene", "attack_axis"}  # held in tests/engine/test_page_values.py
     names = {file.stem for file in resource("assets", "page").glob("*.js")}
@@ -506,7 +506,7 @@ def test_no_other_module_asks_for_words() -> None:
 
 def test_every_word_of_the_page_is_used_and_no_other_is_asked_for() -> None:
     pieces = seen("html", "header", "picker", "stage", "viewer", "budget", "modes", "frames", "about", "question")
-    script = seen("js", "stage", "verdict", "checked", "ruler", "waiting", "lecture")
+    script = seen("js", "stage", "verdict", "checked", "ruler", "waiting", "lecture", "scene")
     asked = set(re.findall(r"\$([a-z_]+)", pieces)) | set(re.findall(r"\bwords\.([a-z_]+)", script))
     elsewhere = {"card_alt", "question_else"}  # of the picture of a link, and of a tile
     assert (asked - {"budget", "languages"}) | elsewhere == set(views.PAGE_WORDS)
