@@ -25,10 +25,11 @@ from psmooth.attack import (
     attack_smallest,
     attack_smoothed,
     find_target,
+    points_between,
 )
 from psmooth.attack import pipeline as pipelines
 from psmooth.attack import target as targets
-from psmooth.attack.grid import fitted_levels, levels_of
+from psmooth.attack.grid import changed_crop, fitted_levels, levels_of
 from psmooth.attack.records import check_attack, whole_attacks
 from psmooth.attack.smoothed import Climb
 from psmooth.attack.summary import summarise_attacks
@@ -351,6 +352,28 @@ def test_an_attack_that_is_closed_ends_at_once_and_what_it_found_is_true(tiny_mo
         assert looks == at_end
         if step.plain is not None and step.plain.found is not None:
             assert target.answer(step.plain.found.crop) == step.plain.named != step.answer
+
+
+def test_all_crops_on_the_way_are_looked_at_once_without_noise(tiny_model: MedVLM, crop: Crop) -> None:
+    looks = 0
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        nonlocal looks
+        looks += 1
+        return tiny_model.encode(pixels)
+
+    target = find_target(replace(tiny_model, encode=encode), crop, task="blood_cells", batch_size=16, seed=3)
+    beyond = changed_crop(crop, torch.full((3, *crop.pixels.shape[1:]), 9))
+    looks = 0
+    points = list(points_between(target, target.classes[0], beyond, None, count=7, votes=32))
+    assert looks == 1 + 7 * 2, "one batch without noise, and two of votes a crop"
+    assert len(points) == 7
+    for point in points:
+        assert point.named == target.answer(point.change.crop)
+        seen = torch.from_numpy(point.change.crop.pixels.copy()).float()[None] / 255
+        with torch.no_grad():
+            logits = tiny_model.logit_scale * target.plain_scores(seen)[0].double()
+        assert point.probabilities == pytest.approx(logits.softmax(0).tolist(), abs=1e-5)
 
 
 def test_only_a_method_that_tunes_is_attacked_through_its_tuning(tiny_model: MedVLM, crop: Crop) -> None:
