@@ -107,7 +107,7 @@ def test_the_mean_of_four_tasks_is_a_choice_that_says_which(watched: Watched) ->
     page = open_view(watched)
     page.select_option(".ps-results select[data-part=task]", label="Mean of four tasks")
     made = page.locator(".ps-results-made")
-    expect(made).to_contain_text("Mean of blood cells, chest X-ray, lung and colon histology, brain MRI; tasks weigh")
+    expect(made).to_contain_text("Mean of blood cells, chest X-ray, lung and colon tissue, brain MRI; tasks weigh")
     plain = rows(page, "unconditional")
     told = [summary(task, "linear_probe", "none", 0.5)["certified"]["0.25"][0] for task in FOUR]
     assert float(plain["linear probe"][2]) == pytest.approx(25 * sum(told), abs=0.06)
