@@ -7,6 +7,7 @@ nothing about how a scan is attacked, and writes nothing.
 import sys
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from statistics import median
@@ -94,7 +95,7 @@ def compare(model: MedVLM, folder: Path, count: int) -> None:
     """A line a scan, then the medians."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        import foolbox
+        foolbox: Any = import_module("foolbox")
     attack, plain, gridded, fallen = foolbox.attacks.DDNAttack(steps=STEPS), [], [], [0, 0, 0]
     for number, (task_id, file) in enumerate(scans(folder, model.spec.task_ids, count), 1):
         target = find_target(model, named_crop(model, file), task=task_id)

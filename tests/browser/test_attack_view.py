@@ -141,6 +141,30 @@ def test_stop_keeps_what_was_found_and_another_model_midway_begins_anew(page: Pa
     expect(page.locator(RECORDED)).to_be_visible()  # an attack leaves with its scan
 
 
+def test_it_prints_as_a_report_of_its_own_in_the_colours_of_paper(browser: Browser, server: Server) -> None:
+    page = browser.new_page(viewport={"width": 1320, "height": 860}, color_scheme="dark")
+    page.goto(f"{server.url}/?view=attack")
+    page.wait_for_selector("#ps-first", state="detached")
+    page.wait_for_selector(".ps-stage[data-state]", state="attached")
+    page.click("#ps-attack")
+    page.wait_for_selector(DONE, timeout=60_000)
+    report = page.locator(".ps-attack .ps-report")
+    expect(report).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+    expect(page.locator("#ps-stage-column")).to_be_hidden()
+    expect(report).to_contain_text("sha256")
+    wide = page.locator(".ps-attack-found table").bounding_box()
+    assert wide
+    assert wide["width"] > 600, "those who print see the answers as a table, too"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    expect(report).to_be_hidden()
+    page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_and_a_phone_shows_all(browser: Browser, server: Server, scheme: str) -> None:
     page = browser.new_page(viewport={"width": 1320, "height": 860}, color_scheme=scheme)  # type: ignore[arg-type]
