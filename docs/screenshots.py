@@ -1,7 +1,8 @@
-"""Takes the pictures of every view for the documentation, light, dark and on a phone, an animated one of a run, and the
-one that a link to the page shows where it is passed on.
+"""Takes the pictures of every view for the documentation, light, dark and on a phone, animated ones of a run and of an
+attack, and the one that a link to the page shows where it is passed on.
 
-It knows nothing about what is on the page. Run it as ``python docs/screenshots.py`` from the repository.
+It knows nothing about what is on the page. Run it as ``python docs/screenshots.py`` from the repository, with the names
+of some pictures (``card``, ``run``, ``walk``, or a view) or without for all.
 """
 
 import io
@@ -21,6 +22,9 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM, OVER  # noqa: E402
 from tests.serving import serve  # noqa: E402
 
 COMPARED, LEARNED = ".ps-compare[data-state=done]", ".ps-learn[data-state=done]"
+ATTACKED, FALLING = ".ps-attack[data-state=done]", "model=pocket&denoiser=learned&example=1"
+HAND = ".ps-attack-hand"
+STAYS = (1_500, 550, 3_000)  # of the hand: at the crop itself, on the way, at the end; milliseconds
 FRAMES, PAUSE = 24, 180  # of the animated picture; milliseconds
 SIZES: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
     "light": (1320, 860, "light"),
@@ -42,7 +46,7 @@ class View:
 VIEWS = (
     View("certify", "#ps-certify", OVER, "example=0"),
     View("compare", "#ps-compare", COMPARED, "example=6&model=pocket&denoiser=learned&noise=0.5"),
-    View("attack", "#ps-attack", ".ps-attack[data-state=done]", "model=pocket&denoiser=learned&example=0"),
+    View("attack", "#ps-attack", ATTACKED, FALLING),
     View("learn", "#ps-drawn", LEARNED, "model=pocket&denoiser=learned"),
     View("understand", "", ".ps-understand"),
     View("results", "", ".ps-results-plot .main-svg"),
@@ -94,6 +98,30 @@ def _frame(page: Page) -> Image.Image:
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB").resize((990, 645), Image.Resampling.LANCZOS)
 
 
+def walk(browser: Browser, url: str) -> None:
+    """An attack that has come to its end, and the hand that goes from crop to crop on its axis."""
+    page = browser.new_page(viewport={"width": 1320, "height": 1000}, color_scheme="light")
+    page.goto(f"{url}/?view=attack&{FALLING}")
+    page.wait_for_selector(OVER, state="attached", timeout=120_000)
+    page.click("#ps-attack")
+    page.wait_for_selector(ATTACKED, timeout=240_000)
+    last = int(page.get_attribute(HAND, "aria-valuemax") or 0)
+    page.focus(HAND)
+    frames = [_step(page, key) for key in ("Home", *["ArrowRight"] * last)]
+    stays = [STAYS[0], *[STAYS[1]] * (last - 1), STAYS[2]]
+    frames[0].save(
+        FOLDER / "attack.webp", save_all=True, append_images=frames[1:], duration=stays, loop=0, quality=75, method=6
+    )
+    page.close()
+
+
+def _step(page: Page, key: str) -> Image.Image:
+    page.keyboard.press(key)
+    page.wait_for_timeout(600)
+    shown = Image.open(io.BytesIO(page.locator(".ps-attack").screenshot())).convert("RGB")
+    return shown.resize((990, round(990 * shown.height / shown.width)), Image.Resampling.LANCZOS)
+
+
 def card(browser: Browser, url: str) -> None:
     """What a booth shows at the end of a run, in the size that is asked of pictures of links."""
     page = browser.new_page(viewport={"width": 1080, "height": 567}, color_scheme="light", device_scale_factor=10 / 9)
@@ -106,13 +134,15 @@ def card(browser: Browser, url: str) -> None:
 
 
 def main() -> None:
-    """Every picture, with the bundled models or with those of PSMOOTH_MODELS."""
+    """The pictures that are asked for, with the bundled models or with those of PSMOOTH_MODELS."""
+    asked = sys.argv[1:] or ["card", "run", "walk", *(view.name for view in VIEWS)]
     server = serve(os.environ.get("PSMOOTH_MODELS", ""))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        card(browser, server.url)
-        film(browser, server.url)
-        for view in VIEWS:
+        for name, picture in {"card": card, "run": film, "walk": walk}.items():
+            if name in asked:
+                picture(browser, server.url)
+        for view in (view for view in VIEWS if view.name in asked):
             for size in SIZES:
                 take(browser, server.url, view, size)
         browser.close()

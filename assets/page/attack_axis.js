@@ -4,8 +4,8 @@ import { clamp, one, setText } from "./dom.js";
 import { CLEAR, FONT, colours, plot } from "./plotly.js";
 import { decimal } from "./words.js";
 
-const MARGIN = { l: 46, r: 14, t: 56, b: 48 };
-const HEIGHT = 248;
+const MARGIN = { l: 52, r: 14, t: 56, b: 64 };
+const HEIGHT = { screen: 264, paper: 206 };
 const LINE = 17; // of the words above the curves
 
 // How far the axis goes: a little beyond what stands on it.
@@ -56,10 +56,10 @@ export function mountAxis(box, words, look) {
     const ink = colours();
     const axis = { gridcolor: ink.grid, zeroline: false, fixedrange: true, tickfont: { size: 11.5, color: ink.faint } };
     const layout = {
-      width: node.clientWidth, height: HEIGHT, margin: MARGIN, ...CLEAR, showlegend: false, hovermode: false, dragmode: false, font: { family: FONT, size: 12.5, color: ink.ink },
+      width: node.clientWidth, height: HEIGHT[box.closest(".ps-attack-printing") ? "paper" : "screen"], margin: MARGIN, ...CLEAR, showlegend: false, hovermode: false, dragmode: false, font: { family: FONT, size: 12.5, color: ink.ink },
       separators: decimal(".") === "," ? ",\u202f" : ".,", shapes: shapes(value.marked, ink),
-      xaxis: { ...axis, range: [0, endOf(value)], title: { text: words.attack_distance, standoff: 4, font: { size: 12, color: ink.faint } } },
-      yaxis: { ...axis, range: [0, 1.03], tickvals: [0, 0.5, 1], ticktext: ["0", "50 %", "100 %"] },
+      xaxis: { ...axis, range: [0, endOf(value)], title: { text: words.attack_distance, standoff: 22, font: { size: 12, color: ink.faint } } },
+      yaxis: { ...axis, range: [0, 1.03], ticks: "outside", ticklen: 7, tickcolor: "transparent", tickvals: [0, 0.5, 1], ticktext: ["0", "50 %", "100 %"] },
     };
     plot(node, traces(value.waypoints, ink), layout, { displayModeBar: false, responsive: false, staticPlot: true });
     writeNotes();

@@ -92,13 +92,14 @@ export function mount(element, props, watch, trigger) {
     const radii = radiiFor(lines);
     showTable(one(root, ".ps-results-measured table"), kinds.map((kind) => ({ ...kind, lines: kind.lines.filter(({ key }) => !choice.off.includes(key)) })), radii, words, lift);
     const made = own ? [] : [[words.results_made_with, RUN]];
-    showCommands(one(root, ".ps-results-commands"), [...made, [words.results_repeat, command(lines.filter(({ key }) => key !== "retrained"))]], words);
+    showCommands(one(root, ".ps-results-commands"), [...made, [words.results_repeat, command(lines.filter(({ key }) => key !== "retrained"), words)]], words);
     if (!(isDrawn && isPrinted)) waiting = setTimeout(draw, 200); // Plotly is on its way
   }
 
   function showSentences(lines, best) {
     const made = { scans: rangeOf(lines, "scans"), votes: rangeOf(lines, "votes"), alpha: decimal(shipped.failure_probability) };
-    setText(one(root, ".ps-results-made"), fill(own ? words.results_made_own : words.results_made, made));
+    const mean = lines.some(({ row }) => row.task === words.mean) && fill(words.results_mean, { tasks: shipped.mean_of.map((task) => nameOf("task", task, words)).join(", ") });
+    setText(one(root, ".ps-results-made"), [fill(own ? words.results_made_own : words.results_made, made), mean].filter(Boolean).join(" "));
     setText(one(root, ".ps-results-measured .ps-results-note"), best ? `${fill(words.results_band, { name: best.name })} ${words.results_pick}` : "");
   }
 

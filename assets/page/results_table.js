@@ -72,11 +72,11 @@ export function csv(lines, radii) {
 
 export const saveTable = (lines, radii, name) => save(csv(lines, radii), name, "text/csv");
 
-// A value that the records do not tell stands as the option's own placeholder.
-export function command(lines) {
+// A value that the records do not tell, or a mean of several, stands as the option's own placeholder.
+export function command(lines, words) {
   const all = (part) => [...new Set(lines.map(({ row }) => row[part]))].join(",");
   const [{ row }] = lines;
-  const options = { model: row.model ?? "MODEL", task: row.task ?? "TASK", methods: all("method"), denoisers: all("denoiser"), noise: all("noise"), votes: row.votes, out: "results" };
+  const options = { model: row.model ?? "MODEL", task: row.task === words.mean ? "TASK" : row.task ?? "TASK", methods: all("method"), denoisers: all("denoiser"), noise: all("noise"), votes: row.votes, out: "results" };
   return `psmooth evaluate FOLDER ${Object.entries(options).map(([name, text]) => `--${name} ${text}`).join(" ")}`;
 }
 

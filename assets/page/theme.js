@@ -4,11 +4,13 @@ import { keep } from "./address.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const { dataset } = document.documentElement;
-const dark = () => (dataset.theme ? dataset.theme === "dark" : system.matches);
+let onPaper = false; // which is white
+const dark = () => !onPaper && (dataset.theme ? dataset.theme === "dark" : system.matches);
 
 // Gradio follows the system alone, when it starts and whenever that changes.
 const hold = () => document.body.classList.contains("dark") !== dark() && document.body.classList.toggle("dark");
 new MutationObserver(hold).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+for (const [coming, printing] of [["beforeprint", true], ["afterprint", false]]) addEventListener(coming, () => ((onPaper = printing), hold()));
 
 function remember(theme) {
   try {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from psmooth.attack.grid import Change, changed_crop, fitted_levels, levels_of
 from psmooth.attack.target import Target
-from psmooth.sampling import noisy_copies, noisy_embeddings
+from psmooth.sampling import noisy_embeddings
 from psmooth.scans import Crop
 from psmooth.smoothing.contender import answers_of
 from psmooth.smoothing.intervals import interval
@@ -61,8 +61,12 @@ def points_between(
         count: of points, the crop itself included.
         votes: cast at each point, of fresh noise each.
     """
-    for change in _changes(target, plain, turned, count):
-        yield _point(target, leader, change, votes)
+    changes = list(_changes(target, plain, turned, count))
+    looks = target.looks([change.crop for change in changes])
+    for change, (named, probabilities) in zip(changes, looks, strict=True):
+        counts = _votes(target, change.crop, votes)
+        share, vote = counts[target.classes.index(leader)] / votes, target.classes[int(np.argmax(counts))]
+        yield Point(change, probabilities, named, counts, votes, vote, share, *interval(share, votes))
 
 
 def _changes(target: Target, plain: Change | None, turned: Change | None, count: int) -> Iterator[Change]:
@@ -95,32 +99,6 @@ def _direction(change: Change) -> Tensor:
 
 def _scaled(original: Crop, levels: Tensor, direction: Tensor, distance: float) -> Change:
     return changed_crop(original, fitted_levels(levels, direction, distance))
-
-
-def _point(target: Target, leader: str, change: Change, votes: int) -> Point:
-    counts = _votes(target, change.crop, votes)
-    probabilities = _probabilities(target, change.crop)
-    share = counts[target.classes.index(leader)] / votes
-    low, high = interval(share, votes)
-    return Point(
-        change,
-        probabilities,
-        target.answer(change.crop),
-        counts,
-        votes,
-        target.classes[int(np.argmax(counts))],
-        share,
-        low,
-        high,
-    )
-
-
-def _probabilities(target: Target, crop: Crop) -> tuple[float, ...]:
-    size = crop.pixels.shape[-1]
-    still = noisy_copies(crop, np.zeros((1, size, size, 3), np.int16))
-    with torch.no_grad():
-        scores = target.plain_scores(still)[0]
-    return tuple((target.request.model.logit_scale * scores.double()).softmax(0).tolist())
 
 
 def _votes(target: Target, crop: Crop, votes: int) -> tuple[int, ...]:

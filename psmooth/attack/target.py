@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from psmooth.certificate import Plan
 from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
-from psmooth.sampling import BLOCK, Phase, Result, noise_block, side_by_side
+from psmooth.sampling import BLOCK, Phase, Result, noise_block, noisy_copies, side_by_side
 from psmooth.scans import Crop, CropRule, Scan
 from psmooth.smoothing.certification import clean_answers, resolve
-from psmooth.smoothing.contender import Contender
+from psmooth.smoothing.contender import Contender, answers_of
 from psmooth.smoothing.request import Request
 from psmooth.tasks import Task
 
@@ -76,6 +78,23 @@ class Target:
         """The class id that the model names for a crop without any noise, as ``certify`` says it."""
         return next(iter(clean_answers(replace(self.request, crop=crop)).values()))
 
+    def looks(self, crops: Sequence[Crop]) -> list[tuple[str, tuple[float, ...]]]:
+        """The class id that the model names for each crop without any noise, and its probabilities by class.
+
+        They are the softmax at the model's own scale. Crops share batches of the shape in which ``answer`` looks at
+        one; the empty id is that of an answer which is no number.
+        """
+        size, rows = self.request.batch_size, list[Tensor]()
+        for first in range(0, len(crops), size):
+            seen = torch.cat([noisy_copies(crop, _silence(crop)) for crop in crops[first : first + size]])
+            filled = pad(seen, (0, 0) * 3 + (0, size - len(seen)))
+            rows.append(self.request.model.embed_images(filled)[: len(seen)])
+        vectors, names = self.plain_vectors(), (*self.classes, "")
+        embeddings = torch.cat(rows)
+        answers = torch.cat([answers_of(part, vectors, size) for part in embeddings.split(size)])
+        shares = (self.request.model.logit_scale * (embeddings @ vectors.T).double()).softmax(1)
+        return [(names[int(one)], tuple(row.tolist())) for one, row in zip(answers, shares, strict=True)]
+
     def judging(self, crop: Crop, place: str) -> Request:
         """A request of its own for an attacked crop: fresh noise in all phases, and a prompt tuned anew."""
         return replace(self.request, crop=crop, seed=judge_seed(self.request.seed, place), finding=None, gallery=None)
@@ -102,6 +121,10 @@ def find_target(
             plan=plan, seed=seed, batch_size=batch_size, crop_rule=crop_rule,
         )
     )  # fmt: skip
+
+
+def _silence(crop: Crop) -> np.ndarray:
+    return np.zeros((1, *crop.pixels.shape[1:], 3), np.int16)
 
 
 def judge_seed(seed: str, place: str) -> str:

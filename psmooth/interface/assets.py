@@ -84,6 +84,7 @@ def static_files() -> dict[str, Path]:
         CARD,
         "recording.json",
         "comparison.json",
+        "attack.json",
         "results.json",
         "printed.json",
         "fonts/inter-latin.woff2",

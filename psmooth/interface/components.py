@@ -218,6 +218,7 @@ class Results(Part):
             "about_kinds": views_results.ABOUT_KINDS,
             "mirrored": "{denoiser} + mirror image",
             "retrained": views_results.RETRAINED,
+            "mean": views_results.MEAN,
             "most_bytes": MOST_BYTES,
         }
     }

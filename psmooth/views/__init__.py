@@ -46,6 +46,7 @@ from psmooth.views.sentences import (
 from psmooth.views.stage import (
     Message,
     Opening,
+    Report,
     Stage,
     ViewState,
     badge_of,
@@ -150,6 +151,7 @@ __all__ = [
     "Look",
     "Message",
     "Opening",
+    "Report",
     "Result",
     "Stage",
     "Strip",

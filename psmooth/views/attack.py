@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from psmooth.tasks import Task
 
 ATTACK_WORDS: Final[dict[str, str]] = {
+    "attack_recording": "Recording",
+    "attack_recording_about": "An earlier attack on a drawn scan, to show what comes. It says nothing of yours.",
     "attack_scan": "What the model sees",
     "attack_change": "The change",
     "attack_amplified": "change × {factor}",
@@ -116,13 +118,14 @@ class Marked(TypedDict):
 
 
 class Attacked(Message):
-    """What the view shows at a step; the ``record`` comes with the last one."""
+    """What the view shows at a step; the ``record`` comes with the last one, and what paper adds to it."""
 
     about: str
     original: str
     waypoints: list[Waypoint]
     marked: Marked
     record: dict[str, Any] | None
+    report: views.Report | None
 
 
 def idle() -> Message:
@@ -167,6 +170,7 @@ def ended(progress: "AttackProgress", crop: "Crop", task: "Task", record: dict[s
         "line": translate("Stopped: this is what was found so far"),
         "announce": translate("Stopped."),
         "record": record,
+        "report": _report(progress, crop),
     }
 
 
@@ -184,7 +188,13 @@ def attacked(progress: "AttackProgress", crop: "Crop", task: "Task", record: dic
         "waypoints": _waypoints(progress, crop, task),
         "marked": _marked(progress),
         "record": record if is_done else None,
+        "report": _report(progress, crop) if is_done else None,
     }
+
+
+def _report(progress: "AttackProgress", crop: "Crop") -> views.Report | None:
+    """How the certificate was computed that is held against the attack."""
+    return views.report(progress.result, crop.rule.size) if progress.result else None
 
 
 def _line(progress: "AttackProgress") -> str:

@@ -1,6 +1,7 @@
 """The view Attack as a visitor has it: found so far, the hand on the axis, Stop, another model midway."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.serving import Server
 
 DONE = ".ps-attack[data-state=done]"
 HAND = ".ps-attack-hand"
+RECORDED = ".ps-attack-recorded"
+CUT = "of => [...document.querySelectorAll(of)].filter((one) => one.scrollWidth > one.clientWidth).length"
 
 
 def go_to(page: Page, view: str = "attack") -> None:
@@ -40,10 +43,35 @@ def looks(page: Page) -> list[str | None]:
 def test_before_an_attack_it_says_what_it_does_in_every_voice(page: Page) -> None:
     go_to(page)
     expect(page.locator(".ps-attack h2")).to_have_text(IDLE)
-    expect(page.locator(".ps-attack-found")).to_be_hidden()
     expect(page.locator("#ps-method")).to_be_visible()
     page.select_option(".ps-language", "de")
     expect(page.locator(".ps-attack h2")).to_have_text(translations("de")[IDLE])
+
+
+def test_before_an_attack_a_recording_stands_there_and_is_called_one(page: Page) -> None:
+    go_to(page)
+    expect(page.locator(RECORDED)).to_contain_text("Recording An earlier attack on a drawn scan")
+    expect(page.locator(".ps-attack-told")).to_have_text(re.compile("^A change nobody sees turns the plain answer"))
+    expect(page.locator(".ps-attack .ps-download")).to_be_disabled()
+    last = int(page.get_attribute(HAND, "aria-valuemax") or "0")
+    assert last >= 8
+    page.focus(HAND)
+    page.keyboard.press("Home")
+    seen = [looks(page)]
+    for _ in range(last):
+        page.keyboard.press("ArrowRight")
+        seen.append(looks(page))
+    assert len({picture for picture, _, _ in seen}) == last + 1
+    expect(page.locator(".ps-attack-scene small").nth(1)).to_contain_text("change ×")
+    assert not page.evaluate(CUT, ".ps-attack-answer :is(b, .ps-small-name)")
+    page.select_option(".ps-language", "de")
+    expect(page.locator(f"{HAND} output")).to_have_text((seen[-1][1] or "").replace(".", ","))
+    expect(page.locator(".ps-attack-told")).to_contain_text("Änderung, die niemand sieht")
+    page.click("#ps-attack")
+    expect(page.locator(RECORDED)).to_be_hidden()
+    expect(page.locator(".ps-attack-told")).to_be_hidden()
+    page.wait_for_selector(DONE)
+    expect(page.locator(".ps-attack-found")).to_be_visible()
 
 
 def test_the_hand_goes_from_crop_to_crop_and_all_follows(page: Page, tmp_path: Path) -> None:
@@ -98,7 +126,7 @@ def test_stop_keeps_what_was_found_and_another_model_midway_begins_anew(page: Pa
     go_to(page)
     choose_model(page, "slow")
     page.click("#ps-attack")
-    page.wait_for_selector(".ps-attack-found:not([hidden])")
+    page.wait_for_selector(".ps-attack[data-state=running] .ps-attack-found:not([hidden])")
     page.click(".ps-attack .ps-stop")
     page.wait_for_selector(".ps-attack[data-state=stopped]")
     expect(page.locator(".ps-attack .ps-line")).to_contain_text("found so far")
@@ -110,7 +138,31 @@ def test_stop_keeps_what_was_found_and_another_model_midway_begins_anew(page: Pa
     page.wait_for_selector(DONE)
     page.click("#ps-clear")
     page.wait_for_selector(".ps-attack[data-state=idle]")
-    expect(page.locator(".ps-attack-found")).to_be_hidden()
+    expect(page.locator(RECORDED)).to_be_visible()  # an attack leaves with its scan
+
+
+def test_it_prints_as_a_report_of_its_own_in_the_colours_of_paper(browser: Browser, server: Server) -> None:
+    page = browser.new_page(viewport={"width": 1320, "height": 860}, color_scheme="dark")
+    page.goto(f"{server.url}/?view=attack")
+    page.wait_for_selector("#ps-first", state="detached")
+    page.wait_for_selector(".ps-stage[data-state]", state="attached")
+    page.click("#ps-attack")
+    page.wait_for_selector(DONE, timeout=60_000)
+    report = page.locator(".ps-attack .ps-report")
+    expect(report).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    expect(page.locator("body")).not_to_have_class(re.compile(r"\bdark\b"))
+    expect(page.locator("#ps-stage-column")).to_be_hidden()
+    expect(report).to_contain_text("sha256")
+    wide = page.locator(".ps-attack-found table").bounding_box()
+    assert wide
+    assert wide["width"] > 600, "those who print see the answers as a table, too"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    expect(report).to_be_hidden()
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,6 +16,7 @@ from tests.serving import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATION = ROOT / "docs" / "evaluation"
+FOUR = ("blood_cells", "chest_xray", "lung_colon_histology", "brain_mri")
 RECORDS = "#ps-results-column input[type=file]"
 MEASURED = ".ps-results-measured"
 DRAWN = f"{MEASURED} .ps-results-plot .main-svg"
@@ -100,6 +101,21 @@ def test_a_choice_is_drawn_at_once_and_restored_by_its_link(watched: Watched) ->
     page.select_option(".ps-results select[data-part=model]", "pocket-noisy")
     assert [*rows(page, "unconditional")] == ["hand-written"]
     expect(page.locator(f"{MEASURED} .ps-results-panel")).to_have_count(1)
+
+
+def test_the_mean_of_four_tasks_is_a_choice_that_says_which(watched: Watched) -> None:
+    page = open_view(watched)
+    page.select_option(".ps-results select[data-part=task]", label="Mean of four tasks")
+    made = page.locator(".ps-results-made")
+    expect(made).to_contain_text("Mean of blood cells, chest X-ray, lung and colon tissue, brain MRI; tasks weigh")
+    plain = rows(page, "unconditional")
+    told = [summary(task, "linear_probe", "none", 0.5)["certified"]["0.25"][0] for task in FOUR]
+    assert float(plain["linear probe"][2]) == pytest.approx(25 * sum(told), abs=0.06)
+    assert "hand-written, model retrained with noise" in plain
+    expect(page.locator(".ps-results-commands")).to_contain_text("--task TASK")
+    page.wait_for_function("location.search.includes('results-task=mean')")
+    page.select_option(".ps-results select[data-part=task]", "chest_xray")
+    expect(made).not_to_contain_text("Mean")
 
 
 def test_what_curves_were_made_with_is_a_range_where_they_differ(watched: Watched) -> None:

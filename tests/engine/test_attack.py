@@ -25,14 +25,15 @@ from psmooth.attack import (
     attack_smallest,
     attack_smoothed,
     find_target,
+    points_between,
 )
 from psmooth.attack import pipeline as pipelines
 from psmooth.attack import target as targets
-from psmooth.attack.grid import fitted_levels, levels_of
+from psmooth.attack.grid import changed_crop, fitted_levels, levels_of
 from psmooth.attack.records import check_attack, whole_attacks
-from psmooth.attack.smoothed import Climb
+from psmooth.attack.smoothed import JUDGE, Climb, outcome_of
 from psmooth.attack.summary import summarise_attacks
-from psmooth.certificate import Plan
+from psmooth.certificate import Abstention, Plan, Votes, advance, conclude
 from psmooth.command_line.run import main
 from psmooth.denoise import Denoiser, LearnedDenoiser, gaussian, wavelet, wiener
 from psmooth.errors import CertificateError, PlanError
@@ -44,6 +45,7 @@ from psmooth.smoothing.evaluation import EvaluationPlan
 from psmooth.smoothing.labelled import labelled_files
 from psmooth.smoothing.records import RECORDS, key_of
 from psmooth.tasks import TASKS, Task
+from tests.records import a_run
 
 SIZE = 16
 TWO = Task("two", "two", "none", ("inside", "outside"), ("inside", "outside"), ("{}",))
@@ -353,6 +355,28 @@ def test_an_attack_that_is_closed_ends_at_once_and_what_it_found_is_true(tiny_mo
             assert target.answer(step.plain.found.crop) == step.plain.named != step.answer
 
 
+def test_all_crops_on_the_way_are_looked_at_once_without_noise(tiny_model: MedVLM, crop: Crop) -> None:
+    looks = 0
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        nonlocal looks
+        looks += 1
+        return tiny_model.encode(pixels)
+
+    target = find_target(replace(tiny_model, encode=encode), crop, task="blood_cells", batch_size=16, seed=3)
+    beyond = changed_crop(crop, torch.full((3, *crop.pixels.shape[1:]), 9))
+    looks = 0
+    points = list(points_between(target, target.classes[0], beyond, None, count=7, votes=32))
+    assert looks == 1 + 7 * 2, "one batch without noise, and two of votes a crop"
+    assert len(points) == 7
+    for point in points:
+        assert point.named == target.answer(point.change.crop)
+        seen = torch.from_numpy(point.change.crop.pixels.copy()).float()[None] / 255
+        with torch.no_grad():
+            logits = tiny_model.logit_scale * target.plain_scores(seen)[0].double()
+        assert point.probabilities == pytest.approx(logits.softmax(0).tolist(), abs=1e-5)
+
+
 def test_only_a_method_that_tunes_is_attacked_through_its_tuning(tiny_model: MedVLM, crop: Crop) -> None:
     target = find_target(tiny_model, crop, task="blood_cells", batch_size=16)
     with pytest.raises(PlanError):
@@ -488,6 +512,13 @@ def a_line(**changed: Any) -> dict[str, Any]:
         {"judged_counts": {"inside": 1, "elsewhere": 99}},
         {"judged_counts": {"outside": 99}},
         {"judged_total": 99},
+        {"judged_total": 1_001},
+        {"certified": None, "outcome": "abstained"},
+        {"certified": "inside", "outcome": "held"},
+        {"judged_counts": {"inside": 50, "outside": 50}},
+        {"judged_counts": {"inside": 40, "outside": 60}},
+        {"judged_counts": {"inside": 0, "outside": 5}, "judged_total": 5},
+        {"judged_counts": {"inside": 0, "outside": 0}, "judged_total": 0},
         {"distance": 0.1},
         {"rms_levels": 0.1},
     ],
@@ -498,6 +529,41 @@ def test_a_line_that_contradicts_itself_is_refused(forged: dict[str, Any]) -> No
     line = a_line(**forged)
     with pytest.raises(CertificateError):
         check_attack(line, line, SIZE, "forged")
+
+
+@pytest.mark.parametrize("counts", [(480, 520), (1000, 0), (0, 1000)])
+def test_a_judge_that_certifies_nothing_has_cast_all_its_votes(counts: tuple[int, int]) -> None:
+    """Which class it was about is not recorded; the votes of another may lead, and that is not refused."""
+    judged = dict(zip(("inside", "outside"), counts, strict=True))
+    fields = {"certified": None, "outcome": "abstained", "judged_counts": judged, "judged_total": 1_000}
+    line = a_line(**fields)
+    check_attack(line, line, SIZE, "right")
+    line = {**line, "inside": None, "smallest": line["inside"]}
+    with pytest.raises(CertificateError):
+        check_attack(line, line, SIZE, "of a search, whose judges cast 300")
+
+
+def test_no_judge_is_refused_for_what_it_certified() -> None:
+    """Judges of two to five classes, looked at after every batch: what they certify, their last counts bear out."""
+    generator, certified = np.random.default_rng(0), 0
+    for number in range(60):
+        names = tuple("abcde"[: 2 + number % 4])
+        shares = generator.dirichlet(np.full(len(names), 2.0))
+        run = a_run(names, class_ids=names, plan=JUDGE)
+        votes = Votes(tuple(generator.multinomial(64, shares).tolist()), (0,) * len(names))
+        result = conclude(run, votes)
+        while isinstance(result, Abstention) and votes.total < JUDGE.max_votes:
+            cast = min(50, JUDGE.max_votes - votes.total)
+            votes = advance(votes, generator.multinomial(cast, shares).tolist(), 0, run)
+            result = conclude(run, votes)
+        facts = {
+            "certified": result.predicted, "outcome": outcome_of(names[0], result.predicted),
+            "judged_counts": dict(zip(names, votes.counts, strict=True)), "judged_total": votes.total,
+        }  # fmt: skip
+        certified += result.predicted is not None
+        line = {**a_line(**facts), "predicted": names[0], "clean": names[0], "counts": facts["judged_counts"]}
+        check_attack(line, line, SIZE, "right")
+    assert 30 < certified < 60
 
 
 @pytest.mark.parametrize("forged", [{"named": "inside"}, {"named": "elsewhere"}, {"distance": 0.1}])

@@ -28,9 +28,11 @@ from psmooth.smoothing.intervals import effective_size
 from psmooth.smoothing.records import radius_at_end
 from psmooth.smoothing.summary import RADII, certified_curve
 from psmooth.views.locale import Locale
+from psmooth.views.results import MEAN, RETRAINED
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATION = ROOT / "docs" / "evaluation"
+DOCUMENT = ROOT / "docs" / "results.md"
 SHIPPED: dict[str, Any] = json.loads(resource("assets", "results.json").read_text("utf-8"))
 ODD: tuple[Any, ...] = (
     None, True, -1, 0, 1e308, 10**30, 10**400, float("nan"), "", "a", "\ud800", "x" * 1_000, [], ["a"], {}, {"a": 1},
@@ -63,7 +65,33 @@ def test_every_row_says_at_each_radius_what_the_summary_of_its_records_says() ->
             assert (row["scans"], row["votes"]) == (told["scans"], told["max_votes"])
             for mine, theirs in (("clean", "clean"), ("abstained", "abstained"), ("largest", "largest_share")):
                 assert row[mine] == round(MYRIAD * told[theirs])  # type: ignore[literal-required]
-    assert not left
+    assert {one[1] for one in left} == {MEAN}
+
+
+def test_means_of_tasks_are_those_of_the_table_in_words() -> None:
+    """Two digits of share and ends at every radius, as the document has them, of every row at σ = 0.5."""
+    rows = {(row["method"], row["denoiser"], row["guarantee"], row["model"]): row
+            for row in SHIPPED["rows"] if row["task"] == MEAN and row["noise"] == 0.5}  # fmt: skip
+    table = re.findall(r"(?m)^\| (\w+) \| ([\w-]+) \| ([*\w, ]+) \| (0\.\d.*) \|$", DOCUMENT.read_text("utf-8"))
+    assert len(table) == len(rows) > 20
+    for method, denoiser, said, cells in table:
+        kind = "frozen_prompt" if "frozen" in said else "unconditional"
+        row = rows[method, denoiser, kind, RETRAINED if "retrained" in said else "pocket"]
+        for radius, cell in zip(RADII, cells.split(" | "), strict=True):
+            share, low, high = map(float, re.findall(r"\d\.\d+", cell))
+            found = [one / MYRIAD for one in share_at(row, radius)]
+            assert abs(found[0] - share) < 0.00511
+            assert low - 2e-4 <= found[1] < low + 0.0102
+            assert high - 0.0102 < found[2] <= high + 2e-4
+        tasks = [one for one in SHIPPED["rows"] if one["task"] in SHIPPED["mean_of"] and alike(one, row)]
+        assert len(tasks) == 4
+        assert row["scans"] == sum(one["scans"] for one in tasks)
+        assert row["clean"] == pytest.approx(np.mean([one["clean"] for one in tasks]), abs=1)
+        assert row["average"] == pytest.approx(np.mean([one["average"] for one in tasks]), abs=1)
+
+
+def alike(one: Row, other: Row) -> bool:
+    return all(one[name] == other[name] for name in ("model", "method", "denoiser", "noise", "guarantee"))  # type: ignore[literal-required]
 
 
 def test_the_rows_that_ship_are_made_from_the_records_that_ship() -> None:

@@ -1,5 +1,6 @@
 """What is said and shown of an attack: true of every outcome, and nothing that was not found."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from psmooth.attack import AttackProgress, Attempt, Change, PlainProgress, Point, SmoothedProgress
 from psmooth.attack.records import attack_record
 from psmooth.certificate import Certificate
+from psmooth.files import resource
 from psmooth.scans import Crop, CropRule, crop_sha256
 from psmooth.smoothing.intervals import interval
 from psmooth.tasks import own_task
 from psmooth.views.attack import Attacked, attacked, ended
 from psmooth.views.attack_words import UNSEEN_LEVELS
+from psmooth.views.locale import LANGUAGES, translations
 from tests.records import a_result, a_run
 
 TASK = own_task("disc; ring; dot", "a picture of a {}.")
@@ -206,3 +209,19 @@ def test_what_is_done_grows_from_step_to_step() -> None:
     ]
     assert shares == sorted(shares)
     assert (shares[0], shown(progress())["fraction"]) == (0, 1)
+
+
+def test_the_recording_is_of_a_fall_that_nobody_sees_inside_what_is_certified() -> None:
+    """The first picture of the view: what it says in each language is of one attack, and no record comes with it."""
+    recorded = json.loads(resource("assets", "attack.json").read_text("utf-8"))
+    assert set(recorded) == {"original", "attacked", "said"}
+    assert set(recorded["said"]) == set(LANGUAGES)
+    for language, said in recorded["said"].items():
+        marked, words = said["marked"], translations(language)
+        unseen = "A change nobody sees turns the plain answer from {before} to {after}."
+        assert said["sentence"].startswith(words.get(unseen, unseen).split("{")[0])
+        assert 0 < marked["falls_at"] < marked["reach"] < marked["turns_at"]
+        assert len(said["waypoints"]) == len(recorded["attacked"]) == len(set(recorded["attacked"]))
+        assert all(one["turned"] is False for one in said["waypoints"] if one["distance"] < marked["reach"])
+        assert next(one for one in said["waypoints"] if one["distance"] == marked["falls_at"])["fell"]
+        assert set(said) < Attacked.__required_keys__
