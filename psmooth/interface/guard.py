@@ -206,16 +206,17 @@ class Guard:
         """The server's answer to a request that is not too large; a tool may bring a file in base64."""
         tool, asked = path_of(scope).startswith(MCP), bytearray()
         see = _nothing if tool else asked.extend  # a tool brings its file itself
+        counted = _Counted(receive, 2 * self.most_bytes if tool else MOST_BYTES, see)
         try:
-            counted = _counted(receive, 2 * self.most_bytes if tool else MOST_BYTES, see)
-            await self.app(scope, counted, _when_refused(send, lambda: self.uploads.let_go(bytes(asked))))
+            refused = _when_refused(send, lambda: self.uploads.let_go(bytes(asked)))
+            await self.app(scope, counted, counted.unless_too_large(refused))
         except _TooLargeError:
             await PlainTextResponse("The request is too large.", 413)(scope, receive, send)
 
     async def _uploading(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the one file of a form; a browser that leaves meanwhile takes it along."""
         try:
-            form = Request(scope, _counted(receive, self.most_bytes + MOST_BYTES))
+            form = Request(scope, _Counted(receive, self.most_bytes + MOST_BYTES))
             response: Response = JSONResponse([await self._arrived(form)])
         except ClientDisconnect:
             return
@@ -321,19 +322,39 @@ def _when_refused(send: Send, let_go: Callable[[], None]) -> Send:
     return watch
 
 
-def _counted(receive: Receive, most: int, see: Callable[[bytes], None] = _nothing) -> Receive:
-    came = 0
+@dataclass
+class _Counted:
+    """What a request brings, up to ``most`` bytes; beyond them nothing is received, nor anything answered.
 
-    async def count() -> Message:
-        nonlocal came
-        message = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
-            raise _TooLargeError
-        see(message.get("body", b""))
+    Attributes:
+        see: is shown each piece.
+        came: bytes so far.
+    """
+
+    receive: Receive
+    most: int
+    see: Callable[[bytes], None] = _nothing
+    came: int = 0
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        self.came += len(message.get("body", b""))
+        self._check()
+        self.see(message.get("body", b""))
         return message
 
-    return count
+    def unless_too_large(self, send: Send) -> Send:
+        """What is sent; an inner layer takes the error for one of reading, and would answer something else."""
+
+        async def watch(message: Message) -> None:
+            self._check()
+            await send(message)
+
+        return watch
+
+    def _check(self) -> None:
+        if self.came > self.most:
+            raise _TooLargeError
 
 
 def _is_visit(method: str, path: str) -> bool:

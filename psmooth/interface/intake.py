@@ -11,10 +11,12 @@ import io
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import gradio.routes
 from psmooth.interface.uploads import Upload, Uploads
 from psmooth.interface.visitors import address_of
 from psmooth.scans.apart import reading_for
+from psmooth.schemas import in_words
 from psmooth.views import UNEXPECTED
 from psmooth.views.locale import translate
 
@@ -85,6 +88,7 @@ class Intake(gr.Blocks):
     ) -> list[Any]:
         """As in Gradio, which gets no file to see."""
         brought = self.brought(block_fn, inputs)
+        _check_kinds(block_fn, inputs)
         unseen = [None if place in brought else _without_files(value) for place, value in enumerate(inputs)]
         values = await super().preprocess_data(block_fn, unseen, state, explicit_call)
         return [brought.get(place, value) for place, value in enumerate(values)]
@@ -146,6 +150,34 @@ def _gone_on_failure(inputs: list[Any]) -> Iterator[None]:
             if isinstance(value, Upload):
                 value.drop()
         raise
+
+
+def _check_kinds(block_fn: Any, inputs: list[Any]) -> None:
+    """Refuse in a sentence what is no number or no text where one is read; Gradio would fail at it, or pass it on."""
+    names = [*signature(block_fn.fn).parameters] if block_fn.fn else []
+    for place, (block, value) in enumerate(zip(block_fn.inputs, inputs, strict=False)):
+        kind = _kind_of(block)
+        if kind is None or (value is None and not block.value) or _is_of(value, kind):
+            continue
+        told = {"name": names[place] if len(names) == len(block_fn.inputs) else block.label, "value": in_words(value)}
+        if kind is float:
+            raise gr.Error(translate("{name} is {value}; it must be a number.", **told), print_exception=False)
+        raise gr.Error(translate("{name} is {value}; it must be a text.", **told), print_exception=False)
+
+
+def _kind_of(block: Any) -> type | None:
+    """What a component reads, if that is numbers alone, or texts."""
+    if isinstance(block, gr.Number | gr.Slider):
+        return float
+    if isinstance(block, gr.Textbox):
+        return str
+    kinds = {type(value) for _, value in block.choices} if isinstance(block, gr.Dropdown | gr.Radio) else set()
+    return str if kinds == {str} else float if kinds and kinds <= {int, float} else None
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    """JSON gives these very types; true is no number, and nor is what JSON does not have but Python reads."""
+    return type(value) is str if kind is str else type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _without_files(value: Any) -> Any:

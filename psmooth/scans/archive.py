@@ -50,7 +50,11 @@ class _Bounded:
     def read(self, size: int | None = -1, /) -> bytes:
         data = self._file.read(_LONGEST_LIST + 1 if size is None or not 0 <= size <= _LONGEST_LIST else size) or b""
         if len(data) > _LONGEST_LIST:
-            raise zipfile.BadZipFile
+            raise ScanError(
+                "The list of files in the zip is longer than {megabytes} MB, or damaged. Pack the scans alone, in "
+                "fewer files.",
+                megabytes=_LONGEST_LIST // 2**20,
+            )
         return data
 
     def __getattr__(self, name: str) -> Any:
@@ -93,6 +97,8 @@ def opened(path: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
         try:
             file: Any = _Bounded(held.enter_context(path.open("rb")) if isinstance(path, Path) else path)
             archive = held.enter_context(zipfile.ZipFile(file))
+        except ScanError:
+            raise
         except Exception as error:  # a damaged list may raise anything
             raise ScanError(
                 "The file is not a zip archive, or it is damaged. Pack the folder of scans again."

@@ -20,6 +20,7 @@ from openslide import (  # pyright: ignore[reportMissingImports]
 from PIL import Image
 
 from psmooth.errors import ScanError
+from psmooth.scans.containers import TIFF_SIGNS
 from psmooth.scans.notes import WHOLE_SLIDE
 from psmooth.scans.pillow import scan_of_array
 from psmooth.scans.scan import Scan
@@ -66,11 +67,16 @@ def read_slide(data: bytes, path: str | None = None, region: Sequence[float] | N
 
 @contextmanager
 def _opened(data: bytes, path: str | None) -> Iterator[OpenSlide]:
-    """From its place, or from a file in memory that has no name and no place on the disk."""
+    """From its place, or from a file in memory that has no name and no place on the disk.
+
+    Of the latter TIFF alone: a text, as Hamamatsu's VMS, names further files, which would be opened wherever they lie.
+    """
     if path is not None:
         with OpenSlide(path) as slide:
             yield slide
         return
+    if data[:4] not in TIFF_SIGNS:
+        raise OpenSlideUnsupportedFormatError
     if not hasattr(os, "memfd_create"):
         raise ScanError("A whole slide is read from its file alone here. Give its path on the command line.")
     held = os.memfd_create("slide")

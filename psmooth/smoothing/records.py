@@ -6,7 +6,8 @@ It knows nothing about models or scans: a line is believed as far as its counts 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType
@@ -50,10 +51,13 @@ def fingerprint(facts: Facts) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def open_to_append(path: Path) -> TextIO:
+@contextmanager
+def open_to_append(path: Path) -> Iterator[TextIO]:
+    """A file that lines are added to; raises CertificateError if it cannot be opened, or its disk becomes full."""
     try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
+        with path.open("a", encoding="utf-8") as lines:
+            yield lines
+    except OSError as error:  # nothing else that is done meanwhile raises one
         raise no_folder(path, error.strerror or str(error)) from None
 
 

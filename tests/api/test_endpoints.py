@@ -240,3 +240,13 @@ def test_no_upload_stays_on_the_disk_and_no_file_name_in_the_log(
     submit(client, scan_file, votes=100).result(timeout=60)
     assert not [path for path in server.uploads.rglob("*") if path.is_file() and path.stat().st_size]
     assert scan_file.stem not in server.output.read_text("utf-8")
+
+
+@pytest.mark.parametrize("given", ["0.25", [0.25], {"a": 1}, True, None])
+@pytest.mark.parametrize(("name", "kind"), [("noise_level", "number"), ("votes", "number"), ("model", "text")])
+def test_what_is_of_another_kind_is_refused_by_its_name(
+    client: Client, scan_file: Path, name: str, kind: str, given: Any
+) -> None:
+    given = 0.25 if (kind, given) == ("text", "0.25") else given
+    with pytest.raises(AppError, match=f"{name} is .*; it must be a {kind}\\."):
+        submit(client, scan_file, **{name: given}).result(timeout=60)

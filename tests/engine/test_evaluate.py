@@ -33,7 +33,15 @@ from psmooth.prompts import PromptBank, load_bank
 from psmooth.scans.pool import pool_of
 from psmooth.smoothing.evaluation import EvaluationPlan, announced, bank_facts, evaluate
 from psmooth.smoothing.labelled import labelled_files, look_over, pictures_in, read_crops
-from psmooth.smoothing.records import RUNS, fingerprint, read_runs, whole_records, write_runs
+from psmooth.smoothing.records import (
+    RECORDS,
+    RUNS,
+    fingerprint,
+    open_to_append,
+    read_runs,
+    whole_records,
+    write_runs,
+)
 from psmooth.smoothing.summary import certified_curve, write_summary
 from psmooth.tasks import TASKS
 
@@ -596,3 +604,16 @@ def test_the_shipped_records_name_the_banks_that_ship() -> None:
             bank = used[record["run"]]
             known = None if bank is None else bank.learned_on(record["scan"])
             assert record["guarantee"] == guarantee_of(record["method"], known), record
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+def test_a_disk_that_becomes_full_is_said(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).symlink_to("/dev/full")
+
+    def append() -> None:
+        with open_to_append(tmp_path / RECORDS) as lines:
+            lines.write("{}\n")
+            lines.flush()
+
+    with pytest.raises(CertificateError, match=r"cannot be written to .*: No space left"):
+        append()

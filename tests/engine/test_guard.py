@@ -231,6 +231,20 @@ def test_a_request_without_a_file_is_small(guard: Guard, told: bool) -> None:
     assert asked(guard, "POST", JOIN, content=bytes(MOST_BYTES)).text == f"inner {MOST_BYTES}"
 
 
+def test_what_an_inner_layer_makes_of_too_large_a_request_is_not_sent(guard: Guard) -> None:
+    """FastAPI answers that a body cannot be parsed, whatever was raised while it came."""
+    inner = guard.app
+
+    async def forgiving(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await inner(scope, receive, send)
+        except Exception:
+            await PlainTextResponse("There was an error parsing the body", 400)(scope, receive, send)
+
+    guard.app = forgiving
+    assert asked(guard, "POST", JOIN, content=bytes(2 * MOST_BYTES)).status_code == 413
+
+
 HALF = b'--x\r\nContent-Disposition: form-data; name="files"; filename="jane.png"\r\n\r\n' + bytes(1_000)
 OTHER_HALF = b"\r\n--x--\r\n"
 FORM = [(b"content-type", b"multipart/form-data; boundary=x")]

@@ -252,6 +252,23 @@ def test_a_region_of_a_slide_in_dicom_is_read_from_its_place_alone() -> None:
         open_scan(dicom_slide(), region=(0, 0, 10))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("kind", ["vms", "vmu"])
+def test_a_text_that_names_further_files_opens_none_of_them(tmp_path: Path, kind: str) -> None:
+    """From a file in memory ``../../..`` leads to the root, and thus to any file of the computer."""
+    os.mkfifo(tmp_path / "pipe")
+    named = f"../../..{tmp_path / 'pipe'}"
+    size = "SourceLens=20\nPhysicalWidth=1000\nPhysicalHeight=1000\n"
+    texts = {
+        "vms": f"[Virtual Microscope Specimen]\nNoLayers=1\nNoJpegColumns=1\nNoJpegRows=1\nImageFile={named}\n"
+        f"MapFile={named}\n{size}",
+        "vmu": f"[Uncompressed Virtual Microscope Specimen]\nNoLayers=1\nImageFile={named}\nMapFile={named}\n"
+        f"BitsPerPixel=36\nPixelOrder=RGB\n{size}",
+    }
+    with pytest.raises(ScanError, match="no whole slide"):  # opened, the pipe would be waited for
+        open_scan(texts[kind].encode(), region=(0, 0, 20))
+
+
 def test_a_file_that_is_tiff_and_dicom_is_read_without_looking_for_others_beside_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
