@@ -66,6 +66,10 @@ def take(browser: Browser, url: str, view: View, size: str) -> None:
     whole = view.name != "certify" or size == "phone"
     if whole:
         pass_by(page)
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size(
+            {"width": width, "height": max(height, tall)}
+        )  # else the button of a phone stands midway
     page.wait_for_timeout(1_000)
     page.screenshot(path=FOLDER / f"{view.name}-{size}.png", full_page=whole)
     page.close()
