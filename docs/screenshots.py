@@ -111,9 +111,7 @@ def walk(browser: Browser, url: str) -> None:
     page.wait_for_selector(ATTACKED, timeout=240_000)
     last = int(page.get_attribute(HAND, "aria-valuemax") or 0)
     page.focus(HAND)
-    page.add_style_tag(
-        content=".ps-attack .ps-foot { display: none !important; } :focus-visible { outline: none !important; }"
-    )
+    page.add_style_tag(content=".ps-attack .ps-foot { display: none !important; }")
     place = page.locator(".ps-attack").bounding_box()
     frames = [_step(page, key, place) for key in ("Home", *["ArrowRight"] * last)]
     stays = [STAYS[0], *[STAYS[1]] * (last - 1), STAYS[2]]
