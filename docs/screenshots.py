@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
 
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
@@ -66,6 +66,10 @@ def take(browser: Browser, url: str, view: View, size: str) -> None:
     whole = view.name != "certify" or size == "phone"
     if whole:
         pass_by(page)
+        tall = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size(
+            {"width": width, "height": max(height, tall)}
+        )  # else the button of a phone stands midway
     page.wait_for_timeout(1_000)
     page.screenshot(path=FOLDER / f"{view.name}-{size}.png", full_page=whole)
     page.close()
@@ -107,7 +111,9 @@ def walk(browser: Browser, url: str) -> None:
     page.wait_for_selector(ATTACKED, timeout=240_000)
     last = int(page.get_attribute(HAND, "aria-valuemax") or 0)
     page.focus(HAND)
-    frames = [_step(page, key) for key in ("Home", *["ArrowRight"] * last)]
+    page.add_style_tag(content=".ps-attack .ps-foot { display: none !important; }")
+    place = page.locator(".ps-attack").bounding_box()
+    frames = [_step(page, key, place) for key in ("Home", *["ArrowRight"] * last)]
     stays = [STAYS[0], *[STAYS[1]] * (last - 1), STAYS[2]]
     frames[0].save(
         FOLDER / "attack.webp", save_all=True, append_images=frames[1:], duration=stays, loop=0, quality=75, method=6
@@ -115,10 +121,10 @@ def walk(browser: Browser, url: str) -> None:
     page.close()
 
 
-def _step(page: Page, key: str) -> Image.Image:
+def _step(page: Page, key: str, place: FloatRect | None) -> Image.Image:
     page.keyboard.press(key)
     page.wait_for_timeout(600)
-    shown = Image.open(io.BytesIO(page.locator(".ps-attack").screenshot())).convert("RGB")
+    shown = Image.open(io.BytesIO(page.screenshot(clip=place))).convert("RGB")
     return shown.resize((990, round(990 * shown.height / shown.width)), Image.Resampling.LANCZOS)
 
 

@@ -20,6 +20,7 @@ RESULTS_WORDS: Final[dict[str, str]] = {
     "same.",
     "results_made": "{scans} real scans, {votes} votes each, α = {alpha}.",
     "results_made_own": "Your records: {scans} scans, {votes} votes each.",
+    "results_four": "Mean of four tasks",
     "results_mean": "Mean of {tasks}; tasks weigh the same.",
     "results_by": "A curve for each",
     "results_model": "Med-VLM",
@@ -71,7 +72,7 @@ RESULTS_WORDS: Final[dict[str, str]] = {
 MEAN: Final = "mean"  # of the four tasks of docs/results.md, where a task would stand
 
 PARTS: Final[dict[str, dict[str, str]]] = {
-    "task": {**{task.id: task.name for task in TASKS.values()}, MEAN: "Mean of four tasks"},
+    "task": {**{task.id: task.name for task in TASKS.values()}, MEAN: RESULTS_WORDS["results_four"]},
     "method": {method: views.METHOD_NAMES[method].replace(" (frozen prompt)", "") for method in METHODS},
     "denoiser": dict(views.DENOISER_NAMES),
     "guarantee": {kind: views.GUARANTEES[kind][0] for kind in ("unconditional", "frozen_prompt")},

@@ -125,6 +125,7 @@ def test_a_distance_and_its_words_are_in_the_language_of_the_page(page: Page) ->
 def test_stop_keeps_what_was_found_and_another_model_midway_begins_anew(page: Page) -> None:
     go_to(page)
     choose_model(page, "slow")
+    page.click("#ps-precision label:has-text('publication')")  # so that it is still on when Stop is pressed
     page.click("#ps-attack")
     page.wait_for_selector(".ps-attack[data-state=running] .ps-attack-found:not([hidden])")
     page.click(".ps-attack .ps-stop")
@@ -134,6 +135,7 @@ def test_stop_keeps_what_was_found_and_another_model_midway_begins_anew(page: Pa
     page.click("#ps-attack")
     page.wait_for_selector(".ps-attack[data-state=running]")
     choose_model(page, "tiny")
+    page.click("#ps-precision label:has-text('quick')")
     page.click("#ps-attack")
     page.wait_for_selector(DONE)
     page.click("#ps-clear")
