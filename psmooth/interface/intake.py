@@ -88,8 +88,8 @@ class Intake(gr.Blocks):
     ) -> list[Any]:
         """As in Gradio, which gets no file to see."""
         brought = self.brought(block_fn, inputs)
-        _check_kinds(block_fn, inputs)
         unseen = [None if place in brought else _without_files(value) for place, value in enumerate(inputs)]
+        _check_kinds(block_fn, unseen)
         values = await super().preprocess_data(block_fn, unseen, state, explicit_call)
         return [brought.get(place, value) for place, value in enumerate(values)]
 
