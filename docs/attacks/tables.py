@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from psmooth.attack.records import whole_attacks
+from psmooth.attack.reading import whole_attacks
 from psmooth.attack.summary import summarise_attacks
 from psmooth.smoothing.records import RECORDS, Facts, Record, Runs, read_runs
 

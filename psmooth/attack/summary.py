@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from psmooth.attack.records import whole_attacks
+from psmooth.attack.reading import whole_attacks
 from psmooth.files import write_whole
 from psmooth.smoothing.intervals import interval
 from psmooth.smoothing.records import RECORDS, SUMMARY, Facts, Record, Runs, no_folder, read_runs

@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from psmooth.attack.records import check_attack
+from psmooth.attack.reading import check_attack
 from psmooth.certificate import verify
 from psmooth.files import resource
 from psmooth.interface.gallery import PHANTOMS

@@ -30,7 +30,7 @@ from psmooth.attack import (
 from psmooth.attack import pipeline as pipelines
 from psmooth.attack import target as targets
 from psmooth.attack.grid import changed_crop, fitted_levels, levels_of
-from psmooth.attack.records import check_attack, whole_attacks
+from psmooth.attack.reading import check_attack, whole_attacks
 from psmooth.attack.smoothed import JUDGE, Climb, outcome_of
 from psmooth.attack.summary import summarise_attacks
 from psmooth.certificate import Abstention, Plan, Votes, advance, conclude
@@ -60,6 +60,7 @@ class Field:
     crop_rule = CropRule(size=SIZE)
     device = torch.device("cpu")
     logit_scale = 10.0
+    precision = "float32"
 
     def __init__(self, ahead: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.ahead, self.looks = ahead, 0
@@ -495,6 +496,8 @@ def a_line(**changed: Any) -> dict[str, Any]:
         "predicted": "inside",
         "clean": "inside",
         "counts": counts,
+        "method": "template",
+        "radius": 0.31,
         "plain": None,
         "inside": [one],
         "smallest": None,
@@ -521,6 +524,13 @@ def a_line(**changed: Any) -> dict[str, Any]:
         {"judged_counts": {"inside": 0, "outside": 0}, "judged_total": 0},
         {"distance": 0.1},
         {"rms_levels": 0.1},
+        {"largest_level": 0},
+        {"largest_level": 50},
+        {"changed_share": 0.0},
+        {"changed_share": 1.0, "largest_level": 255},
+        {"asked": 0.19},
+        {"asked": 0.31},
+        {"way": "transfer"},
     ],
 )
 def test_a_line_that_contradicts_itself_is_refused(forged: dict[str, Any]) -> None:
