@@ -345,7 +345,7 @@ def test_refused_scans_models_and_runs(
     monkeypatch.setattr("psmooth.smoothing.certify", fail)
     _refused(psmooth_command("certify", scan_path, "--task", "blood_cells"), "noise_level is -1")
 
-    def unknown(*_: Any) -> Any:
+    def unknown(*_: Any, **__: Any) -> Any:
         raise ModelError("There is no model 'x'.")
 
     monkeypatch.setattr("psmooth.models.load_model", unknown)

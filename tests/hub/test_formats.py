@@ -7,6 +7,7 @@ import subprocess
 import sys
 from copy import deepcopy
 from dataclasses import replace
+from importlib import util
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from psmooth.errors import ModelError
-from psmooth.models import MODELS, MedVLM, load_model
+from psmooth.models import MODELS, MedVLM, load_model, on_runtime
 from psmooth.tasks import TASKS
 from tests.hub.families import FAMILIES, TEXTS, Original, clip_of_open_clip, clip_of_transformers, clip_with_bert
 
@@ -70,6 +71,23 @@ def test_the_network_is_frozen_and_evaluates(family):
     _, model, _ = family
     assert not any(module.training for module in model.network.modules())
     assert not any(value.requires_grad for value in model.network.parameters())
+
+
+@pytest.mark.skipif(util.find_spec("openvino") is None, reason="OpenVINO is not installed")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_openvino_has_the_features_of_the_network_or_refuses(loaded, tmp_path, monkeypatch, name):
+    """The tiny BERT models resize their positions in every pass, by a kernel of torch that OpenVINO has otherwise."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    original, model, _ = loaded[name]
+    if "BERT" in name or name.startswith("BiomedCLIP"):
+        with pytest.raises(ModelError, match="another function"):
+            on_runtime(model, "openvino-float32")
+        return
+    pixels = torch.rand(9, 3, original.size, original.size, generator=torch.Generator().manual_seed(1))
+    fast = on_runtime(model, "openvino-float32")
+    found = fast.embed_images(pixels)
+    assert (found - model.embed_images(pixels)).abs().max() < 1e-5
+    assert torch.equal(fast.embed_images(pixels[[8, 2]]), found[[8, 2]])
 
 
 # --- QuickGELU
