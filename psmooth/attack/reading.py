@@ -110,7 +110,7 @@ def _implied(
             name, asked = f"{search}.{place}", attempt["asked"]
             yield f"{name}.way", attempt["way"], _one_of(attempt["way"], _ways(search, certificate))
             if search == "inside":
-                yield f"{name}.asked", asked, asked if asked < record["radius"] else record["radius"]
+                yield f"{name}.asked", asked, min(asked, math.nextafter(record["radius"], 0))
             yield from _within(name, _implied_of_change(attempt, size))
             yield from _within(name, _implied_of_attempt(attempt, certificate, judges[search]))
 

@@ -527,7 +527,7 @@ def a_line(**changed: Any) -> dict[str, Any]:
         {"largest_level": 0},
         {"largest_level": 50},
         {"changed_share": 0.0},
-        {"changed_share": 1.0, "largest_level": 255},
+        {"changed_share": 1 / (6 * SIZE**2)},
         {"asked": 0.19},
         {"asked": 0.31},
         {"way": "transfer"},
