@@ -1,8 +1,9 @@
-"""Makes the records behind the tables of attacks: ``python docs/attacks/run.py FOLDER [SCANS]``.
+"""Makes the records behind the tables of attacks: ``python docs/attacks/run.py FOLDER``.
 
 It knows nothing about how a scan is attacked. FOLDER holds the data sets, each with ``test`` inside; 30 scans a task,
-as many of each class and shuffled by the seed, are what the tables show. Tasks and classes take turns, scan by scan, so
-that a run that was cut short is balanced as well; what is there already is kept, and it goes on.
+as many of each class and shuffled by the seed, are what the tables show, fewer where an attack takes long. Tasks and
+classes take turns, scan by scan, so that a run that was cut short is balanced as well; what is there already is kept,
+and it goes on.
 """
 
 import sys
@@ -20,7 +21,7 @@ from psmooth.smoothing.labelled import labelled_files
 from psmooth.tasks import TASKS
 
 HERE = Path(__file__).resolve().parent
-SCANS, SEED = 30, 0  # a task
+SCANS, SEED = 30, 0
 LEVELS = (0.25, 0.5)
 INSIDE = replace(THOROUGH, halvings=None)
 BARE, BEHIND = ("none",), ("learned",)
@@ -28,13 +29,13 @@ BARE, BEHIND = ("none",), ("learned",)
 
 @dataclass(frozen=True)
 class Front:
-    """What is asked of every scan, or of every second or fourth one (``turn``); records go into the folder ``out``."""
+    """What is asked of the first ``scans`` of a task; records go into the folder ``out``."""
 
     out: str
     methods: tuple[str, ...]
     denoisers: tuple[str, ...]
     effort: Effort
-    turn: int
+    scans: int
 
     def plan(self, task_id: str) -> EvaluationPlan:
         """What is asked of a task."""
@@ -42,10 +43,10 @@ class Front:
 
 
 FRONTS = (
-    Front("inside", ("template", "label_free_probe"), BEHIND, INSIDE, 1),
-    Front("inside", ("template", "label_free_probe"), BARE, INSIDE, 2),
-    Front("tuning", ("zero_shot", "combined"), BARE + BEHIND, INSIDE, 4),
-    Front("smallest", ("template",), BEHIND, replace(THOROUGH, inside=None), 4),
+    Front("inside", ("template", "label_free_probe"), BEHIND, INSIDE, SCANS),
+    Front("inside", ("template", "label_free_probe"), BARE, INSIDE, 16),
+    Front("tuning", ("zero_shot", "combined"), BARE + BEHIND, INSIDE, 8),
+    Front("smallest", ("template",), BEHIND, replace(THOROUGH, inside=None), 8),
 )
 
 
@@ -56,21 +57,19 @@ def in_turns(folder: Path, task_id: str, scans: int) -> list[tuple[Path, str]]:
     return [one for one in chain(*zip_longest(*by_class)) if one is not None]
 
 
-def turns(folder: Path, task_ids: tuple[str, ...], scans: int) -> Iterator[tuple[Front, str, tuple[Path, str]]]:
-    """Front, task and scan: the first scan of every task, then the second of every task, and so on."""
-    files = {task_id: in_turns(folder, task_id, scans) for task_id in task_ids}
-    for place in range(max(map(len, files.values()))):
-        for front in FRONTS:
-            if place % front.turn == 0:
-                yield from ((front, task_id, found[place]) for task_id, found in files.items() if place < len(found))
+def turns(folder: Path, task_ids: tuple[str, ...]) -> Iterator[tuple[Front, str, tuple[Path, str]]]:
+    """Front, task and scan: one front after the other; of each the first scan of every task, then the second."""
+    for front in FRONTS:
+        files = {task_id: in_turns(folder, task_id, front.scans) for task_id in task_ids}
+        for place in range(max(map(len, files.values()))):
+            yield from ((front, task_id, found[place]) for task_id, found in files.items() if place < len(found))
 
 
 def main() -> None:
     """Every front on every task."""
     tune_allocator()
-    folder, scans = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else SCANS
     model = load_model("pocket")
-    for number, (front, task_id, scan) in enumerate(turns(folder, model.spec.task_ids, scans), 1):
+    for number, (front, task_id, scan) in enumerate(turns(Path(sys.argv[1]), model.spec.task_ids), 1):
         for _ in attack_folder(model, [scan], front.plan(task_id), front.effort, HERE / front.out / task_id):
             pass
         print(number, front.out, task_id, flush=True)
