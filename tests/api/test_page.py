@@ -278,9 +278,9 @@ def test_another_voice_says_what_is_shown_again() -> None:
         assert shown["state"] == before["state"]
         assert shown["sentence"] != before["sentence"]
     assert question == checked == results == gr.skip()
-    assert len(menus) == 9
-    assert menus[7:] == [gr.skip()] * 2, "without a scan nothing is told of one, and there is no window"
-    assert handlers.menus_at_first(Session()) == (gr.skip(),) * 6
+    assert len(menus) == 10
+    assert menus[8:] == [gr.skip()] * 2, "without a scan nothing is told of one, and there is no window"
+    assert handlers.menus_at_first(Session()) == (gr.skip(),) * 7
 
 
 def test_what_is_told_of_a_scan_and_its_windows_are_said_again_in_another_voice() -> None:

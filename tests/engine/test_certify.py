@@ -35,6 +35,7 @@ class Oracle:
     input_size = SIZE
     crop_rule = CropRule(size=SIZE)
     device = torch.device("cpu")
+    precision = "float32"
 
     def embed_images(self, pixels: torch.Tensor) -> torch.Tensor:
         if len(pixels) >= self.too_large:
