@@ -149,7 +149,7 @@ def test_it_prints_as_a_report_of_its_own_in_the_colours_of_paper(browser: Brows
     page.wait_for_selector("#ps-first", state="detached")
     page.wait_for_selector(".ps-stage[data-state]", state="attached")
     page.click("#ps-attack")
-    page.wait_for_selector(DONE, timeout=60_000)
+    page.wait_for_selector(DONE, timeout=180_000)
     report = page.locator(".ps-attack .ps-report")
     expect(report).to_be_hidden()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -174,7 +174,7 @@ def test_axe_finds_nothing_and_a_phone_shows_all(browser: Browser, server: Serve
     page.wait_for_selector("#ps-first", state="detached")
     page.wait_for_selector(".ps-stage[data-state]", state="attached")
     page.click("#ps-attack")
-    page.wait_for_selector(DONE, timeout=60_000)
+    page.wait_for_selector(DONE, timeout=180_000)
     found = [violation["id"] for violation in Axe().run(page).response["violations"]]
     fits(page, 360)
     expect(page.locator("#ps-attack")).to_be_in_viewport()

@@ -117,12 +117,12 @@ def test_a_second_click_begins_again_and_an_example_replaces_a_run(page: Page) -
 def test_a_second_tab_waits_in_words_and_a_closed_one_lets_it_in(page: Page, browser: Browser, server: Server) -> None:
     second = browser.new_page()
     second.goto(server.url)
-    second.wait_for_selector(OVER, timeout=60_000)
+    second.wait_for_selector(OVER, timeout=180_000)
     start_long_run(page)
     second.click("#ps-certify")
-    expect(second.locator(".ps-stage .ps-line")).to_contain_text("Queued · place 1", timeout=60_000)
+    expect(second.locator(".ps-stage .ps-line")).to_contain_text("Queued · place 1", timeout=180_000)
     page.close()
-    second.wait_for_selector(OVER, timeout=60_000)
+    second.wait_for_selector(OVER, timeout=180_000)
     second.close()
 
 
@@ -139,7 +139,7 @@ def test_another_model_in_the_middle_of_a_run_takes_over(page: Page, tmp_path: P
 def test_a_lost_connection_leaves_the_computer_free(browser: Browser, server: Server) -> None:
     lost = browser.new_page()
     lost.goto(server.url)
-    lost.wait_for_selector(OVER, timeout=60_000)
+    lost.wait_for_selector(OVER, timeout=180_000)
     lost.click("#ps-precision label:has-text('publication')")
     lost.click("#ps-certify")
     lost.wait_for_selector(COUNTING)

@@ -222,7 +222,7 @@ def test_axe_finds_nothing(browser: Browser, server: Server, scheme: Any) -> Non
     page.goto(f"{server.url}/?view=compare")
     page.wait_for_selector(".ps-stage[data-state]", state="attached")
     page.click("#ps-compare")
-    page.wait_for_selector(COMPARED, timeout=60_000)
+    page.wait_for_selector(COMPARED, timeout=180_000)
     found = [violation["id"] for violation in Axe().run(page).response["violations"]]
     go_to(page, "learn")
     found += [violation["id"] for violation in Axe().run(page).response["violations"]]

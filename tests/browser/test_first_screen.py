@@ -92,7 +92,7 @@ def test_a_phone_shows_one_view_at_a_time_its_button_at_hand_and_nothing_sideway
 ) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.goto(server.url)
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     own = {"certify": ".ps-verdict", "compare": ".ps-compare", "learn": ".ps-learn"}
     for view, button in (("certify", "#ps-certify"), ("compare", "#ps-compare"), ("learn", None)):
         page.click(f".ps-nav [data-view={view}]")

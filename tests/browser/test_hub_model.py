@@ -44,14 +44,14 @@ def test_a_model_of_the_hub_comes_with_its_bytes_and_is_pinned_in_the_certificat
 ) -> None:
     page = browser.new_page()
     page.goto(hub_page.url)
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     hub.pause = 2.0
     choose_model(page, f"hf-hub:{REPO}")
     page.click("#ps-certify")
-    expect(page.locator(".ps-stage .ps-line")).to_contain_text("Downloading", timeout=60_000)
-    expect(page.locator(".ps-stage .ps-line")).to_contain_text(" MB of ", timeout=60_000)
+    expect(page.locator(".ps-stage .ps-line")).to_contain_text("Downloading", timeout=180_000)
+    expect(page.locator(".ps-stage .ps-line")).to_contain_text(" MB of ", timeout=180_000)
     hub.hurry.set()
-    page.wait_for_selector(".ps-stage[data-state=estimating]," + OVER, timeout=60_000)
+    page.wait_for_selector(".ps-stage[data-state=estimating]," + OVER, timeout=180_000)
     page.wait_for_selector(OVER)
     commit = hub.commit(REPO)
     assert commit[:8] in page.inner_text(".ps-facts")
@@ -69,7 +69,7 @@ def test_a_repository_that_is_not_there_and_a_folder_of_the_server_are_refused_i
 ) -> None:
     page = browser.new_page()
     page.goto(hub_page.url)
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     for name, words in (("hf-hub:nobody/nothing", "no repository"), ("local-dir:/etc", "no such model in the menu")):
         choose_model(page, name)
         page.click("#ps-certify")
@@ -89,7 +89,7 @@ def test_banks_of_the_hub_join_the_menu(browser: Browser, hub: BankHub, hub_page
     publish(tmp_path / "banks", "somebody/banks", hub=Hub(endpoint=hub.address, token="hf_test"))
     page = browser.new_page()
     page.goto(hub_page.url)
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     choose_model(page, f"hf-hub:{REPO}")
     page.click("text=More")
     page.locator("#ps-bank-repo input, #ps-bank-repo textarea").first.fill("somebody/banks")

@@ -71,7 +71,7 @@ def visit_everything(page: Page, language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_english_is_left_over_in_the_language_of_a_link(browser: Browser, server: Server, language: str) -> None:
     page = browser.new_page(locale="en-US", viewport={"width": 1320, "height": 900})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(f"{server.url}/?lang={language}")
     page.wait_for_selector(OVER)
     visit_everything(page, language)
@@ -92,7 +92,7 @@ def test_none_is_left_over_where_the_language_is_changed(page: Page) -> None:
 
 def test_the_recording_that_the_walkthrough_shows_is_in_the_language(browser: Browser, server: Server) -> None:
     page = browser.new_page(locale="en-US", reduced_motion="reduce")
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(f"{server.url}/?lang=zh&lecture=5&example=99&scan=own")
     source = page.locator(".ps-lecture-source")
     expect(source).to_have_text(translations("zh")[views.PAGE_WORDS["lecture_recorded"]])

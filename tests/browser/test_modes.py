@@ -116,7 +116,7 @@ def test_without_a_run_and_without_motion_the_walkthrough_shows_a_recording_on_a
 ) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740}, reduced_motion="reduce", color_scheme="dark")
     page.goto(f"{server.url}/?lecture=5&example=99&scan=own")
-    expect(page.locator(".ps-lecture-source")).to_have_text(views.PAGE_WORDS["lecture_recorded"], timeout=60_000)
+    expect(page.locator(".ps-lecture-source")).to_have_text(views.PAGE_WORDS["lecture_recorded"], timeout=180_000)
     expect(page.locator(".ps-scene-radius b")).to_have_text(re.compile(r"0\.\d+"))
     shown = page.inner_text(".ps-scene-radius b")
     page.wait_for_timeout(700)
@@ -131,7 +131,7 @@ def test_the_booth_is_a_stage_of_its_own_goes_on_by_itself_and_yields_to_a_visit
 ) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.goto(f"{server.url}/?kiosk=1&pause=1&idle=4")
-    page.wait_for_selector(f".ps-alone {OVER}", timeout=60_000)
+    page.wait_for_selector(f".ps-alone {OVER}", timeout=180_000)
     for name in ("#ps-side", ".ps-nav", ".ps-stage .ps-foot"):
         expect(page.locator(name)).to_be_hidden()
     for title, _ in views.LECTURE[3:6:2]:  # whether or not there is a radius
@@ -160,7 +160,7 @@ def test_the_booth_loads_its_page_afresh_and_goes_on_where_it_was(browser: Brows
     page.goto(f"{server.url}/?kiosk=1&pause=1&idle=1&fresh=1")
     page.evaluate("window.old = true")
     for _ in range(2):  # nobody serves it: it stays, and asks again
-        with page.expect_request(lambda request: request.method == "HEAD", timeout=60_000):
+        with page.expect_request(lambda request: request.method == "HEAD", timeout=180_000):
             pass
     assert page.evaluate("window.old")
     page.evaluate("history.replaceState(null, '', location.href.replace('fresh=1', 'fresh=600'))")  # once is enough
@@ -168,7 +168,7 @@ def test_the_booth_loads_its_page_afresh_and_goes_on_where_it_was(browser: Brows
     page.wait_for_function("window.old === undefined", timeout=30_000)
     shown = page.url
     assert "kiosk=1" in shown
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     page.wait_for_function("shown => location.href !== shown", arg=shown, timeout=30_000)
     page.close()
 

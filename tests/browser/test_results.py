@@ -53,7 +53,7 @@ def test_nothing_of_a_run_is_left_where_there_is_none(page: Page) -> None:
         expect(page.locator(part)).to_be_hidden()
     for button in (".ps-download", ".ps-print", ".ps-how"):
         expect(page.locator(f".ps-stage {button}")).to_be_disabled()
-    assert page.locator(".ps-report").text_content() == ""
+    assert page.locator("#ps-stage-column .ps-report").text_content() == ""
     assert page.inner_text(".ps-radius b") == "–"
     page.wait_for_function("!/example|scan/.test(location.search)")
 

@@ -125,7 +125,7 @@ def test_what_curves_were_made_with_is_a_range_where_they_differ(watched: Watche
     page.select_option(".ps-results select[data-part=by]", "task")
     scans = [int(cells[-1]) for cells in rows(page, "unconditional").values()]
     assert min(scans) < max(scans)
-    expect(made).to_have_text(f"{min(scans)}–{max(scans)} real scans, 1,000 votes each, α = 0.001.")
+    expect(made).to_contain_text(f"{min(scans)}–{max(scans)} real scans, 1,000 votes each, α = 0.001.")
     kept = (EVALUATION / "dermoscopy-noisy" / "records.jsonl").read_text("utf-8").splitlines()
     other = {**json.loads(kept[0]), "run": "0" * 16, "noise_level": 10, "total": 2_000}
     page.evaluate(DROPPED, ["a.jsonl", "\n".join([*kept, json.dumps(other)]) + "\n"])

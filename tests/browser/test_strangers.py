@@ -62,10 +62,10 @@ def test_a_stranger_s_words_are_text_and_fetch_nothing_and_run_nothing(
     address, asked = outside
     page = browser.new_page()
     page.goto(server.url)
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     page.click("text=More")
     page.click("#ps-bank-fetch")
-    expect(page.locator("#ps-bank-said p")).to_contain_text("repository", timeout=60_000)
+    expect(page.locator("#ps-bank-said p")).to_contain_text("repository", timeout=180_000)
     words = f"![x]({address}/md.png) <img src='{address}/a.png' onerror='window.ran = 1'><form><input type=password>"
     page.evaluate(
         f"""async words => {{ const element = document.createElement('div'); element.innerHTML = '<p></p>';

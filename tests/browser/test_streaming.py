@@ -51,7 +51,7 @@ def traced_run(browser: Browser, page: Page) -> list[dict[str, Any]]:
 
 def test_no_task_is_longer_than_50_ms_after_the_first_chart(browser: Browser, server: Server) -> None:
     page = browser.new_page(viewport={"width": 1320, "height": 860})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.add_init_script(OBSERVE)
     page.goto(server.url)
     page.wait_for_selector(OVER)

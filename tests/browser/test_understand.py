@@ -412,7 +412,7 @@ def pictures(page: Page) -> list[str]:
 
 def opened_at(browser: Browser, url: str) -> Page:
     page = browser.new_page(viewport={"width": 1320, "height": 900}, color_scheme="light", reduced_motion="reduce")
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(url)
     page.wait_for_selector("#understand-votes[data-state]")
     return page

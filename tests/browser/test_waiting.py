@@ -24,7 +24,7 @@ BEGUN = ".ps-stage:is([data-state=selecting], [data-state=estimating], [data-sta
 def first(browser: Browser, server: Server) -> Iterator[Page]:
     """Another visitor, whose run has the computer until its page is closed."""
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(180_000)
     page.goto(server.url)
     page.wait_for_selector(OVER)
     yield page

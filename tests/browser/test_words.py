@@ -18,7 +18,7 @@ OTHERS = [code for code in LANGUAGES if code != "en"]
 def opened(browser: Browser, url: str, locale: str = "en-US") -> Page:
     page = browser.new_page(locale=locale, viewport={"width": 1320, "height": 900})
     page.goto(url)
-    page.wait_for_selector(OVER, timeout=60_000)
+    page.wait_for_selector(OVER, timeout=180_000)
     return page
 
 

@@ -155,10 +155,8 @@ def test_float32_is_the_network(pocket, fast):
 
 
 @needs_openvino
+@pytest.mark.parametrize("fast", ["openvino-float32"], indirect=True)
 def test_float32_moves_at_most_a_vote_in_a_thousand(pocket, fast, scan):
-    if not fast.precision.endswith("float32"):
-        pytest.skip("bfloat16 is another classifier")
-
     def votes(model: MedVLM) -> torch.Tensor:
         request = resolve(model, scan, task="blood_cells", noise_level=1.0, seed=7, batch_size=32)
         return drawn_votes(request, "template", "estimate", 1000)
