@@ -75,6 +75,7 @@ def inside_tables() -> Iterator[str]:
         ("method", "denoiser", "σ", "scans", "with a radius, attacked", "turned", "abstained"),
         ((*ways(row), row["scans"], row["attacked"], share(row["turned"]), share(row["abstained"])) for row in rows),
     )
+    yield "The plain model of the same scans, and the radius of the hand-written prompt behind the learned denoiser:"
     yield plain_table(records, runs)
 
 
@@ -97,19 +98,23 @@ def plain_table(records: list[Record], runs: Runs) -> str:
     )  # fmt: skip
 
 
-def smallest_table() -> str:
-    """How far from the radius the smallest change lies that was found to turn the vote."""
-    rows = added_up(*collect("smallest"), WAYS)["inside"]
-    return table(
+def smallest_table() -> Iterator[str]:
+    """How far from the radius the smallest change lies that was found to turn the vote; nothing before any is there."""
+    if not (rows := added_up(*collect("smallest"), WAYS)["inside"]):
+        return
+    yield "The smallest change found that turns the vote, against the radius:"
+    yield table(
         ("method", "denoiser", "σ", "searched", "found", "smallest change ÷ radius, median"),
         ((*ways(row), row["smallest_tried"], row["smallest_found"], number(row["median_ratio"])) for row in rows),
     )
 
 
-def tuning_table() -> str:
-    """Pipelines that tune per scan, attacked inside the radius of the frozen prompt."""
-    rows = added_up(*collect("tuning"), WAYS)["frozen"]
-    return table(
+def tuning_table() -> Iterator[str]:
+    """Pipelines that tune per scan, attacked inside the radius of the frozen prompt; nothing before any is there."""
+    if not (rows := added_up(*collect("tuning"), WAYS)["frozen"]):
+        return
+    yield "Inside radii of a frozen prompt, where nothing is promised of the pipeline that tunes again:"
+    yield table(
         ("method", "denoiser", "σ", "attacked", "turned", "by transfer", "through tuning", "abstained"),
         (
             (
@@ -123,7 +128,7 @@ def tuning_table() -> str:
 
 def document() -> str:
     """``docs/attack.md`` with its tables made anew."""
-    made = "\n\n".join([*inside_tables(), smallest_table(), tuning_table()])
+    made = "\n\n".join([*inside_tables(), *smallest_table(), *tuning_table()])
     marked = f"<!-- attacks -->\n{made}\n<!-- /attacks -->"
     return re.sub("<!-- attacks -->.*<!-- /attacks -->", lambda _: marked, DOCUMENT.read_text("utf-8"), flags=re.S)
 
