@@ -117,3 +117,4 @@ def start_long_run(page: Page) -> None:
 
 COUNTING = ".ps-stage[data-state=estimating]"
 OVER = ".ps-stage:is([data-state=certified], [data-state=abstained])"
+STILL = "document.getAnimations().every((one) => !(one instanceof CSSTransition))"  # no colour on its way to another

@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth import views
-from tests.browser.conftest import OVER
+from tests.browser.conftest import OVER, STILL
 from tests.serving import Server
 
 
@@ -105,7 +105,9 @@ def test_the_walkthrough_of_a_certified_answer_that_is_wrong_says_so_in_its_colo
             assert set(colours["scene"]) == {colours["page"]}
             assert colours["page"] in colours["lines"], "the bound of the leading class"
         page.keyboard.press("ArrowRight")
-    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    page.wait_for_function(STILL)
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
     for _ in views.LECTURE:
         page.keyboard.press("ArrowLeft")
     expect(said).to_be_hidden()  # back where nothing has been counted

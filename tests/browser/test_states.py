@@ -12,13 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth.phantoms import draw_phantom
-from tests.browser.conftest import OVER, Watched, fits
+from tests.browser.conftest import OVER, STILL, Watched, fits
 from tests.browser.test_compare_and_learn import go_to, own_classes, zip_of_scans
 from tests.browser.test_question import bring, stranger
 from tests.serving import Server
 
 SCREENS = ((360, 740), (768, 1024), (1280, 720), (1920, 1080))
-STILL = "document.getAnimations().every((one) => !(one instanceof CSSTransition))"  # no colour on its way to another
 THEMES = {"light": (1280, 720), "dark": (360, 740)}  # and the screen on which axe looks at it
 
 OVERPRINTED = (Path(__file__).parent / "overprinted.js").read_text("utf-8")
