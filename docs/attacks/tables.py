@@ -6,10 +6,9 @@ It knows nothing about models or how a scan was attacked. Tasks are added up; wi
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from psmooth.attack.reading import whole_attacks
-from psmooth.attack.summary import summarise_attacks
+from psmooth.attack.summary import strictly_inside, summarise_attacks
 from psmooth.smoothing.records import RECORDS, Facts, Record, Runs, read_runs
 
 HERE = Path(__file__).resolve().parent
@@ -33,11 +32,6 @@ def added_up(records: list[Record], runs: Runs, shown: tuple[str, ...]) -> Table
     grouped = [{**record, "run": str(keys[record["run"]])} for record in records]
     grouped.sort(key=lambda record: record["run"])
     return summarise_attacks(grouped, {str(keys[run]): facts for run, facts in runs.items()})
-
-
-def attempts_inside(records: list[Record]) -> list[dict[str, Any]]:
-    """Every crop strictly inside a radius that was judged."""
-    return [one for record in records for one in record["inside"] or () if one["distance"] < record["radius"]]
 
 
 def share(value: list[float] | None) -> str:
@@ -66,7 +60,7 @@ def ways(row: Facts) -> tuple[object, ...]:
 def inside_tables() -> Iterator[str]:
     """Unconditional radii, attacked strictly inside, and the plain model of the same scans."""
     records, runs = collect("inside")
-    tried = attempts_inside(records)
+    tried = [one for record in records for one in strictly_inside(record)]
     turned = sum(one["outcome"] == "turned" for one in tried)
     scans = len({record["scan"] for record in records})
     yield f"Strictly inside unconditional radii {len(tried):,} crops of {scans:,} scans were judged: {turned:,} turned."

@@ -26,17 +26,14 @@ from psmooth.models import MedVLM
 from psmooth.prompts import PromptBank
 from psmooth.scans import Crop
 from psmooth.smoothing.certification import Progress, certify_request, resolve
-from psmooth.smoothing.evaluation import EvaluationPlan, announced, check_label, check_seed, record_of
+from psmooth.smoothing.evaluation import EvaluationPlan, announce, announced, check_label, check_seed, record_of
 from psmooth.smoothing.labelled import named_crop
 from psmooth.smoothing.records import (
     RECORDS,
     drop_torn_line,
-    fingerprint,
     key_of,
     no_folder,
     open_to_append,
-    read_runs,
-    write_runs,
 )
 
 ATTACK_VERSION = 2  # raised whenever the same facts would give other records
@@ -67,7 +64,11 @@ def attack_folder(
     path, conditions = out / RECORDS, list(product(asked.denoisers, asked.noise_levels))
     known = whole_attacks(path)
     labels, done = {record["scan"]: record["label"] for record in known}, set(map(key_of, known))
-    names = {condition: _announce(model, asked, condition, effort, banks, out) for condition in conditions}
+    attack = {"attack_version": ATTACK_VERSION, **effort_facts(effort)}
+    names: dict[tuple[str, float], dict[str, str]] = {}
+    for condition in conditions:
+        facts = announced(model, asked, condition, banks)
+        names[condition] = announce(out, {method: {**one, "attack": attack} for method, one in facts.items()})
     drop_torn_line(path)
     planned = len(files) * len(conditions)
     with open_to_append(path) as lines:
@@ -83,22 +84,6 @@ def attack_folder(
                     lines.flush()
                     done.add(key_of(record))
     yield planned, planned
-
-
-def _announce(
-    model: MedVLM,
-    asked: EvaluationPlan,
-    condition: tuple[str, float],
-    effort: Effort,
-    banks: Sequence[PromptBank],
-    out: Path,
-) -> dict[str, str]:
-    """Fingerprints by method; what they stand for is written down before any record that names them."""
-    attack = {"attack_version": ATTACK_VERSION, **effort_facts(effort)}
-    facts = {method: {**one, "attack": attack} for method, one in announced(model, asked, condition, banks).items()}
-    names = {method: fingerprint(one) for method, one in facts.items()}
-    write_runs(out, {**read_runs(out), **{names[method]: one for method, one in facts.items()}})
-    return names
 
 
 def _attacked(

@@ -116,10 +116,11 @@ def _outcomes(attacked: Sequence[Attempts], scans: int) -> Facts:
 
 def _attacked(records: Sequence[Record]) -> list[Attempts]:
     """The attempts strictly inside the radius of each scan that has any."""
-    return [attempts for record in records if (attempts := _strictly_inside(record))]
+    return [attempts for record in records if (attempts := strictly_inside(record))]
 
 
-def _strictly_inside(record: Record) -> Attempts:
+def strictly_inside(record: Record) -> Attempts:
+    """The judged crops that lie closer than the radius."""
     return [one for one in record["inside"] or () if one["distance"] < record["radius"]]
 
 

@@ -183,7 +183,7 @@ def evaluate(
     known = whole_records(path)
     labels = {record["scan"]: record["label"] for record in known}
     done = set(map(key_of, known))
-    names = {condition: _announce(model, asked, condition, banks, out) for condition in conditions}
+    names = {condition: announce(out, announced(model, asked, condition, banks)) for condition in conditions}
     drop_torn_line(path)
     planned = len(files) * len(conditions)
     with open_to_append(path) as lines:
@@ -204,11 +204,8 @@ def evaluate(
     yield planned, planned
 
 
-def _announce(
-    model: MedVLM, asked: EvaluationPlan, condition: Condition, banks: Sequence[PromptBank], out: Path
-) -> dict[str, str]:
+def announce(out: Path, facts: Mapping[str, Facts]) -> dict[str, str]:
     """Fingerprints by method; what they stand for is written down before any record that names them."""
-    facts = announced(model, asked, condition, banks)
     names = {method: fingerprint(one) for method, one in facts.items()}
     write_runs(out, {**read_runs(out), **{names[method]: one for method, one in facts.items()}})
     return names

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from psmooth.attack.reading import whole_attacks
+from psmooth.attack.summary import strictly_inside
 from psmooth.models import load_model
 from psmooth.smoothing.records import RECORDS, read_runs
 
@@ -27,10 +28,11 @@ def test_the_tables_are_those_of_the_records(tables: ModuleType) -> None:
     assert tables.document() == tables.DOCUMENT.read_text("utf-8")
 
 
-def test_crops_inside_count_only_where_they_are_strictly_inside(tables: ModuleType) -> None:
+def test_crops_inside_count_only_where_they_are_strictly_inside() -> None:
     """One at the radius, one beyond and one inside."""
     record = {"radius": 0.5, "inside": [{"distance": 0.5}, {"distance": 0.6}, {"distance": 0.4}]}
-    assert tables.attempts_inside([record, {"radius": 0.0, "inside": None}]) == [{"distance": 0.4}]
+    assert strictly_inside(record) == [{"distance": 0.4}]
+    assert strictly_inside({"radius": 0.0, "inside": None}) == []
 
 
 def test_the_records_hold_and_are_of_the_model_that_ships() -> None:
