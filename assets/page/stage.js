@@ -79,6 +79,7 @@ export function mountStage(element, props, watch, trigger) {
   function show(step) {
     if (!step || !step.state) return;
     steps += 1;
+    if (step.state === "loading") beginning.forEach((listener) => listener()); // however fast the next step follows
     record(step);
     next = step;
     clearTimeout(pause);
@@ -94,7 +95,6 @@ export function mountStage(element, props, watch, trigger) {
     showing.forEach((listener) => listener());
     root.classList.toggle("ps-empty", !value.chart);
     if (value.forgotten) showStrip({});
-    if (value.state === "loading") beginning.forEach((listener) => listener());
     if (value.state === "queued") recording.play();
     else recording.end();
     if (value.chart) showChart(); // first: it reads how wide the page is, which what follows may change

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,15 @@ def settle(page: Page, task: str = "blood_cells") -> None:
     if question and question.get_attribute("data-state") == "asked":
         page.click(f".ps-tiles button[data-task={task}]")
         expect(page.locator(".ps-question")).to_be_hidden()
+
+
+@contextmanager
+def next_run(page: Page) -> Iterator[None]:
+    """What is done inside begins a run, and its end is waited for. A page that is busy passes over steps, all but the
+    last one: so what the stage says of the run before is taken away first."""
+    page.evaluate("document.querySelector('.ps-stage').dataset.state = ''")
+    yield
+    page.wait_for_selector(OVER)
 
 
 def start_long_run(page: Page) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth.certificate import read_certificate, verify
-from tests.browser.conftest import COUNTING, OVER, Watched, choose_model, fits, settle, start_long_run
+from tests.browser.conftest import COUNTING, OVER, Watched, choose_model, fits, next_run, settle, start_long_run
 from tests.serving import Server
 
 EVIL = "<img src=x onerror=window.hacked=1>"
@@ -62,9 +62,8 @@ def test_it_opens_with_an_example_running_and_ends_with_a_verdict(watched: Watch
 
 def test_the_chart_keeps_its_node_and_the_table_tells_the_same(page: Page) -> None:
     page.evaluate("document.querySelector('.ps-chart .main-svg').dataset.mine = 'kept'")
-    page.click("#ps-certify")
-    page.wait_for_selector(".ps-stage:is([data-state=loading], [data-state=selecting], [data-state=estimating])")
-    page.wait_for_selector(OVER)
+    with next_run(page):
+        page.click("#ps-certify")
     assert page.get_attribute(".ps-chart .main-svg", "data-mine") == "kept"
     counts = page.evaluate("[...document.querySelectorAll('.ps-votes tbody tr')].map(r => +r.cells[2].textContent)")
     assert sum(counts) == 1_000

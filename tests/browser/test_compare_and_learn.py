@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from psmooth import views
 from psmooth.views.compare import IDLE
 from psmooth.views.locale import translations
-from tests.browser.conftest import OVER, fits
+from tests.browser.conftest import OVER, fits, next_run
 from tests.serving import Server
 
 COMPARED = ".ps-compare[data-state=done]"
@@ -150,9 +150,8 @@ def test_a_zip_becomes_a_bank_in_the_menu_that_certifies(page: Page, tmp_path: P
 
     assert load_bank(tmp_path / "mine.safetensors").facts.class_names == ("dark", "bright")
     go_to(page, "certify")
-    page.click("#ps-certify")
-    page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])")
-    page.wait_for_selector(OVER)
+    with next_run(page):
+        page.click("#ps-certify")
     with page.expect_download() as waiting:
         page.click(".ps-stage .ps-download")
     waiting.value.save_as(tmp_path / "c.json")

@@ -15,7 +15,7 @@ from psmooth.scans import Window
 from psmooth.scans.scan import Offer, Scan
 from psmooth.scans.windows import shown
 from psmooth.views import levels
-from tests.browser.conftest import OVER, fits
+from tests.browser.conftest import OVER, fits, next_run
 from tests.browser.test_dicom import slices, upload
 from tests.dicoms import dicom, file_of
 
@@ -45,9 +45,9 @@ def drag(page: Page, right: float, down: float) -> None:
     page.mouse.move(x + right, y + down, steps=8)
 
 
-def window_of_the_certificate(page: Page, folder: Path) -> dict[str, Any]:
-    page.wait_for_selector(".ps-stage:not(:is([data-state=certified], [data-state=abstained]))")
-    page.wait_for_selector(OVER)
+def window_of_the_certificate(page: Page, certify: str, folder: Path) -> dict[str, Any]:
+    with next_run(page):
+        page.click(certify)
     with page.expect_download() as waiting:
         page.click(".ps-stage .ps-download")
     waiting.value.save_as(folder / "c.json")
@@ -78,8 +78,7 @@ def test_a_window_is_drawn_up_by_hand_and_certified(page: Page, tmp_path: Path) 
     page.keyboard.press("Escape")
     expect(page.locator("#ps-window input")).to_have_value(f"your own · {text}".replace("-", "−"))
     expect(page.get_by_label("Window centre")).to_have_value(str(center))
-    page.click("#ps-certify")
-    told = window_of_the_certificate(page, tmp_path)
+    told = window_of_the_certificate(page, "#ps-certify", tmp_path)
     assert told["window"] == {"center": center, "width": width, "function": "linear"}
     assert told["frame"] == 2
 
@@ -260,8 +259,7 @@ def test_where_names_may_stand_in_the_picture_a_box_is_a_click_away(page: Page, 
     expect(page.locator(".ps-viewer-said")).to_have_text("96 × 96 pixels from 32, 12")
     assert page.evaluate("document.activeElement.className") == "ps-viewer-box"
     page.keyboard.press("ArrowLeft")
-    page.click(".ps-viewer-use")
-    told = window_of_the_certificate(page, tmp_path)
+    told = window_of_the_certificate(page, ".ps-viewer-use", tmp_path)
     left, top, right, bottom = told["box"]
     assert (right - left, bottom - top, top) == (96, 96, 12)
     assert left < 32

@@ -6,7 +6,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from psmooth import views
-from tests.browser.conftest import OVER, STILL
+from tests.browser.conftest import OVER, STILL, next_run
 from tests.serving import Server
 
 
@@ -14,9 +14,8 @@ def certify_with_little_noise(page: Page) -> float:
     """A run that ends certified: the random model's answer hardly moves at σ = .1 on some example."""
     page.click(".ps-ticks button[data-value='0.1']")
     for place in range(1, 9):
-        page.click(f".ps-picker button:nth-child({place})")
-        page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])")
-        page.wait_for_selector(OVER)
+        with next_run(page):
+            page.click(f".ps-picker button:nth-child({place})")
         if page.get_attribute(".ps-stage", "data-state") == "certified":
             return float(page.inner_text(".ps-radius b"))
     raise AssertionError("No example was certified.")

@@ -8,14 +8,13 @@ from playwright.sync_api import FilePayload, Page, expect
 from psmooth import views
 from psmooth.interface.assets import imported
 from psmooth.views.locale import translations
-from tests.browser.conftest import OVER
+from tests.browser.conftest import OVER, next_run
 from tests.records import a_progress, a_result
 
 
 def certify_again(page: Page) -> None:
-    page.click("#ps-certify")
-    page.wait_for_selector(f".ps-stage:not({OVER.removeprefix('.ps-stage')})")
-    page.wait_for_selector(OVER)
+    with next_run(page):
+        page.click("#ps-certify")
 
 
 def test_runs_on_one_scan_are_listed_with_their_joint_alpha_and_are_there_when_it_comes_back(page: Page) -> None:
@@ -47,6 +46,21 @@ MOUNT = """async ([step, words, budget]) => {
   const props = { value: step, words, budget };
   certify.mount(copy, props, (_, told) => { window.next = (value) => { props.value = value; told(); }; }, () => {});
 }""".replace("CERTIFY", imported("page/certify"))
+
+
+def test_a_run_has_begun_however_fast_it_is_over(page: Page) -> None:
+    step = views.stage(a_progress(a_result((900, 60, 40), "complete"), "done"), "template", 128, [])
+    page.evaluate(MOUNT, [step, views.PAGE_WORDS, views.BUDGET_WORDS])
+    begun = """async (step) => {
+      const { onLoading } = await STAGE;
+      let begun = 0;
+      onLoading(() => (begun += 1));
+      window.next({ ...step, state: "loading" });
+      window.next(step);
+      return begun;
+    }""".replace("STAGE", imported("page/stage"))
+    assert page.evaluate(begun, step) == 1
+    expect(page.locator("#again .ps-stage")).to_have_attribute("data-state", step["state"])
 
 
 def test_that_a_run_began_again_stays_in_sight_to_its_end(page: Page) -> None:
@@ -109,9 +123,8 @@ def test_a_certificate_is_checked_by_button_and_by_dropping_it(page: Page, tmp_p
     page.select_option(".ps-language", "en")
     expect(page.locator(".ps-verdict .ps-status")).to_have_text("after 1,000 votes")
     assert page.inner_text(".ps-verdict") == before, "the run that is shown stays"
-    page.click(".ps-picker button:nth-child(2)")
-    page.wait_for_selector(".ps-stage:not([data-state=certified], [data-state=abstained])")
-    page.wait_for_selector(OVER)
+    with next_run(page):
+        page.click(".ps-picker button:nth-child(2)")
     page.set_input_files("#ps-stage-column input[type=file]", file)
     expect(checked.locator("strong")).to_have_text(views.PAGE_WORDS["check_other"])
     page.click(".ps-checked-close")
