@@ -17,7 +17,7 @@ from psmooth.certificate.caveats import (
     UNKNOWN_POOL,
     WHAT_RADIUS,
 )
-from psmooth.certificate.conclusion import Reading, advance, best_reading, conclude, states_of
+from psmooth.certificate.conclusion import Reading, advance, best_reading, conclude, is_settled, states_of
 from psmooth.certificate.plan import MOST_VOTES, Plan
 from psmooth.certificate.record import (
     GUARANTEES,
@@ -66,6 +66,7 @@ __all__ = [
     "best_reading",
     "conclude",
     "guarantee_of",
+    "is_settled",
     "read_certificate",
     "states_of",
     "verify",

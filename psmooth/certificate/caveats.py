@@ -59,7 +59,7 @@ NOT_SHOWN: tuple[tuple[str, tuple[str, ...]], ...] = (
         "that the plan and its failure probability were announced before the first vote, and why the run ended",
         (
             "plan", "selection_votes", "max_votes", "failure_probability", "anytime_failure_probability",
-            "final_failure_probability", "target_radius", "ended",
+            "final_failure_probability", "target_radius", "tolerance", "ended",
         ),
     ),
     ("that the seed was fresh and this the only attempt at it", ("seed_origin", "first_seed", "attempts_before")),

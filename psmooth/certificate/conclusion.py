@@ -12,7 +12,7 @@ from operator import index
 
 import numpy as np
 
-from psmooth.bounds import anytime_lower, anytime_reaches, certified_radius, clopper_pearson_lower
+from psmooth.bounds import anytime_lower, anytime_reaches, anytime_upper, certified_radius, clopper_pearson_lower
 from psmooth.certificate.plan import MOST_VOTES, Plan
 from psmooth.certificate.record import Abstention, Bound, Certificate, Reason, Run, State, Votes
 from psmooth.errors import PlanError
@@ -34,8 +34,8 @@ def conclude(run: Run, votes: Votes) -> Certificate | Abstention:
     """What the run is entitled to say if it ends with these votes; certified if and only if the radius is above 0.
 
     The live plan reads the anytime bounds where each was best, and at exactly ``max_votes`` the Clopper-Pearson
-    bounds too, of which the larger radius is kept; a run that ended at its target radius or was extended past
-    ``max_votes`` has the anytime bounds alone. The paper's plan is read at exactly ``max_votes`` and nowhere else.
+    bounds too, of which the larger radius is kept; a run that ended at its target radius or settled, or was extended
+    past ``max_votes``, has the anytime bounds alone. The paper's plan is read at exactly ``max_votes``, nowhere else.
     """
     _check_classes(run, len(votes.counts))
     best = best_reading(run.plan, run.noise_level, votes)
@@ -71,10 +71,44 @@ def advance(votes: Votes, counts: Sequence[int], invalid: int, run: Run) -> Vote
     return replace(after, best=_best_states(run, after))
 
 
+def is_settled(run: Run, votes: Votes) -> bool:
+    """Whether a run with a ``tolerance`` has come as far as it needs to, by these votes alone.
+
+    It has if it certifies a radius within that share of what all announced votes would certify if they went on to fall
+    as these did; or if a rival is ahead beyond doubt (its anytime lower bound above the leader's upper one), where no
+    further vote can be expected to certify the leader. The anytime bounds hold wherever a run ends, so the rule costs
+    no failure probability.
+    """
+    tolerance = run.plan.tolerance
+    if tolerance is None or not 0 < votes.total < run.plan.max_votes:
+        return False
+    radius = best_reading(run.plan, run.noise_level, votes).radius
+    return radius >= (1 - tolerance) * _prospect(run, votes) if radius > 0 else _is_overtaken(run, votes)
+
+
+def _prospect(run: Run, votes: Votes) -> float:
+    """The radius at the announced end, if all votes up to it fell as those so far."""
+    most, cast = run.plan.max_votes, votes.total
+    states = tuple(
+        (-(-count * most // cast) if place == votes.leader else count * most // cast, most)  # rounded for the leader
+        for place, (count, _) in enumerate(states_of(votes))
+    )
+    return _read(run.plan, run.noise_level, votes, states, "clopper_pearson").radius
+
+
+def _is_overtaken(run: Run, votes: Votes) -> bool:
+    """Whether some rival has a larger share than the leader, as far as the anytime bounds tell."""
+    share = _share(run.plan, votes, run.plan.anytime_failure_probability)
+    states = states_of(votes)
+    leader = votes.counts[votes.leader]
+    rival = max(count for place, (count, _) in enumerate(states) if place != votes.leader)
+    return bool(anytime_lower(rival, votes.total, share) > anytime_upper(leader, votes.total, share))
+
+
 def _readings(plan: Plan, noise_level: float, votes: Votes) -> Iterator[Reading]:
     if plan.name == "live":
         yield _read(plan, noise_level, votes, votes.best, "anytime")
-    if votes.total == plan.max_votes and votes.ended != "target_radius":
+    if votes.total == plan.max_votes and votes.ended not in ("target_radius", "settled"):
         yield _read(plan, noise_level, votes, states_of(votes), "clopper_pearson")
 
 
@@ -141,7 +175,7 @@ def _share(plan: Plan, votes: Votes, failure_probability: float) -> float:
 
 
 def _reason(plan: Plan, votes: Votes) -> Reason:
-    if votes.total >= plan.max_votes:
+    if votes.total >= plan.max_votes or votes.ended == "settled":
         return "no_clear_winner"
     return "paper_plan_unfinished" if plan.name == "paper" else "too_few_votes"
 

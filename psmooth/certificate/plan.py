@@ -17,7 +17,8 @@ class Plan:
 
     ``live`` may be read at any moment: a tenth of the failure probability goes to the anytime bound, the rest to one
     Clopper-Pearson look at exactly ``max_votes``. ``paper`` is Algorithm 1 of Cohen et al.: one look at the end.
-    Raises PlanError naming the field that cannot be used.
+    A live run may end before: at ``target_radius``, or with a ``tolerance`` once it is settled
+    (`psmooth.certificate.is_settled`). Raises PlanError naming the field that cannot be used.
     """
 
     max_votes: int = 1_000
@@ -25,6 +26,7 @@ class Plan:
     name: Literal["live", "paper"] = "live"
     selection_votes: int | None = None
     target_radius: float | None = None
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         if self.name not in ("live", "paper"):
@@ -39,6 +41,7 @@ class Plan:
                 "failure_probability is {alpha}; it must lie from 1e-100 to below 1, such as 0.001.", alpha=alpha
             )
         self._check_target()
+        self._check_tolerance()
 
     def _check_target(self) -> None:
         if self.target_radius is None:
@@ -49,6 +52,17 @@ class Plan:
             raise PlanError(
                 "target_radius is {radius}; it must lie above 0 and up to 1000, or be None.",
                 radius=f"{self.target_radius:g}",
+            )
+
+    def _check_tolerance(self) -> None:
+        if self.tolerance is None:
+            return
+        if self.name == "paper":
+            raise PlanError("tolerance needs the live plan: the paper's plan is read once, at its end.")
+        if not 0 < self.tolerance < 1:
+            raise PlanError(
+                "tolerance is {tolerance}; it must be a share between 0 and 1, such as 0.2, or None.",
+                tolerance=f"{self.tolerance:g}",
             )
 
     @property

@@ -31,7 +31,7 @@ from psmooth.errors import PlanError
 from psmooth.methods import GUARANTEES, METHODS, Guarantee
 from psmooth.schemas import Problem
 
-Ending = Literal["running", "complete", "target_radius", "stopped"]
+Ending = Literal["running", "complete", "target_radius", "settled", "stopped"]
 
 Bound = Literal["anytime", "clopper_pearson"]
 
@@ -250,6 +250,7 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "anytime_failure_probability": plan.anytime_failure_probability,
         "final_failure_probability": plan.final_failure_probability,
         "target_radius": plan.target_radius,
+        "tolerance": plan.tolerance,
     }
 
 
@@ -290,6 +291,7 @@ def run_and_votes(record: Mapping[str, Any]) -> tuple[Run, Votes]:
         name=record["plan"],
         selection_votes=int(record["selection_votes"]),
         target_radius=record["target_radius"],
+        tolerance=record.get("tolerance"),
     )
     run = Run(plan=plan, **{name: record[name] for name in _RUN_FIELDS if name in record})
     classes = run.class_ids

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psmooth.certificate.conclusion import conclude, improves, states_of
+from psmooth.certificate.conclusion import conclude, improves, is_settled, states_of
 from psmooth.certificate.file import Source, format_problems, read_record, told_apart
 from psmooth.certificate.record import Abstention, Certificate, class_list_problems, run_and_votes
 from psmooth.errors import CertificateError
@@ -108,6 +108,8 @@ def _ending_problems(result: Certificate | Abstention) -> Iterator[Problem]:
         yield "total", f"total is {votes.total:,}, but the paper's plan stops at max_votes {plan.max_votes:,}."
     if votes.ended == "target_radius" and not _target_reached(result):
         yield "ended", "ended is target_radius, but the votes do not reach the target_radius of the file."
+    if votes.ended == "settled" and not is_settled(result.run, votes):
+        yield "ended", "ended is settled, but the votes settle nothing within the tolerance of the file."
 
 
 def _target_reached(result: Certificate | Abstention) -> bool:

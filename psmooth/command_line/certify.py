@@ -49,6 +49,9 @@ def certify(
     plan: Annotated[Literal["live", "paper"], typer.Option(help="When the votes may be read.")] = "live",
     alpha: Annotated[float, typer.Option(help="Failure probability.")] = 0.001,
     target_radius: Annotated[float | None, typer.Option(help="End as soon as this radius is certified.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="End once the radius is this near to what all votes would give, e.g. 0.2.")
+    ] = None,
     bank: Bank = None,
     seed: Annotated[str | None, typer.Option(help="A whole number or 32 hex digits; by default a fresh one.")] = None,
     series: Annotated[int | None, typer.Option(help="Which one of a folder or zip with several, from 1 on.")] = None,
@@ -66,7 +69,8 @@ def certify(
     as_json: Json = False,
 ) -> None:
     """Certify what a model says about a scan, vote by vote. Ctrl-C ends the run and keeps the certificate so far."""
-    question, numbers = read_question(task, class_names, template), read_plan(plan, votes, alpha, target_radius)
+    question = read_question(task, class_names, template)
+    numbers = read_plan(plan, votes, alpha, target_radius, tolerance)
     chosen_box, chosen_window = read_box(box), read_window(window)
     check_folder(out)
     from psmooth.scans.read import region_of

@@ -60,11 +60,17 @@ def read_number(text: str, option: str) -> float:
         ) from None
 
 
-def read_plan(name: Literal["live", "paper"], votes: int | None, alpha: float, target_radius: float | None) -> "Plan":
+def read_plan(
+    name: Literal["live", "paper"],
+    votes: int | None,
+    alpha: float,
+    target_radius: float | None = None,
+    tolerance: float | None = None,
+) -> "Plan":
     from psmooth.certificate import Plan
 
     announced = votes if votes is not None else 1_000 if name == "live" else 10_000
-    return Plan(max_votes=announced, failure_probability=alpha, name=name, target_radius=target_radius)
+    return Plan(announced, alpha, name, target_radius=target_radius, tolerance=tolerance)
 
 
 def read_question(task: str | None, class_names: str | None, template: str | None) -> "Task":

@@ -48,10 +48,11 @@ def certify_file(
     stands, whenever the stream is ended, and the last one is the result. The radius is None while nothing is certified;
     with the guarantee "frozen_prompt" it holds for the prompt kept as it is alone. Before the first votes the state is
     "loading" while a model comes, and "queued" while others have the computer.
-    class_names (semicolons between) and template are read with the task "own" alone; a target_radius of 0 draws all
-    votes; a window_width of 0 takes the window that a grey scan offers first. The scan may be a zip: series and frame,
-    both counted from 1, say which picture of it, by default the middle one of the one series. Of a volume frame and
-    plane ("axial", "coronal", "sagittal") choose a slice; of a whole slide region, "left,top,magnification", is a part.
+    class_names (semicolons between) and template are read with the task "own" alone; 0 votes are as many as needed,
+    10,000 at most; a target_radius of 0 draws all votes; a window_width of 0 takes the window that is offered first.
+    The scan may be a zip: series and frame, both counted from 1, say which picture of it, by default the middle one of
+    the one series. Of a volume frame and plane ("axial", "coronal", "sagittal") choose a slice; of a whole slide
+    region, "left,top,magnification", is a part.
     """
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,

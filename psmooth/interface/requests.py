@@ -207,7 +207,7 @@ class RunRequest:
         task, plan = self._task(bank), settings.plan()
         method, denoiser, banks = settings.method, settings.denoiser, ()
         if self.every_method:
-            plan, banks = replace(plan, target_radius=None), _fitting(self.banks, model, task, denoiser)
+            plan, banks = replace(plan, target_radius=None, tolerance=None), _fitting(self.banks, model, task, denoiser)
         elif bank is not None:
             method, denoiser, banks = bank.facts.method, _denoiser_before(bank, denoiser), (bank,)
         finding = recognise(model, crop, task) if self.chosen.gallery is None else None

@@ -18,6 +18,8 @@ OWN_TASK = "own"
 
 MOST_VOTES = max(views.PRECISIONS.values())
 
+_TOLERANCE = 0.2  # of the radius: what a run gives up that draws as many votes as needed
+
 LONGEST_TEXT = 2_000  # characters of a text in a link
 
 
@@ -40,9 +42,9 @@ def control(
 class Settings:
     """What a visitor or a program chose; a control that was not used has its default.
 
-    ``class_names`` and ``template`` are read with the task `OWN_TASK` alone; a ``target_radius`` of 0 draws all votes;
-    a ``window_width`` of 0 takes the window that a grey scan offers first; ``way`` and ``shots`` are of what is to be
-    learned.
+    ``class_names`` and ``template`` are read with the task `OWN_TASK` alone; 0 ``votes`` are as many as needed; a
+    ``target_radius`` of 0 draws all votes; a ``window_width`` of 0 takes the window that a grey scan offers first;
+    ``way`` and ``shots`` are of what is to be learned.
     """
 
     model: str | None = control("model")  # one of a menu that may change
@@ -65,6 +67,11 @@ class Settings:
             return TASKS[self.task]
         return own_task(self.class_names, self.template) if self.class_names.strip() else None
 
+    @property
+    def announced(self) -> float:
+        """The votes that are announced: no run draws more."""
+        return self.votes or views.NEEDED_AT_MOST
+
     def plan(self) -> Plan:
         """The live plan with the precision that was chosen.
 
@@ -78,7 +85,8 @@ class Settings:
                 votes=self.votes,
                 most=MOST_VOTES,
             )
-        return Plan(max_votes=int(self.votes), target_radius=self.target_radius or None)
+        tolerance = None if self.votes else _TOLERANCE
+        return Plan(max_votes=int(self.announced), target_radius=self.target_radius or None, tolerance=tolerance)
 
 
 CONTROLS = tuple(one.name for one in fields(Settings))

@@ -146,7 +146,7 @@ def _seconds(request: RunRequest) -> int:
     """How long a run may take on a GPU that is lent; a comparison draws its votes at four noise levels."""
     settings = request.settings
     return seconds_for(
-        int(settings.votes) + len(SWEEP) * SWEEP_VOTES, find_spec(check_choice(settings.model)).megabytes
+        int(settings.announced) + len(SWEEP) * SWEEP_VOTES, find_spec(check_choice(settings.model)).megabytes
     )
 
 
@@ -199,7 +199,7 @@ def _found(step: AttackProgress) -> object:
 
 def _seconds_to_attack(request: RunRequest) -> int:
     megabytes = find_spec(check_choice(request.settings.model)).megabytes
-    return seconds_for(int(request.settings.votes) + ATTACK_VOTES, megabytes)
+    return seconds_for(int(request.settings.announced) + ATTACK_VOTES, megabytes)
 
 
 def hub_banks(

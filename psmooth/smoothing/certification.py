@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude
+from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, is_settled
 from psmooth.denoise import find_denoiser
 from psmooth.errors import ModelError, PlanError
 from psmooth.learning import tune
@@ -312,6 +312,8 @@ def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
         radius = result.radius if isinstance(result, Certificate) else 0.0
         if plan.target_radius is not None and radius >= plan.target_radius and cast < plan.max_votes:
             tally.votes = replace(tally.votes, ended="target_radius")
+        elif is_settled(tally.run, tally.votes):
+            tally.votes = replace(tally.votes, ended="settled")
         elif cast == plan.max_votes:
             tally.votes = replace(tally.votes, ended="complete")
 

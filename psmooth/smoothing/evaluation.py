@@ -222,6 +222,8 @@ def _stream(
     denoiser, level = condition
     if asked.plan.target_radius is not None:
         raise PlanError("target_radius must be None here: every run of an evaluation casts all votes it announces.")
+    if asked.plan.tolerance is not None:
+        raise PlanError("tolerance must be None here: every run of an evaluation casts all votes it announces.")
     return certify(
         model, crop, task=asked.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
         plan=asked.plan, seed=asked.seed,

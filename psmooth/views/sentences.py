@@ -282,7 +282,12 @@ def state_of(progress: "Progress", result: Result) -> str:
     return "certified" if isinstance(result, Certificate) else "abstained"
 
 
-ENDINGS: Final = {"complete": "all votes drawn", "target_radius": "target radius reached", "stopped": "stopped by you"}
+ENDINGS: Final = {
+    "complete": "all votes drawn",
+    "target_radius": "target radius reached",
+    "settled": "as many as needed",
+    "stopped": "stopped by you",
+}
 
 STATES: Final = {
     "selecting": "Choosing the class",

@@ -263,7 +263,9 @@ DENOISER_NAMES: Final[dict[str, str]] = {
 
 DENOISERS_OFFERED: Final = (*DENOISER_NAMES, "none-mirror", "learned-mirror")
 
-PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "standard": 10_000, "publication": 100_000}
+PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "as needed": 0, "standard": 10_000, "publication": 100_000}
+
+NEEDED_AT_MOST: Final = PRECISIONS["standard"]  # the votes that are announced where as many are drawn as needed
 
 NOISE_TICKS: Final = (0.1, 0.25, 0.5, 1.0)
 
@@ -279,8 +281,9 @@ def short_method(method: str) -> str:
 
 
 def precision_choices() -> list[tuple[str, int]]:
-    """(words and votes, votes) as the page shows them."""
-    return [(f"{translate(name)}\n{count_text(count)}", count) for name, count in PRECISIONS.items()]
+    """(words and votes, votes) as the page shows them; 0 votes are as many as needed."""
+    most = f"≤ {count_text(NEEDED_AT_MOST)}"
+    return [(f"{translate(name)}\n{count_text(count) if count else most}", count) for name, count in PRECISIONS.items()]
 
 
 def denoiser_words(denoiser: str) -> str:

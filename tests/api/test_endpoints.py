@@ -148,6 +148,12 @@ def test_a_target_radius_ends_a_run_early(client: Client, scan_file: Path) -> No
         assert record["total"] < 100_000
 
 
+def test_no_number_of_votes_is_as_many_as_needed(client: Client, scan_file: Path) -> None:
+    record = submit(client, scan_file, votes=0, noise_level=0.1).result(timeout=120)["certificate"]
+    assert (record["max_votes"], record["tolerance"]) == (10_000, 0.2)
+    assert record["ended"] == ("settled" if record["total"] < 10_000 else "complete")
+
+
 @pytest.mark.parametrize(
     ("content", "settings", "words"),
     [
@@ -155,7 +161,7 @@ def test_a_target_radius_ends_a_run_early(client: Client, scan_file: Path) -> No
         (b"", {}, "PNG"),
         (None, {"task": "own", "class_names": "only one"}, "at least two"),
         (None, {"task": "own", "class_names": "a; b", "template": "no place"}, "{}"),
-        (None, {"votes": 0}, "max_votes"),
+        (None, {"votes": -1}, "max_votes"),
         (None, {"votes": 5_000_000}, "max_votes"),
         (None, {"target_radius": -1}, "target_radius"),
     ],

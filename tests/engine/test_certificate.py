@@ -1,5 +1,6 @@
 """Certificates against the formulas, simulated classifiers of known radius, and every way a file can be altered."""
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from scipy.optimize import bisect
 from scipy.stats import beta, norm
 
-from psmooth.bounds import anytime_lower, anytime_upper
+from psmooth.bounds import anytime_lower, anytime_upper, certified_radius, clopper_pearson_lower
 from psmooth.certificate import (
     FRESH_SEED,
     FROZEN_PROMPT,
@@ -26,6 +27,7 @@ from psmooth.certificate import (
     Votes,
     advance,
     conclude,
+    is_settled,
     read_certificate,
     verify,
 )
@@ -113,6 +115,10 @@ def test_paper_plan_spends_everything_on_its_one_look():
         ({"target_radius": 0.0}, "target_radius"),
         ({"target_radius": math.inf}, "target_radius"),
         ({"target_radius": 0.1, "name": "paper"}, "target_radius"),
+        ({"tolerance": 0.0}, "tolerance"),
+        ({"tolerance": 1.0}, "tolerance"),
+        ({"tolerance": math.nan}, "tolerance"),
+        ({"tolerance": 0.1, "name": "paper"}, "tolerance"),
     ],
 )
 def test_plan_refuses_by_name(changes: dict[str, Any], name: str):
@@ -249,6 +255,51 @@ def test_a_run_ended_at_its_target_has_the_live_bound_alone():
     ended = certified(conclude(run, replace(votes, ended="target_radius")))
     assert ended.bound == "anytime"
     assert ended.radius == pytest.approx(0.25 * quantile(float(anytime_lower(95, 100, 1e-4))), rel=1e-9)
+
+
+TOLERANT = Plan(max_votes=10_000, tolerance=0.2)
+
+
+@pytest.mark.parametrize(
+    ("batches", "settled"),
+    [
+        ([[90, 5, 5]], False),  # certified, and far from what is still to be had
+        ([[1_800, 100, 100]], True),
+        ([[1_000, 0, 0]], False),  # where all agree, votes add most
+        ([[2_500, 0, 0]], True),
+        ([[500, 490, 10]], False),  # open
+        ([[300, 600, 100]], True),  # overtaken: more votes are not to be expected to certify
+        ([[9_000, 500, 500]], False),  # the announced end has come: that is another ending
+    ],
+)
+def test_a_run_is_settled_near_what_its_end_could_give_or_once_it_is_overtaken(batches: list[list[int]], settled: bool):
+    run = make_run(3, plan=TOLERANT)
+    votes = voted(run, batches)
+    assert is_settled(run, votes) is settled
+    assert not is_settled(make_run(3, plan=replace(TOLERANT, tolerance=None)), votes)
+    assert not is_settled(run, start(3)), "no vote settles nothing"
+
+
+def test_what_is_given_up_is_no_more_than_the_tolerance():
+    """At every share and moment: the radius held is at least that part of the one which the end would give."""
+    shares = (0.6, 0.8, 0.95, 1.0)
+    for share, cast in itertools.product(shares, range(100, 10_000, 300)):
+        leader = round(share * cast)
+        for tolerance in (0.05, 0.2):
+            run = make_run(2, plan=replace(TOLERANT, tolerance=tolerance))
+            votes = voted(run, [[leader, cast - leader]])
+            held = float(certified_radius(anytime_lower(leader, cast, 1e-4), 0.25))
+            end = -(-leader * 10_000 // cast)
+            promised = float(certified_radius(clopper_pearson_lower(end, 10_000, 9e-4), 0.25))
+            assert is_settled(run, votes) == (held > 0 and held >= (1 - tolerance) * promised)
+
+
+def test_a_settled_run_has_the_live_bound_alone_and_its_abstention_is_final():
+    run = make_run(3, plan=TOLERANT)
+    ended = certified(conclude(run, replace(voted(run, [[1_800, 100, 100]]), ended="settled")))
+    assert ended.bound == "anytime"
+    overtaken = abstained(conclude(run, replace(voted(run, [[300, 600, 100]]), ended="settled")))
+    assert overtaken.reason == "no_clear_winner"
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -443,6 +494,7 @@ def make_records() -> dict[str, Certificate | Abstention]:
     two, nine = make_run(2), make_run(9, plan=Plan(max_votes=3_200))
     target = make_run(3, plan=Plan(target_radius=0.1))
     paper = make_run(3, plan=Plan(name="paper", max_votes=500))
+    tolerant = make_run(3, plan=TOLERANT)
     frozen = make_run(2, method="zero_shot", guarantee="frozen_prompt", seed_origin="given")
     few_shot = make_run(4, method="few_shot", bank=BANK, gallery=GALLERY)
     spread = [20, 2, 2, 2, 2, 1, 1, 1, 0]
@@ -452,6 +504,8 @@ def make_records() -> dict[str, Certificate | Abstention]:
         "two classes, running": conclude(two, voted(two, [[450, 30], [3, 17]])),
         "nine classes, complete": conclude(nine, replace(voted(nine, [spread] * 100, invalid=1), **complete)),
         "target reached": conclude(target, replace(voted(target, [[150, 5, 1]]), ended="target_radius")),
+        "settled": conclude(tolerant, replace(voted(tolerant, [[1_800, 100, 100]]), ended="settled")),
+        "overtaken": conclude(tolerant, replace(voted(tolerant, [[300, 600, 100]]), ended="settled")),
         "paper": conclude(paper, replace(voted(paper, [[400, 60, 40]]), **complete)),
         "frozen prompt, given seed": conclude(frozen, replace(voted(frozen, [[200, 0]]), ended="stopped")),
         "bank, extended": conclude(few_shot, voted(few_shot, [[900, 50, 30, 20], [40, 0, 0, 0]])),
@@ -464,6 +518,7 @@ def make_records() -> dict[str, Certificate | Abstention]:
 RECORDS = make_records()
 OPTIONAL = {
     "gallery",
+    "tolerance",
     "first_seed",
     "attempts_before",
     "denoiser_learned_on_scan",
@@ -603,6 +658,8 @@ ALTERATIONS: list[Alteration] = [
     ("plan", "mine", {"plan"}),
     ("target_radius", -1, {"target_radius"}),
     ("ended", "target_radius", {"ended", "radius", "bound"}),
+    ("tolerance", 1, {"tolerance"}),
+    ("ended", "settled", {"ended", "radius", "bound"}),
     ("ended", "paused", {"ended"}),
     ("seed", "12", {"seed"}),
     ("seed", "0123456789abcdef0123456789abcdeg", {"seed"}),
@@ -660,6 +717,7 @@ UNSEEN: list[tuple[str, Any]] = [
     ("versions", {}),
     ("time", "2020-01-01T00:00:00.5+00:00"),
     ("target_radius", 0.9),
+    ("tolerance", 0.9),
     ("denoiser_learned_on_scan", False),
 ]
 
@@ -703,6 +761,9 @@ def test_every_field_must_be_there_and_of_its_type(name: str):
         facts = record.to_dict()
         assert {field for field, _ in verify({**facts, name: [[]]}).problems} >= {name}
         del facts[name]
+        if name == "tolerance" and facts["ended"] == "settled":
+            assert [field for field, _ in verify(facts).problems] == ["ended"], "settled within no tolerance"
+            continue
         missing = () if name in OPTIONAL else ((name, f"{name} is missing; every certificate has it."),)
         assert verify(facts).problems == missing
 
@@ -741,6 +802,12 @@ def test_all_problems_are_told_at_once():
         ("target reached", {"target_radius": 0.5}, {"ended"}),
         ("target reached", {"target_radius": None}, {"ended"}),
         ("target reached", {"ended": "complete"}, {"ended"}),
+        ("settled", {"tolerance": 0.05}, {"ended"}),
+        ("settled", {"tolerance": None}, {"ended"}),
+        ("settled", {"max_votes": 2_000}, {"ended"}),
+        ("overtaken", {"reason": "too_few_votes"}, {"reason"}),
+        ("overtaken", {"ended": "stopped"}, {"reason"}),
+        ("paper", {"tolerance": 0.1}, {"tolerance"}),
         ("paper", {"target_radius": 0.1}, {"target_radius"}),
         ("paper", {"max_votes": 400}, {"total", "best", "verdict"}),
         ("paper", {"plan": "live"}, {"anytime_failure_probability"}),

@@ -143,6 +143,17 @@ def test_a_target_radius_ends_the_run_early_with_a_valid_certificate(grey):
     assert verify(result.to_json()).ok
 
 
+def test_a_tolerance_ends_the_run_once_it_is_settled(grey):
+    """One selection vote names the wrong class a third of the time, and such a run does not go on to its end either."""
+    plan = Plan(max_votes=100_000, tolerance=0.2, selection_votes=1)
+    results = [last(Oracle((PLACE + 0.1,)), grey, plan=plan, seed=seed) for seed in range(8)]
+    assert {result.predicted for result in results} == {"inside", None}
+    for result in results:
+        assert result.votes.ended == "settled"
+        assert isinstance(result, Abstention) or result.radius <= 0.1
+        assert verify(result.to_json()).ok
+
+
 def test_closing_the_run_keeps_the_certificate_so_far(grey):
     stream = certify(model_of((PLACE + 0.4,)), grey, task=TWO, plan=Plan(max_votes=1_000_000), batch_size=32)
     look = next(look for look in stream if isinstance(look.results["template"], Certificate))

@@ -215,13 +215,13 @@ def test_ctrl_c_under_the_papers_plan_leaves_none(fake: Fake, psmooth_command: C
 def test_options_reach_the_engine(fake: Fake, psmooth_command: Command, scan_path: Path) -> None:
     asked = fake()
     options = (
-        "--model pocket --device cpu --noise 0.5 --votes 2000 --alpha 0.01 --target-radius 0.4 --box 10,20,110,140 "
-        "--batch-size 16 --method template --seed 7"
+        "--model pocket --device cpu --noise 0.5 --votes 2000 --alpha 0.01 --target-radius 0.4 --tolerance 0.1 "
+        "--box 10,20,110,140 --batch-size 16 --method template --seed 7"
     )
     words = ["--class-names", "cat; dog; cow", "--template", "a photo of {}"]
     assert psmooth_command("certify", scan_path, *options.split(), *words)[0] == 0
     assert (asked["model"], asked["device"], asked["noise_level"], asked["seed"]) == ("pocket", "cpu", 0.5, "7")
-    assert asked["plan"] == Plan(max_votes=2_000, failure_probability=0.01, target_radius=0.4)
+    assert asked["plan"] == Plan(max_votes=2_000, failure_probability=0.01, target_radius=0.4, tolerance=0.1)
     assert asked["scan"].rule == CropRule(size=32, interpolation="bilinear", box=(10, 20, 110, 140))
     assert (asked["batch_size"], asked["methods"]) == (16, ("template",))
     assert asked["task"].class_names == ("cat", "dog", "cow")
@@ -314,6 +314,8 @@ def test_a_plane_and_a_region_reach_the_reader(
         (["--task", "blood_cells", "--votes", "0"], ["max_votes"]),
         (["--task", "blood_cells", "--target-radius", "-1"], ["target_radius"]),
         (["--task", "blood_cells", "--plan", "paper", "--target-radius", "1"], ["target_radius"]),
+        (["--task", "blood_cells", "--tolerance", "1"], ["tolerance"]),
+        (["--task", "blood_cells", "--plan", "paper", "--tolerance", "0.2"], ["tolerance"]),
         (["--task", "blood_cells", "--box", "1,2,3"], ["--box", "left,top,right,bottom"]),
         (["--task", "blood_cells", "--window", "wide"], ["--window", "centre,width"]),
         (["--task", "blood_cells", "--region", "1,2"], ["1,2", "left,top,magnification"]),

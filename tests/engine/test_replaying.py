@@ -117,7 +117,7 @@ def rebuilt(facts: Facts) -> Record:
     """The record that these facts lead to; PsmoothError or KeyError if they are no facts of a record."""
     plan = Plan(
         facts["max_votes"], facts["failure_probability"], facts["plan"], facts["selection_votes"],
-        facts["target_radius"],
+        facts["target_radius"], facts["tolerance"],
     )  # fmt: skip
     names = Run.__dataclass_fields__.keys() - {"plan"}
     run = Run(plan=plan, **{name: facts[name] for name in names})
@@ -267,6 +267,7 @@ NOT_FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("max_votes", lambda _: {"max_votes": 900, "ended": "stopped"}),
     ("failure_probability", lambda _: {"failure_probability": 0.01}),
     ("target_radius", lambda _: {"target_radius": 0.9}),
+    ("tolerance", lambda _: {"tolerance": 0.9}),
     ("ended", lambda _: {"ended": "stopped"}),
     ("seed_origin", lambda _: {"seed_origin": "fresh"}),
     ("first_seed", lambda _: {"first_seed": "0" * 32, "attempts_before": 1}),
@@ -410,15 +411,17 @@ def test_an_honest_record_of_every_method_is_confirmed_to_the_last_digit(
     assert sum(isinstance(record, Certificate) for record in records.values()) >= 4
 
 
-@pytest.mark.parametrize("ended", ["selection", "stopped", "target_radius"])
+@pytest.mark.parametrize("ended", ["selection", "stopped", "target_radius", "settled"])
 def test_runs_that_ended_early_are_confirmed(ended: str, tiny_model: MedVLM, film: Scan) -> None:
-    plan = Plan(max_votes=2_000, target_radius=0.05 if ended == "target_radius" else None)
+    early = {"target_radius": {"target_radius": 0.05}, "settled": {"tolerance": 0.9}}
+    plan = Plan(max_votes=100_000 if ended in early else 2_000, **early.get(ended, {}))
     steps = engine.certify(tiny_model, film, task=TASK, noise_level=0.5, plan=plan, batch_size=16)
     phase = "selection" if ended == "selection" else "estimation"
     last = next(step for step in steps if step.phase in (phase, "done") and step.votes >= 16)
-    while ended == "target_radius" and last.phase != "done":
+    while ended in early and last.phase != "done":
         last = next(steps)
     record = engine.stopped(last)["template"]
+    assert record.votes.ended == ("stopped" if ended == "selection" else ended)
     assert verify(record.to_json()).ok
     again = replay(record, film, device="cpu")
     assert (again.problems, again.differing) == ((), 0)
