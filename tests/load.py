@@ -3,12 +3,14 @@
 It knows nothing about what the page looks like. A visitor opens the page, brings an example or a scan, presses Certify,
 and stops, leaves or waits; every fourth is a program. Counted are runs that ended with a certificate or an abstention,
 with a sentence, by hand, or not at all. Then ten times as many come at once and all press Stop. With ``--hostile`` some
-beside them bring what is no scan, leave without a word and fill the line. It ends with an error where a run was lost,
-where equally patient visitors were not served alike, or where the server's memory has grown.
+beside them bring what is no scan, leave without a word and fill the line. With ``--lecture`` the visitors open the page
+within a few seconds of each other, and nothing else; counted are the runs that this costs. It ends with an error where
+a run was lost, where equally patient visitors were not served alike, or where the server's memory has grown.
 """
 
 import argparse
 import io
+import json
 import random
 import tempfile
 import threading
@@ -205,6 +207,35 @@ def nobody_listens(visitor: Visitor) -> None:
         visitor.join("certify", by_program(visitor, a_scan(random.getrandbits(32))))
 
 
+# --- a lecture hall
+
+
+def opened(url: str) -> str | None:
+    """The seed of the run that the page opens with, seen to its end; None where it was lost."""
+    with Visitor(url) as visitor, visitor.page_open():
+        visitor.at_once("restore")
+        visitor.at_once("begin_first")
+        visitor.join("follow_certify")
+        for message in visitor.listen():
+            if message["msg"] == "process_completed" and message["success"]:
+                return json.loads(message["output"]["data"][0]["certificate"])["seed"]
+    return None
+
+
+def lecture(url: str, count: int) -> tuple[list[str | None], list[float]]:
+    """Many open the page: the seeds of what they were shown, and the seconds from opening to the end of that run."""
+    seeds, waits = list[str | None](), list[float]()
+
+    def one() -> None:
+        asked = time.monotonic()
+        seeds.append(opened(url))
+        waits.append(time.monotonic() - asked)
+
+    if not together([one] * count, 60 + count):
+        seeds.append(None)
+    return seeds, waits
+
+
 # --- the whole
 
 
@@ -266,11 +297,24 @@ def main() -> None:
     reader.add_argument("visitors", type=int, nargs="?", default=20)
     reader.add_argument("seconds", type=int, nargs="?", default=600)
     reader.add_argument("--hostile", action="store_true")
+    reader.add_argument("--lecture", action="store_true")
     asked = reader.parse_args()
+    if asked.lecture:
+        tell_lecture(asked.visitors)
+        return
     with tempfile.TemporaryDirectory() as folder:
         server = serve(f"local-dir:{write_tiny_model(Path(folder))}")
         if wrong := run(server, asked.visitors, asked.seconds, asked.hostile):
             raise SystemExit(f"Failed: {'; '.join(wrong)}.")
+
+
+def tell_lecture(count: int) -> None:
+    """On the page as it ships; all of them are to be shown one run."""
+    seeds, waits = lecture(serve("pocket").url, count)
+    print(f"{count} opened the page and were shown {len(set(seeds))} runs; seconds from opening to its end: ", end="")
+    print(f"median {median(waits):.1f}, longest {max(waits):.1f}")
+    if None in seeds or len(set(seeds)) > 1:
+        raise SystemExit("Failed: a run was lost, or there was more than one.")
 
 
 def run(server: Server, count: int, seconds: int, with_attacks: bool) -> list[str]:

@@ -21,6 +21,7 @@ from psmooth.interface.places import Client, Places, Queued, Visit
 from psmooth.interface.requests import ResolvedRun, ResolvedTraining, RunRequest, TrainingRequest
 from psmooth.interface.settings import OWN_TASK, Settings, told
 from psmooth.interface.uploads import Upload
+from psmooth.interface.watching import Watching
 from psmooth.interface.zero_gpu import on_gpu, seconds_for
 from psmooth.learning.from_folders import Gathered, TrainingProgress, classes_of, drawn_scans, gather
 from psmooth.methods import METHODS
@@ -52,6 +53,8 @@ HERE = Client("", "")
 
 places = Places()
 
+watching: "Watching[RunStep | Download | Queued]" = Watching()
+
 desks = Places(places=2)  # where archives are read; whoever has learned from one makes room for the next
 
 
@@ -62,12 +65,14 @@ class RunStep:
     progress: Progress
     run: ResolvedRun
     settings: Settings
+    is_shared: bool = False  # it was made when another page opened
 
     def stage(self) -> views.Stage:
         """The right side of the page, with the settings that it was made with."""
         run = self.run
         shown = views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
-        return {**shown, "settings": told(self.settings)}
+        drawn = [views.shared_fact(self.outcome())] if self.is_shared else []
+        return {**shown, "facts": [*shown["facts"], *drawn], "settings": told(self.settings)}
 
     def strip(self) -> views.Strip:
         """Scan and crop."""
@@ -112,9 +117,29 @@ class AttackStep:
 def certify_steps(request: RunRequest, client: Client = HERE) -> Generator[RunStep | Download | Queued, None, None]:
     """The run that was asked for, at the pace of the page, after its model and turn have come; raises PsmoothError.
 
-    What nobody asked for runs where the page is served, and never spends a visitor's share of a lent GPU.
+    What nobody asked for runs where the page is served, and never spends a visitor's share of a lent GPU; on an example
+    all who open the page watch the same run.
     """
-    yield from _in_turn(request, client, _certify_steps if request.unasked else on_gpu(_certify_steps, _seconds))
+    if not request.unasked:
+        yield from _in_turn(request, client, on_gpu(_certify_steps, _seconds))
+    elif request.chosen.gallery is None or request.banks:
+        yield from _in_turn(request, client, _certify_steps)
+    else:
+        yield from _opening_steps(request, client)
+
+
+def _opening_steps(request: RunRequest, client: Client) -> Generator[RunStep | Download | Queued, None, None]:
+    """The run that a page opens with, on an example: one for all who open it within minutes."""
+    about = request.chosen.identity, request.chosen.truth, request.settings, request.box
+    run = watching.watch(about, lambda: _in_turn(request, client, _certify_steps), _is_passing)
+    with closing(run) as steps:
+        for step, is_late in steps:
+            yield replace(step, is_shared=is_late) if isinstance(step, RunStep) else step
+
+
+def _is_passing(step: RunStep | Download | Queued) -> bool:
+    """Whether a step says what a run waits for, which is over for whoever comes later."""
+    return not isinstance(step, RunStep)
 
 
 def _in_turn(

@@ -376,6 +376,12 @@ def facts(result: Result, progress: "Progress", contender: str, truth: str | Non
     return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
 
 
+def shared_fact(result: Result) -> list[str]:
+    """That the votes were not drawn for this visitor, and when they were."""
+    time = result.run.time[11:16]
+    return [translate("Votes"), translate("drawn at {time} UTC for all who open the page", time=time)]
+
+
 def fact_rows(clean: str | None, truth: str | None, wrong: bool, drawn: bool = True) -> list[list[str]]:
     pairs = [] if clean is None else [[translate("Without smoothing"), class_words(clean)]]
     if truth is not None:

@@ -16,6 +16,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from tests.hub.bank_server import BankHub, bank_hub, page_beside
+from tests.load import lecture
 from tests.serving import Server
 from tests.visitor import Message, Visitor, is_step, last_of
 
@@ -176,3 +177,10 @@ def test_what_does_not_wait_is_let_into_no_line(come: Callable[[], Visitor]) -> 
     answer = visitor.join("upload", [None, visitor.upload(b"no picture"), "own"])
     assert answer.status_code == 400
     assert visitor.at_once("upload", [None, visitor.upload(b"no picture"), "own"]).is_success
+
+
+def test_a_lecture_hall_that_opens_the_page_is_shown_one_run(server: Server) -> None:
+    seeds, _ = lecture(server.url, 12)
+    assert len(seeds) == 12
+    assert None not in seeds
+    assert len(set(seeds)) == 1

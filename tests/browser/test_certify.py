@@ -1,6 +1,7 @@
 """The page as a visitor has it: in a browser, with mouse, keyboard, files and closed tabs."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,23 @@ def test_the_chart_keeps_its_node_and_the_table_tells_the_same(page: Page) -> No
     assert sum(counts) == 1_000
     drawn = page.evaluate("(([, rest, leader]) => [...rest.x, ...leader.x])(document.querySelector('.ps-plot').data)")
     assert sum(drawn) == pytest.approx(1)
+
+
+def test_all_who_open_the_page_watch_one_run_and_certify_draws_their_own(page: Page, watched: Watched) -> None:
+    def seed() -> str:
+        return str(page.evaluate("document.querySelector('.ps-report').textContent").split("Seed")[1][:40])
+
+    said = page.locator(".ps-facts")
+    opened = watched.open
+    opened().wait_for_selector(OVER)  # once more: by now somebody has opened the page before
+    expect(said).to_contain_text(re.compile(r"Votes\s*drawn at \d\d:\d\d UTC for all who open the page"))
+    first = seed()
+    opened().wait_for_selector(OVER)
+    assert seed() == first
+    with next_run(page):
+        page.click("#ps-certify")
+    expect(said).not_to_contain_text("for all who open the page")
+    assert seed() != first
 
 
 def test_nothing_jumps_while_votes_pour_in(watched: Watched) -> None:
