@@ -40,6 +40,7 @@ export function mount(element, props, watch, trigger) {
     root.dataset.state = value.state;
     setText(one(root, "h2"), value.sentence);
     setText(one(root, ".ps-attack-about"), value.about || "");
+    setText(one(root, ".ps-restart"), value.notice || "");
     setText(one(root, ".ps-line"), value.line);
     setText(one(root, "[role=status]"), value.announce);
     showReport(one(root, ".ps-report"), value.report);

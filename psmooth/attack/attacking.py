@@ -63,6 +63,7 @@ class AttackProgress:
         smallest: the search for the smallest change that turns the vote; for such a method, with its prompt as it was
             before it tuned, judged by the whole pipeline.
         points: on the way.
+        restarted, lost: as of ``Progress``, of the run that certified the crop.
     """
 
     part: Part
@@ -76,6 +77,8 @@ class AttackProgress:
     inside: SmoothedProgress | None = None
     smallest: SmoothedProgress | None = None
     points: tuple[Point, ...] = ()
+    restarted: int | None = None
+    lost: bool = False
 
     @property
     def radius(self) -> float:
@@ -110,7 +113,8 @@ def attack(target: Target, effort: Effort = THOROUGH) -> Generator[AttackProgres
             answer = next(iter(step.clean.values()), None)
             now = replace(
                 now, step=step.votes, planned=step.planned, seconds=time.perf_counter() - start, answer=answer,
-                result=result, leader=result.leader if result else None,
+                result=result, leader=result.leader if result else None, restarted=step.restarted,
+                lost=bool(step.lost),
             )  # fmt: skip
             yield now
     with closing(attack_result(target, now, effort, start)) as steps:

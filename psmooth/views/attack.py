@@ -121,6 +121,7 @@ class Attacked(Message):
     """What the view shows at a step; the ``record`` comes with the last one, and what paper adds to it."""
 
     about: str
+    notice: str
     original: str
     waypoints: list[Waypoint]
     marked: Marked
@@ -183,6 +184,7 @@ def attacked(progress: "AttackProgress", crop: "Crop", task: "Task", record: dic
         "fraction": _fraction(progress),
         "sentence": passing,
         "about": about(progress, task),
+        "notice": "" if progress.restarted is None else views.restart_notice(progress.restarted, progress.lost),
         "announce": passing if is_done else "",
         "original": views.picture(_upright(crop)),
         "waypoints": _waypoints(progress, crop, task),

@@ -72,11 +72,12 @@ def test_the_notice_of_a_run_that_began_again_reaches_the_page(page: Page) -> No
     expect(notice).to_be_hidden()
 
 
-def test_it_reaches_compare_as_well(page: Page) -> None:
-    go_to(page, "compare")
-    notice = page.locator(".ps-compare .ps-restart")
+@pytest.mark.parametrize("view", ["compare", "attack"])
+def test_it_reaches_the_other_views_as_well(page: Page, view: str) -> None:
+    go_to(page, view)
+    notice = page.locator(f".ps-{view} .ps-restart")
     expect(notice).to_be_hidden()
-    page.click("#ps-compare")
+    page.click(f"#ps-{view}")
     expect(notice).to_contain_text(notice_in("en"))
-    page.wait_for_selector(".ps-compare[data-state=done]")
+    page.wait_for_selector(f".ps-{view}[data-state=done]")
     expect(notice).to_be_visible()
