@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for name in {*item.path.parts} & {*ON_REQUEST}:
             item.add_marker(name)
-    asked = set(re.findall(r"\w+", config.getoption("markexpr")))
+    asked = set(re.findall(r"\w+", str(config.getoption("markexpr"))))
     out = {item: _why(item, asked) for item in items if _why(item, asked)}
     if out:
         items[:] = [item for item in items if item not in out]
