@@ -17,11 +17,12 @@ from typing import Any, Literal
 from psmooth.errors import PageError
 
 SECONDS_TO_CONNECT = 60.0  # at most, of the time that an endpoint has
+_SECONDS_TO_START = 300.0  # of the process here, on however busy a machine
 WAITING = ("queued", "loading")  # states of an answer before the run itself
 _PAUSE = 0.02  # between two looks at what has come
 _LONGEST = 300  # characters of a server's own words that are passed on
 
-Kind = Literal["connected", "step", "done", "refused", "broke", "none", "other", "lacks"]
+Kind = Literal["started", "connected", "step", "done", "refused", "broke", "none", "other", "lacks"]
 Message = tuple[Kind, Any]
 
 ENDPOINTS = ("certify", "compare", "attack", "learn")
@@ -105,12 +106,16 @@ def _hear(connection: Connection, url: str, name: str, seconds: float) -> Answer
 
 
 def _connected(connection: Connection, url: str, name: str, seconds: float) -> str:
-    if not connection.poll(seconds):
-        raise PageError(NO_PAGE, url=url)
-    try:
-        kind, said = connection.recv()
-    except EOFError:
-        raise PageError(NO_PAGE, url=url) from None
+    """The version of Gradio that the page states; the time counts from when the process is there."""
+    kind: Kind = "none"
+    said = ""
+    for patience in (_SECONDS_TO_START, seconds):
+        if not connection.poll(patience):
+            raise PageError(NO_PAGE, url=url)
+        try:
+            kind, said = connection.recv()
+        except EOFError:  # it has ended without a word
+            kind = "none"
     if kind == "other":
         raise PageError(NOT_PSMOOTH, url=url)
     if kind == "none":
@@ -156,6 +161,7 @@ def _connect(connection: Connection, url: str, name: str, seconds: float) -> Any
     import httpx
     from gradio_client import Client
 
+    connection.send(("started", None))
     # Without a token of False the client shows that of this machine to whatever page it is.
     options: dict[str, Any] = {"token": False, "verbose": False, "download_files": False, "analytics_enabled": False}
     try:

@@ -21,6 +21,7 @@ from psmooth.certificate import Abstention, Certificate, Run, verify
 from psmooth.deployment.page import ENDPOINTS, NO_ADDRESS, NO_PAGE, NOT_PSMOOTH, Answer, Question, ask
 from psmooth.errors import BankError, CertificateError, PageError, PsmoothError
 from psmooth.models import MODELS, MedVLM, load_model
+from psmooth.models.load import find_device
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank, load_bank
 from psmooth.scans import Scan, crop_scan, open_scan
@@ -86,8 +87,10 @@ def walk(url: str, seconds: float, device: str | None = None) -> Iterator[Outcom
         device: where the votes are drawn again; by default the fastest there is.
 
     Raises:
+        ModelError: there is no such device here.
         PageError: no page answers at the address, or none of psmooth's; nothing was checked then.
     """
+    find_device(device)
     with tempfile.TemporaryDirectory() as place:
         scan, files = drawn(Path(place))
         for name in ENDPOINTS:
