@@ -16,11 +16,13 @@ endif
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench lock clean
+.PHONY: help demo test test-network test-gpu lint bench lock clean
 
 help:
 	@echo 'make demo    set up and open the app on http://localhost:$(PORT)'
 	@echo 'make test    set up and run every test (one of them: make test ARGS=tests/engine/test_bounds.py)'
+	@echo 'make test-network    the tests that ask the real Hub: 605 MB are fetched; PSMOOTH_TEST_BANKS names a repository'
+	@echo 'make test-gpu        the tests that run on an NVIDIA card'
 	@echo 'make lint    check style, format, types and which room imports which'
 	@echo 'make bench   measure the speed, print the table and write bench.json'
 	@echo 'make lock    renew the hashes of all dependencies: requirements.lock and torch.lock'
@@ -31,6 +33,12 @@ demo: $(VENV)/.ready-to-run
 
 test: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+
+test-network: $(VENV)/.ready-to-test
+	$(BIN)/python -m pytest tests/network -m network $(ARGS)
+
+test-gpu: $(VENV)/.ready-to-test
+	$(BIN)/python -m pytest tests/gpu -m gpu $(ARGS)
 
 lint: $(VENV)/.ready-to-test
 	$(BIN)/python -m ruff check .

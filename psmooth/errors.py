@@ -9,6 +9,7 @@ This module knows nothing about the rest of the package.
     ├── TaskError          class names or templates that cannot be used
     ├── PlanError          a number that no certificate can be computed with
     ├── BusyError          as many runs are here as this server takes
+    ├── PageError          a served page does not answer as one of psmooth's
     └── CertificateError   a certificate file that is damaged or altered
 
 A message says what was wrong, what was expected, and what to do.
@@ -61,6 +62,10 @@ class PlanError(PsmoothError, ValueError):
 
 class BusyError(PsmoothError):
     """As many runs are here as may be, of everybody or of one client; nothing is wrong with what was asked."""
+
+
+class PageError(PsmoothError):
+    """A served page is out of reach, none of psmooth's, late, or says what does not hold."""
 
 
 class CertificateError(PsmoothError):

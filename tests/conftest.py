@@ -14,6 +14,12 @@ from safetensors.torch import save_file
 
 from psmooth.models import MedVLM, load_model
 from psmooth.scans import Crop, CropRule, Scan, crop_scan, open_scan
+from tests.on_request import (  # noqa: F401  # hooks of pytest
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 # Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others.
 # OpenMP reads this when it is loaded, so it holds for the processes that are started from here.

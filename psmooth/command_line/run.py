@@ -6,7 +6,19 @@ It knows nothing about what a command does.
 import sys
 from collections.abc import Sequence
 
-from psmooth.command_line import app, attack, banks, certify, evaluate, learn, models, phantom, verify
+from psmooth.command_line import (
+    app,
+    attack,
+    banks,
+    certify,
+    check_space,
+    evaluate,
+    learn,
+    models,
+    phantom,
+    spaces,
+    verify,
+)
 from psmooth.command_line.cli import REFUSED, cli
 from psmooth.command_line.terminal import let_every_letter_be_printed, note
 from psmooth.errors import PsmoothError
@@ -14,10 +26,11 @@ from psmooth.runtime import tune_allocator
 
 for command in (
     certify.certify, verify.verify, learn.learn, evaluate.evaluate, attack.attack, models.models, phantom.phantom,
-    app.app,
+    app.app, check_space.check_space,
 ):  # fmt: skip  # in the order in which they are listed
     cli.command()(command)
 cli.add_typer(banks.banks, name="banks")
+cli.add_typer(spaces.spaces, name="spaces")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

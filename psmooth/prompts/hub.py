@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from psmooth.errors import BankError, HubError
+from psmooth.errors import BankError
 from psmooth.files import make_folder, write_whole
-from psmooth.hub import DEFAULT, HTTP_ERROR, Hub, Progress, fetch
+from psmooth.hub import DEFAULT, Hub, Progress, fetch
+from psmooth.hub.writing import in_writing
 from psmooth.models import MedVLM, find_spec
 from psmooth.prompts.bank import PromptBank, bank_unwritable, load_bank
 from psmooth.prompts.card import card
@@ -208,29 +208,7 @@ def _staged(file: Path, aside: Path) -> PromptBank:
 
 def _upload(folder: Path, repo: str, message: str, private: bool, hub: Hub) -> str:
     api = HfApi(endpoint=hub.endpoint, token=hub.token)
-    try:
+    with in_writing(repo):
         address = api.create_repo(repo, private=private, exist_ok=True)
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message)
-    except HFValidationError as error:
-        raise HubError("'{repo}' is no name of a repository; expected is OWNER/NAME.", repo=repo) from error
-    except (HfHubHTTPError, HTTP_ERROR, OSError) as error:
-        raise _refusal(repo, error) from error
     return str(address)
-
-
-def _refusal(repo: str, error: BaseException) -> HubError:
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403):
-        return HubError(
-            "The Hub does not let you write to {repo}. Set HF_TOKEN to a token that may write there, and try again.",
-            repo=repo,
-        )
-    if status is not None:
-        return HubError(
-            "The banks could not be published to {repo}: the Hub answered {status}. Try again later.",
-            repo=repo,
-            status=status,
-        )
-    return HubError(
-        "The banks could not be published to {repo}: the Hub cannot be reached. Try again with a network.", repo=repo
-    )

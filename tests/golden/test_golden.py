@@ -198,12 +198,15 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-COMMANDS = ("certify", "verify", "learn", "evaluate", "attack", "banks", "models", "phantom", "app")
+COMMANDS = (
+    "certify", "verify", "learn", "evaluate", "attack", "banks", "models", "phantom", "app", "check-space", "spaces",
+)  # fmt: skip
 
 
 def test_what_every_command_takes(command: Callable[..., Any]) -> None:
     names: list[tuple[str, ...]] = [(), *((one,) for one in COMMANDS)]
     names += [("banks", one) for one in ("list", "pull", "publish", "import")]
+    names += [("spaces", "push")]
     held("help", {" ".join(name): command(*name, "--help") for name in names})
 
 

@@ -1,9 +1,11 @@
 """A Hub on the loopback address: repositories from memory, in the Hub's own words, with its ways to fail.
 
 It knows nothing about psmooth. Protocol: huggingface_hub's requests for a file (HEAD and GET of ``resolve``), a listing
-(``tree``) and a revision, and plain files that can be gone on with (``Range``).
+(``tree``) and a revision, and plain files that can be gone on with (``Range``); a repository that is made, and commits
+to it, with large files ahead of them as Git LFS has it.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -17,6 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 _FILE = re.compile(r"/(datasets/|spaces/|)([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 _LISTING = re.compile(r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/(tree|revision)/([^/]+)")
+_ABOUT = re.compile(r"/api/(models|datasets|spaces)/([^/]+/[^/]+)")
+_WRITING = re.compile(r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/(preupload|commit)/([^/]+)")
+_LFS_BATCH = re.compile(r"/(?:datasets/|spaces/|)[^/]+/[^/]+\.git/info/lfs/objects/batch")
 
 
 @dataclass
@@ -26,6 +31,8 @@ class Repo:
     commits: dict[str, dict[str, bytes]]
     names: dict[str, str]
     refuses: tuple[int, str] | None = None
+    made_with: dict[str, object] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
 
     def files(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
         """The commit of a revision, and its files."""
@@ -40,6 +47,8 @@ class FakeHub:
     ``breaks``: path → the bytes after which the next answer breaks off, once. ``asked``: (method, path, Range header).
     ``down``: every answer is this status; 0 is no answer at all. ``moved``: path → the address
     that has the file instead, as the Hub does with large ones. ``tokens``: (path, what was shown for authorization).
+    ``large``: files of so many bytes go as Git LFS has it, into ``objects`` by sha256. ``unwritable``: the status that
+    whoever writes is answered; ``loses``: no large file arrives.
     """
 
     repos: dict[tuple[str, str], Repo] = field(default_factory=dict)
@@ -51,6 +60,10 @@ class FakeHub:
     moved: dict[str, str] = field(default_factory=dict)
     tokens: set[tuple[str, str | None]] = field(default_factory=set)
     url: str = ""
+    large: int = 10_000_000
+    objects: dict[str, bytes] = field(default_factory=dict)
+    unwritable: int | None = None
+    loses: bool = False
 
     def add(self, repo: str, files: dict[str, bytes], repo_type: str = "model") -> str:
         """A new commit on ``main``; gives its 40 hex digits."""
@@ -96,13 +109,42 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path = unquote(urlsplit(self.path).path)
+        self._note(path)
+        if self.hub.unwritable is not None:
+            self._refuse(self.hub.unwritable, "")
+        elif path == "/api/repos/create":
+            self._make(json.loads(body))
+        elif path == "/api/validate-yaml":
+            self._say({"errors": [], "warnings": []})
+        elif _LFS_BATCH.fullmatch(path):
+            self._offer_places(json.loads(body))
+        elif found := _WRITING.fullmatch(path):
+            self._write(*found.groups(), body=body)
+        else:
+            self._refuse(404, "RepoNotFound")
+
+    def do_PUT(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._note(path)
+        if self.hub.loses or path != f"/lfs/{_etag(data)}":
+            return self._refuse(422, "")
+        self.hub.objects[_etag(data)] = data
+        return self._send(200, b"", {})
+
     def log_message(self, format: str, *args: object) -> None:
         """A test shows what was asked by itself."""
 
-    def _answer(self) -> None:
-        path = unquote(urlsplit(self.path).path)
+    def _note(self, path: str) -> None:
         self.hub.asked.append((self.command, path, self.headers.get("Range")))
         self.hub.tokens.add((path, self.headers.get("Authorization")))
+
+    def _answer(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        self._note(path)
         if self.hub.down == 0:
             self.close_connection = True
         elif self.hub.down is not None:
@@ -111,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_part(path, self.hub.plain[path], {})
         elif found := _LISTING.fullmatch(path):
             self._answer_listing(*found.groups())
+        elif found := _ABOUT.fullmatch(path):
+            self._answer_listing(found[1], found[2], "revision", "main")
         elif found := _FILE.fullmatch(path):
             self._answer_file(path, *found.groups())
         else:
@@ -133,9 +177,59 @@ class _Handler(BaseHTTPRequestHandler):
         commit, files = found
         if what == "revision":
             told = {"id": name, "sha": commit, "siblings": [{"rfilename": path} for path in files]}
-            return self._send(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
-        rows = [{"type": "file", "path": path, "size": len(data), "oid": _etag(data)} for path, data in files.items()]
-        return self._send(200, json.dumps(rows).encode(), {"Content-Type": "application/json"})
+            return self._say(told)
+        return self._say([self._row(path, data) for path, data in files.items()])
+
+    def _row(self, path: str, data: bytes) -> dict[str, object]:
+        """A file of a listing, with the sha1 that git would give it, and of a large one the sha256."""
+        oid = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+        row: dict[str, object] = {"type": "file", "path": path, "size": len(data), "oid": oid}
+        lfs = {"oid": _etag(data), "size": len(data), "pointerSize": 134}
+        return row | ({"lfs": lfs} if len(data) >= self.hub.large else {})
+
+    def _make(self, asked: dict[str, str]) -> None:
+        name = "/".join(part for part in (asked.get("organization"), asked["name"]) if part)
+        place = (f"{asked.get('type', 'model')}s", name)
+        if place in self.hub.repos:
+            return self._say({"error": "there already", "url": f"{self.hub.url}/{name}"}, 409)
+        self.hub.add(name, {".gitattributes": b"*.bin filter=lfs"}, asked.get("type", "model"))
+        self.hub.repos[place].made_with = dict(asked)
+        address = f"{self.hub.url}/{'' if place[0] == 'models' else f'{place[0]}/'}{name}"
+        return self._say({"url": address, "name": name, "id": name})
+
+    def _offer_places(self, asked: dict[str, list[dict[str, object]]]) -> None:
+        places = [
+            {**one, "actions": {"upload": {"href": f"{self.hub.url}/lfs/{one['oid']}"}}} for one in asked["objects"]
+        ]
+        self._say({"transfer": "basic", "objects": places})
+
+    def _write(self, kind: str, name: str, what: str, revision: str, body: bytes) -> None:
+        if (repo := self._repo(kind, name)) is None:
+            return None
+        if what == "preupload":
+            sizes = {one["path"]: one["size"] for one in json.loads(body)["files"]}
+            modes = {path: "lfs" if size >= self.hub.large else "regular" for path, size in sizes.items()}
+            rows = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
+            return self._say({"files": rows})
+        _, files = repo.files(revision) or ("", {})
+        files, parent = dict(files), repo.names.get(revision)
+        for entry in map(json.loads, body.splitlines()):
+            told = entry["value"]
+            if entry["key"] == "header":
+                repo.messages.append(told["summary"])
+                if told.get("parentCommit") not in (None, parent):
+                    return self._say({"error": "the repository has changed"}, 412)
+            elif entry["key"] == "file":
+                files[told["path"]] = base64.b64decode(told["content"])
+            elif entry["key"] == "lfsFile":
+                files[told["path"]] = self.hub.objects[told["oid"]]
+            else:
+                del files[told["path"]]
+        commit = self.hub.add(name, files, kind.removesuffix("s"))
+        return self._say({"commitOid": commit, "commitUrl": f"{self.hub.url}/{name}/commit/{commit}"})
+
+    def _say(self, told: object, status: int = 200) -> None:
+        self._send(status, json.dumps(told).encode(), {"Content-Type": "application/json"})
 
     def _answer_file(self, path: str, kind: str, name: str, revision: str, file: str) -> None:
         if (repo := self._repo(kind.rstrip("/") or "models", name)) is None:
@@ -167,7 +261,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers | {"Content-Length": str(len(data)), "Connection": "close"}).items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(data if stop is None else data[:stop])
         self.close_connection = True
 

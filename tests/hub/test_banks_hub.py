@@ -250,7 +250,7 @@ def test_another_model_a_missing_repository_and_a_hub_that_is_gone_are_each_a_se
     publish(folder, REPO, hub=hub)
     with pytest.raises(BankError, match="no bank for the model"):
         pull(REPO, model=replace(tiny_model, revision="another"), hub=hub)
-    with pytest.raises(HubError, match=r"could not be published.*cannot be reached"):
+    with pytest.raises(HubError, match=r"could not be written to.*cannot be reached"):
         publish(folder, REPO, hub=Hub(endpoint="http://127.0.0.1:9"))
     with pytest.raises(HubError, match="no name of a repository"):
         publish(folder, "one/two/three", hub=hub)

@@ -1,0 +1,121 @@
+"""Stands between a client and a served page, and says otherwise than the page does where a test wants it to.
+
+It knows nothing about psmooth: it passes on what the page says, line by line.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+_PASSED_ON = ("content-type",)
+
+
+@dataclass
+class Between:
+    """How it differs from the page.
+
+    Attributes:
+        without: endpoints that it says it does not have.
+        alter: changes the last step of a stream, in place.
+        silent: it takes a question and never says anything of it but that it is alive.
+        cuts: the stream breaks off at its first step.
+        asked: paths, with the headers that came; ``sent``: the bytes of uploads.
+    """
+
+    page: str
+    without: tuple[str, ...] = ()
+    alter: Callable[[Any], None] | None = None
+    silent: bool = False
+    cuts: bool = False
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.sent: list[bytes] = []
+        self.over = threading.Event()
+
+
+@contextmanager
+def between(page: str, **differs: Any) -> Iterator[Between]:
+    """A server of its own in front of the page."""
+    stand = Between(page, **differs)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stand": stand}))
+    server.daemon_threads = True
+    stand.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield stand
+    finally:
+        stand.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    stand: Between
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is said."""
+
+    def do_HEAD(self) -> None:
+        self._pass_on(b"")
+
+    def do_GET(self) -> None:
+        self._pass_on(b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "/upload" in self.path:
+            self.stand.sent.append(body)
+        self._pass_on(body)
+
+    def _pass_on(self, body: bytes) -> None:
+        self.stand.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        kept = {"content-type": self.headers["Content-Type"]} if self.headers["Content-Type"] else {}
+        url = f"{self.stand.page}{self.path}"
+        with suppress(OSError, httpx.HTTPError), httpx.stream(
+            self.command, url, content=body, headers=kept, timeout=60
+        ) as answer:  # fmt: skip
+            self.send_response(answer.status_code)
+            for name in _PASSED_ON:
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.send_header("Connection", "close")
+            self.end_headers()
+            if "/queue/data" in self.path:
+                self._stream(answer)
+            else:
+                self.wfile.write(self._altered(answer.read()))
+        self.close_connection = True
+
+    def _altered(self, content: bytes) -> bytes:
+        if not self.path.partition("?")[0].endswith("/info") or not self.stand.without:
+            return content
+        told = json.loads(content)
+        for name in self.stand.without:
+            told["named_endpoints"].pop(name)
+        return json.dumps(told).encode()
+
+    def _stream(self, answer: httpx.Response) -> None:
+        while self.stand.silent and not self.stand.over.wait(0.2):
+            self._send({"msg": "heartbeat"})
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                message = json.loads(line[5:])
+                if self.stand.cuts and message["msg"] == "process_generating":
+                    return
+                if self.stand.alter is not None and message["msg"] == "process_completed":
+                    self.stand.alter(message["output"]["data"][0])
+                self._send(message)
+
+    def _send(self, message: Any) -> None:
+        self.wfile.write(f"data: {json.dumps(message)}\n\n".encode())
+        self.wfile.flush()

@@ -1,0 +1,261 @@
+"""`psmooth check-space` against a served page, and against servers that are wrong in one way each."""
+
+import base64
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import psmooth
+from psmooth.certificate import Votes, advance, conclude, read_certificate
+from psmooth.command_line import main
+from psmooth.deployment import walk
+from psmooth.files import resource
+from psmooth.phantoms import draw_phantom
+from psmooth.scans import CropRule, crop_scan, open_scan
+from tests.api.between import between
+from tests.serving import Server, free_port
+
+Check = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Check:
+    """Runs the command on this machine's processor: its exit code, what it printed as JSON, and stderr."""
+
+    def run(url: str, *words: object) -> tuple[int, Any, str]:
+        with pytest.raises(SystemExit) as left:
+            main(["check-space", url, "--device", "cpu", "--json", *map(str, words)])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        assert isinstance(left.value.code, int)
+        return left.value.code, json.loads(out) if out else None, err
+
+    return run
+
+
+@pytest.fixture
+def one_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only /certify is asked, for few votes: one thing is wrong, and it shows there."""
+    monkeypatch.setattr(walk, "ENDPOINTS", ("certify",))
+    monkeypatch.setitem(walk.VOTES, "certify", 64)
+
+
+def failure(found: tuple[int, Any, str]) -> str:
+    """The sentence of the one endpoint that was asked, of a check that failed."""
+    code, told, _ = found
+    assert (code, told["ok"]) == (1, False)
+    (only,) = told["endpoints"]
+    return only["problem"]
+
+
+def test_a_page_is_walked_through_and_what_it_answers_is_verified_here(
+    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_nobody_s_business")
+    with between(server.url) as stand:
+        code, told, _ = check(stand.url)
+    assert (code, told["ok"], told["url"]) == (0, True, stand.url), told
+    rows = {row["name"]: row for row in told["endpoints"]}
+    assert list(rows) == ["certify", "compare", "attack", "learn"]
+    for row in rows.values():
+        assert 0 < row["heard"] <= row["begun"] <= row["ended"]
+        assert re.fullmatch(r"6[.]\d+[.]\d+", row["gradio"])
+    for name in ("certify", "compare", "attack"):
+        row = rows[name]
+        assert row["versions"]["psmooth"] == psmooth.__version__
+        assert (row["device"], row["precision"], row["differing"]) == ("cpu", "float32", 0)
+    assert rows["certify"]["votes"] == 1_064, "64 selection votes and 1,000 counted ones, drawn again"
+    assert rows["compare"]["certificates"] == 7, "pocket has banks for every method"
+    assert rows["learn"]["said"] == "learned from 6 scans", "of each class one of four is held out"
+    shown = "".join(value for _, headers in stand.asked for value in headers.values())
+    assert "hf_nobody" not in shown, "no token of this machine's is shown to a page"
+    files = [body for body in stand.sent if b"PNG" in body]
+    assert len(files) == 4
+    assert walk._png(walk.CLASS, walk.SEED) in files[0]
+
+
+def test_the_scans_that_are_sent_are_drawn_ones(tmp_path: Path) -> None:
+    scan, files = walk.drawn(tmp_path)
+    phantom = open_scan(draw_phantom(walk.TASK, walk.CLASS, walk.SEED).pixels)
+    assert crop_scan(scan, CropRule(size=64)).sha256 == crop_scan(phantom, CropRule(size=64)).sha256
+    assert {file.name for file in files.values()} == {"scan.png", "scans.zip"} == {f.name for f in tmp_path.iterdir()}
+
+
+@pytest.mark.usefixtures("one_endpoint")
+def test_the_table_has_a_row_for_each_endpoint(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["check-space", server.url, "--device", "cpu"])
+    assert left.value.code == 0
+    out, err = capsys.readouterr()
+    head, row, said = out.splitlines()
+    assert [one for one in re.split(r"  +", head) if one][:4] == ["endpoint", "result", "first word", "run begins"]
+    cells = re.split(r"  +", row)
+    assert (cells[0], cells[1], cells[5]) == ("certify", "passed", psmooth.__version__)
+    assert cells[-1] == "128 of 128 again"
+    assert said.startswith("certify: ")
+    assert err == "certify: passed\n"
+
+
+def test_a_device_that_is_not_here_is_refused_before_anybody_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["check-space", f"http://127.0.0.1:{free_port()}", "--device", "abacus"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("The device 'abacus' is not on this machine.")
+
+
+# --- servers that are wrong
+
+
+@pytest.fixture
+def web_page(tmp_path: Path) -> Iterator[str]:
+    """A server of files, which has never heard of psmooth."""
+    (tmp_path / "index.html").write_text("<p>Something else.</p>")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is said."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_where_something_else_answers_nothing_is_checked(web_page: str, check: Check) -> None:
+    code, told, err = check(web_page)
+    assert (code, told) == (2, None)
+    assert err.startswith(f"What answers at {web_page} is no page of psmooth. Give the address")
+
+
+def test_a_page_without_any_of_the_endpoints_is_none_of_psmooth_s(server: Server, check: Check) -> None:
+    with between(server.url, without=("/certify", "/compare", "/attack", "/learn")) as stand:
+        code, _, err = check(stand.url)
+    assert (code, "is no page of psmooth" in err) == (2, True)
+
+
+def test_where_nobody_listens_no_page_answers(check: Check) -> None:
+    code, told, err = check(f"http://127.0.0.1:{free_port()}")
+    assert (code, told) == (2, None)
+    assert err.startswith("No page answers at http://127.0.0.1:")
+
+
+def test_what_takes_a_connection_and_says_nothing_is_left_after_a_while(check: Check) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        code, _, err = check(f"http://127.0.0.1:{deaf.getsockname()[1]}", "--timeout", 2)
+    assert (code, "No page answers" in err) == (2, True)
+
+
+@pytest.mark.parametrize("url", ["somebody/psmooth", "file:///etc/passwd", ""])
+def test_what_is_no_address_is_refused(url: str, check: Check) -> None:
+    code, _, err = check(url)
+    assert code == 2
+    assert err == (
+        f"'{url}' is no address of a page; expected is http:// or https://, of a Space https://OWNER-NAME.hf.space.\n"
+    )
+
+
+def test_a_page_that_lacks_an_endpoint_fails_the_check_and_the_others_are_still_asked(
+    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "ENDPOINTS", ("learn", "certify"))
+    monkeypatch.setitem(walk.VOTES, "certify", 64)
+    with between(server.url, without=("/learn",)) as stand:
+        code, told, _ = check(stand.url)
+    lacking, certified = told["endpoints"]
+    assert (code, lacking["ended"], certified["problem"]) == (1, None, None)
+    assert lacking["problem"] == "The page has no endpoint /learn. Update psmooth there, and check again."
+
+
+@pytest.mark.usefixtures("one_endpoint")
+def test_a_page_that_never_ends_is_left_after_a_while(server: Server, check: Check) -> None:
+    with between(server.url, silent=True) as stand:
+        said = failure(check(stand.url, "--timeout", 15))
+    assert said.startswith("The page did not bring /certify to an end within 15 seconds.")
+
+
+@pytest.mark.usefixtures("one_endpoint")
+def test_a_connection_that_breaks_is_said(server: Server, check: Check) -> None:
+    with between(server.url, cuts=True) as stand:
+        said = failure(check(stand.url, "--timeout", 60))
+    assert said == "The connection to the page broke during /certify. Look into its log, and check again."
+
+
+@pytest.mark.usefixtures("one_endpoint")
+def test_what_the_page_refuses_is_said_in_its_words(
+    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(walk.MODEL, "certify", "no such model")
+    said = failure(check(server.url))
+    assert said.startswith("The page refused /certify: '")
+    assert "no such model" in said
+
+
+def stronger(step: Any) -> None:
+    step["certificate"]["radius"] = (step["certificate"]["radius"] or 0) + 0.1
+
+
+def invented(step: Any) -> None:
+    """Every vote for one class, with the bounds and the radius that follow: only drawing them again shows it."""
+    run = read_certificate(step["certificate"]).run
+    none, all_of_it = (0,) * len(run.class_ids), (64, *(0,) * (len(run.class_ids) - 1))
+    votes = advance(Votes(all_of_it, none), all_of_it, 0, run)
+    step["certificate"] = conclude(run, replace(votes, ended="complete")).to_dict()
+
+
+def of_another_model(step: Any) -> None:
+    step["certificate"]["model"]["weights"] = "hf-hub:somebody/elses"
+
+
+def of_another_scan(step: Any) -> None:
+    step["certificate"]["crop_sha256"] = "0" * 64
+
+
+def of_no_kind(step: Any) -> None:
+    step["certificate"] = "/etc/hostname"
+
+
+@pytest.mark.usefixtures("one_endpoint")
+@pytest.mark.parametrize(
+    ("alter", "words"),
+    [
+        (stronger, "The certificate from /certify does not hold: "),
+        (invented, "The certificate from /certify does not hold: "),
+        (of_another_scan, "The certificate from /certify does not hold: "),
+        (of_another_model, "The certificate from /certify has another model than was asked for."),
+        (of_no_kind, "What /certify answered is not what psmooth answers."),
+    ],
+)
+def test_an_altered_certificate_fails_the_check(
+    server: Server, check: Check, alter: Callable[[Any], None], words: str
+) -> None:
+    with between(server.url, alter=alter) as stand:
+        assert failure(check(stand.url)).startswith(words)
+
+
+def another_bank(step: Any) -> None:
+    file = resource("prompts", "pocket-blood_cells-linear_probe-none.safetensors")
+    step["bank"]["file"] = base64.b64encode(file.read_bytes()).decode()
+
+
+def no_bank(step: Any) -> None:
+    step["bank"]["file"] = "not base64 !"
+
+
+@pytest.mark.parametrize(("alter", "words"), [(another_bank, "was not learned on the scans"), (no_bank, "not what")])
+def test_a_bank_of_other_scans_fails_the_check(
+    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch, alter: Callable[[Any], None], words: str
+) -> None:
+    monkeypatch.setattr(walk, "ENDPOINTS", ("learn",))
+    with between(server.url, alter=alter) as stand:
+        assert words in failure(check(stand.url))
