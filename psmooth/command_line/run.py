@@ -13,11 +13,11 @@ from psmooth.errors import PsmoothError
 from psmooth.runtime import tune_allocator
 
 for command in (
-    certify.certify, verify.verify, learn.learn, evaluate.evaluate, attack.attack, models.models, phantom.phantom,
-    app.app,
+    certify.certify, verify.verify, learn.learn, evaluate.evaluate, attack.attack, phantom.phantom, app.app,
 ):  # fmt: skip  # in the order in which they are listed
     cli.command()(command)
 cli.add_typer(banks.banks, name="banks")
+cli.add_typer(models.models, name="models")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
