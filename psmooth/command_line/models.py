@@ -3,7 +3,9 @@
 It knows nothing about how one is loaded or checked.
 """
 
+import gc
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,8 @@ import typer
 from psmooth.command_line.cli import CHECK_FAILED
 from psmooth.command_line.options import Device, Json, check_folder
 from psmooth.command_line.terminal import json_text, note, plain, show, show_json, telling_download
+from psmooth.errors import CertificateError, ModelError
+from psmooth.files import write_whole
 
 if TYPE_CHECKING:
     from psmooth.model_check import Checked, Settings
@@ -65,24 +69,26 @@ def check(
     from psmooth.model_check import report as text_of
     from psmooth.models import find_spec
 
-    check_folder(report)
+    check_folder(report, "--report")
     chosen = _chosen(names or [], every)
     for name in chosen:
         find_spec(name)  # a slip of the pen is told before the first download
-    checked = [_checked(name, Settings(device, scans, limit)) for name in chosen]
-    if report is not None:  # before anything is printed, which may fail
-        report.write_text(text_of(checked, device), encoding="utf-8")
+    checked: list[Checked] = []
+    with suppress(KeyboardInterrupt):  # what is done by then is told
+        for name in chosen:
+            checked.append(_checked(name, Settings(device, scans, limit)))
+            if report is not None:  # after each model: the next one may take hours
+                write_whole(report, text_of(checked, device).encode(), _refusal)
     if as_json:
         show_json(json_text(facts(checked, device)))
     else:
         _show_table(checked)
     if report is not None:
         note("The report holds no path, user name or name of a scan: it can be published as it is.")
-    raise typer.Exit(CHECK_FAILED if any(one.failed for one in checked) else 0)
+    raise typer.Exit(CHECK_FAILED if len(checked) < len(chosen) or any(one.failed for one in checked) else 0)
 
 
 def _chosen(names: Sequence[str], every: bool) -> Sequence[str]:
-    from psmooth.errors import ModelError
     from psmooth.models import MODELS
 
     if bool(names) == every:
@@ -95,11 +101,19 @@ def _checked(name: str, settings: "Settings") -> "Checked":
     from psmooth.model_check import Checked, check_model
 
     steps, label = [], _label(name)
-    with telling_download(label) as download:
-        for step in check_model(name, settings, download):
+    with ExitStack() as drawn:
+        for step in check_model(name, settings, drawn.enter_context(telling_download(label))):
+            drawn.close()  # all bytes are here
             steps.append(step)
             note(f"{label}, {step.name}: {step.outcome}")
+    gc.collect()
     return Checked(label, tuple(steps))
+
+
+def _refusal(path: Path, reason: str) -> CertificateError:
+    return CertificateError(
+        "{file} could not be written: {reason}. Choose another place for --report.", file=path.name, reason=reason
+    )
 
 
 def _label(name: str) -> str:

@@ -54,7 +54,7 @@ def check_model(name: str, settings: Settings, progress: Progress | None = None)
 
     Args:
         name: as for ``load_model``.
-        progress: told the bytes as they come.
+        progress: told the bytes as they come, before the first step.
 
     Yields:
         Each step as it is done. A failure is a step and no error; it ends what cannot be done after it.
@@ -77,7 +77,7 @@ def check_model(name: str, settings: Settings, progress: Progress | None = None)
     steps = list(_file_steps(spec, fetched, settings.hub))
     yield from steps
     if all(step.outcome != "failed" for step in steps):
-        yield from guarded("weights", _model_steps(name, settings, fetched, progress))
+        yield from guarded("weights", _model_steps(name, settings, fetched))
 
 
 def _unfetched(spec: ModelSpec, error: HubError, hub: Hub) -> Step:
@@ -103,10 +103,10 @@ def _file_steps(spec: ModelSpec, fetched: Fetched, hub: Hub) -> Iterator[Step]:
         yield check_pin(spec, fetched, hubs.newest_commit(repository_of(spec)[0], hub))
 
 
-def _model_steps(name: str, settings: Settings, fetched: Fetched, progress: Progress | None) -> Iterator[Step]:
+def _model_steps(name: str, settings: Settings, fetched: Fetched) -> Iterator[Step]:
     kept: list[Files] = []
     try:
-        model = load_model(name, settings.device, progress, settings.hub, weigh=kept.append)
+        model = load_model(name, settings.device, hub=settings.hub, weigh=kept.append)
     except ModelError as error:
         yield misfit(error)
         return

@@ -78,7 +78,9 @@ def fetch_files(spec: ModelSpec, progress: Progress | None, hub: Hub) -> Fetched
         unpacked = hubs.fetch_zip(spec.weights, sha256, progress=progress, hub=hub).folder
         return Fetched(tuple(_file(spec, file, {}) for name in names for file in unpacked.rglob(name)))
     folder = folder_of(spec)
-    here = [folder / name for name in names] or [file for file in sorted(folder.glob("*")) if file.is_file()]
+    here = [folder / name for name in names] or sorted(
+        filter(Path.is_file, folder.glob("*")), key=lambda file: file.stat().st_size
+    )
     return Fetched(tuple(_file(spec, file, {}) for file in here if file.is_file()))
 
 

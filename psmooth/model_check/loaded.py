@@ -17,6 +17,7 @@ from psmooth.model_check.original import Original, load_original, needed_library
 from psmooth.model_check.pictures import phantom_crop
 from psmooth.model_check.step import Step
 from psmooth.models import MedVLM
+from psmooth.models.cache import free_memory
 from psmooth.models.files import Files
 
 WITHIN = 1e-4  # of the original's unit vectors, in every number
@@ -101,7 +102,7 @@ def probe(model: MedVLM) -> Tensor:
 def original_step(model: MedVLM, files: Files) -> Iterator[Step]:
     """The embeddings of the fixed picture and sentences, held against the library that the files were made for."""
     library = needed_library(model.spec.family)
-    if reason := _unavailable(library):
+    if reason := _unavailable(library, files):
         yield Step("original", "skipped", *reason)
         return
     try:
@@ -113,13 +114,16 @@ def original_step(model: MedVLM, files: Files) -> Iterator[Step]:
     yield _compared(model, files, *wanted)
 
 
-def _unavailable(library: str) -> tuple[str, str] | None:
+def _unavailable(library: str, files: Files) -> tuple[str, str] | None:
     """Why there is nothing to compare with, and what to do."""
     if not library:
         return "This project made the model; no other library reads its files.", "Nothing is left to do here."
     for name in dict.fromkeys((library, "transformers")):
         if util.find_spec(name) is None:
             return f"{name} is not installed, so nothing is compared.", "Install it, and run this again."
+    wanted = 3 * sum(file.stat().st_size for file in files.weights)  # as they are read, and as a network
+    if wanted > free_memory(torch.device("cpu")):
+        return f"A second copy needs {wanted / 1e6:,.0f} MB of memory.", "Close other programs, and run this again."
     import open_clip.hf_model
 
     if library == "open_clip" and open_clip.hf_model.transformers is None:  # as psmooth imports it, to start sooner
@@ -153,9 +157,7 @@ def _gaps(model: MedVLM, image: Tensor, texts: Tensor) -> tuple[float, float]:
 def _slipped(model: MedVLM, files: Files, words: str, other: str) -> Step:
     """All that differs is the GELU: the files say which is right, or nobody does."""
     stated = _stated_gelu(files)
-    words = (
-        f"{words} With {other} they agree, so all that differs is the GELU: psmooth took the one that is not {other}."
-    )
+    words = f"{words} With {other} in psmooth they agree: all that differs is the GELU."
     if stated == other or model.spec.family == "hf_clip":
         line = f"quick_gelu={other == 'QuickGELU'},"
         advice = "Set it in the row of psmooth/models/table.py by the line below."

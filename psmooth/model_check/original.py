@@ -2,9 +2,9 @@
 
 It knows nothing about how psmooth loads a model, but for reading the tensors of a file without running code.
 
-CLIP and SigLIP are transformers' own; open_clip reads what it wrote, and UniMed-CLIP, which was trained with it. MedCLIP
-is put together from transformers' Swin and BERT as its paper (Wang et al., 2022) and its released code have it. A BERT
-tower needs sizes that stand in another repository: they are read off the tensors instead.
+CLIP and SigLIP are transformers' own; open_clip reads what it wrote, and UniMed-CLIP, which was trained with it.
+MedCLIP is put together from transformers' Swin and BERT as its paper (Wang et al., 2022) and its released code have it.
+A BERT tower needs sizes that stand in another repository: they are read off the tensors instead.
 """
 
 import re

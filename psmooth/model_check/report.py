@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from psmooth.model_check.step import Step
+from psmooth.model_check.step import Outcome, Step
 from psmooth.models import find_device
 from psmooth.runtime import usable_cores
 from psmooth.smoothing.provenance import versions
@@ -38,12 +38,16 @@ class Checked:
 
     def conclusion(self) -> str:
         """What to do with the model, in a sentence."""
-        doubtful = [step.name for step in self.steps if step.outcome in ("doubtful", "skipped")]
-        if failed := [step.name for step in self.steps if step.outcome == "failed"]:
-            return f"{self.name} failed at {', '.join(failed)}: do not use it before that is mended, and report it."
-        if doubtful:
-            return f"{self.name}: nothing failed; look at {', '.join(doubtful)}."
-        return f"{self.name} passed every step: say so in a report, and nothing else is to be done."
+        if failed := self._those("failed"):
+            return f"{self.name} failed at {failed}: do not use it before that is mended, and report it."
+        if doubtful := self._those("doubtful"):
+            return f"{self.name}: nothing failed; look at {doubtful}."
+        if skipped := self._those("skipped"):
+            return f"{self.name}: nothing failed, and not done was {skipped}."
+        return f"{self.name} passed every step; report that too."
+
+    def _those(self, outcome: Outcome) -> str:
+        return ", ".join(step.name for step in self.steps if step.outcome == outcome)
 
 
 def machine(device: str | None) -> dict[str, str]:
@@ -80,17 +84,16 @@ def _lines(checked: Sequence[Checked], device: str | None) -> Iterator[str]:
         yield ""
         yield "| step | outcome | found | next |"
         yield "|---|---|---|---|"
-        yield from (
-            f"| {step.name} | {step.outcome} | {_cell(step.found)} | {_cell(step.advice)} |" for step in one.steps
-        )
+        yield from (_row(step) for step in one.steps)
         yield ""
         yield one.conclusion()
         if one.lines:
             yield from ("", "For its row in `psmooth/models/table.py`:", "", "```python", *one.lines, "```")
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _row(step: Step) -> str:
+    cells = (step.name, step.outcome, step.found, step.advice)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
 def facts(checked: Sequence[Checked], device: str | None) -> dict[str, Any]:

@@ -59,9 +59,8 @@ def _judged(name: str, wrong: Outcome, answers: Sequence[Answers], gelu: str, ad
             line = f"quick_gelu={gelu == 'GELU'},"
             return Step(name, wrong, found, "Set the GELU in psmooth/models/table.py by the line below.", (line,))
     if as_good is None:
-        return Step(
-            name, "doubtful", f"{found} With so few classes chance does as well.", "Give --scans of more tasks."
-        )
+        found += " With so few classes chance does as well."
+        return Step(name, "doubtful", found, "Give --scans of a task with more classes.")
     if as_good <= CHANCE:
         return Step(name, "passed", found)
     found += f" Shuffled names are as good {as_good:.0%} of the time: what it says has nothing to do with the pictures."
@@ -69,10 +68,11 @@ def _judged(name: str, wrong: Outcome, answers: Sequence[Answers], gelu: str, ad
 
 
 def _shares(answers: Sequence[Answers]) -> str:
-    rows = (
-        f"{one.question.name} {one.share:.2f} (n {len(one.loaded)}, chance {1 / one.classes:.2f})" for one in answers
-    )
-    return f"Right: {', '.join(rows)}."
+    return f"Right: {', '.join(map(_share, answers))}."
+
+
+def _share(one: Answers) -> str:
+    return f"{one.question.name} {one.share:.2f} (n {len(one.loaded)}, chance {1 / one.classes:.2f})"
 
 
 def _mean(shares: Sequence[float]) -> float:
