@@ -67,8 +67,9 @@ def check(
 
     from psmooth.model_check import Settings, facts
     from psmooth.model_check import report as text_of
-    from psmooth.models import find_spec
+    from psmooth.models import find_device, find_spec
 
+    find_device(device)
     check_folder(report, "--report")
     chosen = _chosen(names or [], every)
     for name in chosen:
@@ -112,7 +113,9 @@ def _checked(name: str, settings: "Settings") -> "Checked":
 
 def _refusal(path: Path, reason: str) -> CertificateError:
     return CertificateError(
-        "{file} could not be written: {reason}. Choose another place for --report.", file=path.name, reason=reason
+        "The report cannot be written to {path}: {reason}. Choose another file or folder.",
+        path=str(path),
+        reason=reason,
     )
 
 

@@ -32,7 +32,7 @@ class Question:
     Attributes:
         name: as it stands in the table.
         prompts: by class, the sentences that name it.
-        labels: ``(n,)`` the true class of each picture.
+        labels: ``(n,)`` the true class of each picture; no class is without one.
         pictures: ``(n,)`` places in the tensor of all pictures.
     """
 
@@ -53,12 +53,12 @@ class Answers:
     @property
     def share(self) -> float:
         """The share right, a mean over the classes."""
-        return _share(self.loaded, self.question.labels)
+        return _table(self.loaded, self.question).diagonal().mean().item()
 
     @property
     def share_of_other(self) -> float | None:
         """The same with the other GELU."""
-        return None if self.other is None else _share(self.other, self.question.labels)
+        return None if self.other is None else _table(self.other, self.question).diagonal().mean().item()
 
     @property
     def classes(self) -> int:
@@ -99,9 +99,11 @@ def _answered(model: MedVLM, crops: Tensor, questions: Sequence[Question]) -> It
         yield (vectors[question.pictures] @ names.T).argmax(1)
 
 
-def _share(answers: Tensor, labels: Tensor) -> float:
-    right = (answers == labels).double()
-    return torch.stack([right[labels == label].mean() for label in labels.unique()]).mean().item()
+def _table(answers: Tensor, question: Question) -> Tensor:
+    """By true class and answer, the share of the pictures, ``(classes, classes)`` with rows that sum to 1."""
+    classes = len(question.prompts)
+    counts = torch.bincount(question.labels * classes + answers, minlength=classes**2).view(classes, classes)
+    return counts / counts.sum(1, keepdim=True)
 
 
 def shuffled(answers: Sequence[Answers]) -> tuple[float, float | None]:
@@ -111,15 +113,17 @@ def shuffled(answers: Sequence[Answers]) -> tuple[float, float | None]:
     that it says nothing.
     """
     generator = torch.Generator().manual_seed(_SEED)
-    truth = sum(one.share for one in answers)
-    drawn = [sum(_with_shuffled_names(one, generator) for one in answers) for _ in range(_DRAWS)]
-    as_good = (1 + sum(share >= truth - 1e-9 for share in drawn)) / (1 + _DRAWS)
+    shares = torch.stack([_with_shuffled_names(one, generator) for one in answers]).mean(0)
+    truth = sum(one.share for one in answers) / len(answers)
+    as_good = (1 + int((shares >= truth - 1e-6).sum())) / (1 + _DRAWS)
     ways = math.prod(math.factorial(one.classes) for one in answers)
-    return sum(drawn) / _DRAWS / len(answers), None if ways < _FEWEST_SHUFFLES else as_good
+    return shares.mean().item(), None if ways < _FEWEST_SHUFFLES else as_good
 
 
-def _with_shuffled_names(answers: Answers, generator: torch.Generator) -> float:
-    return _share(torch.randperm(answers.classes, generator=generator)[answers.loaded], answers.question.labels)
+def _with_shuffled_names(answers: Answers, generator: torch.Generator) -> Tensor:
+    """The share right of each of the shuffles, ``(draws,)``."""
+    names = torch.rand(_DRAWS, answers.classes, generator=generator).argsort(1)
+    return _table(answers.loaded, answers.question)[torch.arange(answers.classes), names].mean(1)
 
 
 def chance_of_other_gelu(answers: Sequence[Answers]) -> float | None:

@@ -73,7 +73,7 @@ def _hf_clip(_: ModelSpec, files: Files) -> Original:
     import open_clip
     from transformers import CLIPModel
 
-    network: Any = CLIPModel.from_pretrained(files.folder, local_files_only=True, dtype=torch.float32).eval()
+    network: Any = CLIPModel.from_pretrained(files.folder, local_files_only=True).float().eval()
     words = open_clip.SimpleTokenizer(context_length=network.config.text_config.max_position_embeddings)
     return Original(
         _named("transformers", ", words by open_clip's tokenizer"),
@@ -86,7 +86,7 @@ def _siglip(_: ModelSpec, files: Files) -> Original:
     from sentencepiece import SentencePieceProcessor
     from transformers import SiglipModel
 
-    network: Any = SiglipModel.from_pretrained(files.folder, local_files_only=True, dtype=torch.float32).eval()
+    network: Any = SiglipModel.from_pretrained(files.folder, local_files_only=True).float().eval()
     pieces = SentencePieceProcessor(model_file=str(files.words / "spiece.model"))
     length, pad = network.config.text_config.max_position_embeddings, pieces.eos_id()
 
