@@ -51,7 +51,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 @models.command()
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Ids, hf-hub:OWNER/NAME, or local-dir:FOLDER.")
+        list[str] | None, typer.Argument(metavar="MODEL", help="Ids, hf-hub:OWNER/NAME, or local-dir:FOLDER.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every model of the list.")] = False,
     scans: Annotated[

@@ -203,7 +203,7 @@ COMMANDS = ("certify", "verify", "learn", "evaluate", "attack", "banks", "models
 
 def test_what_every_command_takes(command: Callable[..., Any]) -> None:
     names: list[tuple[str, ...]] = [(), *((one,) for one in COMMANDS)]
-    names += [("banks", one) for one in ("list", "pull", "publish", "import")]
+    names += [("banks", one) for one in ("list", "pull", "publish", "import")] + [("models", "check")]
     held("help", {" ".join(name): command(*name, "--help") for name in names})
 
 

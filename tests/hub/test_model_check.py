@@ -8,7 +8,10 @@ import getpass
 import hashlib
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -25,7 +28,7 @@ from PIL import Image
 
 from psmooth import hub as hubs
 from psmooth.command_line import main
-from psmooth.hub import Hub
+from psmooth.hub import Hub, sha256_of
 from psmooth.model_check import Settings, Step, check_model, loaded, pictures
 from psmooth.model_check.answers import Answers, Question, chance_of_other_gelu, shuffled
 from psmooth.model_check.gelu import other_gelu
@@ -461,7 +464,8 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     def run(*words: object) -> Said:
         with pytest.raises(SystemExit) as left:
             main(["models", "check", *map(str, words)])
-        return Said(int(left.value.code or 0), *capsys.readouterr())
+        out, err = capsys.readouterr()
+        return Said(int(left.value.code or 0), out, err)
 
     return run
 
@@ -512,3 +516,20 @@ def test_what_cannot_be_checked_is_refused(command: Callable[..., Said], words: 
     said = command(*words)
     assert said.code == 2
     assert sentence in said.err
+
+
+def test_in_a_process_of_its_own_bytes_are_told_and_bert_has_its_original(bench: Bench, tmp_path: Path) -> None:
+    """psmooth imports open_clip without its BERT towers, and the command does not."""
+    FAMILIES["BiomedCLIP and QuiltNet-PMB"](tmp_path / "m")
+    commit = bench.server.add_folder("people/bert", tmp_path / "m")
+    environment = {"HF_ENDPOINT": bench.server.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+    words = ("models", "check", f"hf-hub:people/bert@{commit}", "--device", "cpu", "--json")
+    command = [sys.executable, "-m", "psmooth", *words]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    (model,) = json.loads(done.stdout)["models"]
+    found = {step["step"]: step for step in model["steps"]}
+    assert found["original"]["outcome"] == "passed"
+    assert found["original"]["found"].startswith("open_clip_torch ")
+    assert model["lines"] == [f'sha256=(("{WEIGHTS}", "{sha256_of([tmp_path / "m" / WEIGHTS])}"),),']
+    assert done.stderr.startswith("Downloading bert · ")
