@@ -15,7 +15,7 @@ from psmooth.errors import ModelError
 from psmooth.model_check.gelu import activation, other_gelu
 from psmooth.model_check.original import Original, load_original, needed_library
 from psmooth.model_check.pictures import phantom_crop
-from psmooth.model_check.step import Step
+from psmooth.model_check.step import Step, sentence
 from psmooth.models import MedVLM
 from psmooth.models.cache import free_memory
 from psmooth.models.files import Files
@@ -52,7 +52,7 @@ def misfit(error: ModelError) -> Step:
         advice = "Compare the names with those in the file, and map them in psmooth/models/key_maps.py."
         return Step("weights", "failed", f"The tensors do not fit the network; {told}.", advice)
     advice = "If the files step passed, the file is of another kind than its row says: see psmooth/models/formats.py."
-    return Step("weights", "failed", f"{error}{f' ({type(cause).__name__})' if cause else ''}", advice)
+    return Step("weights", "failed", f"{sentence(error)}{f' ({type(cause).__name__})' if cause else ''}", advice)
 
 
 def _names(head: str, said: str) -> list[str]:

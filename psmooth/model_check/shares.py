@@ -18,6 +18,8 @@ from psmooth.models import MedVLM
 CHANCE = 0.05  # shuffled names that are as good as the true ones in more than this share of the shuffles
 RARE = 0.001  # a gain by the other GELU that is less likely than this is none of chance
 
+_IF_SO = "Where they say the same:"
+
 
 def phantoms_steps(model: MedVLM) -> Iterator[Step]:
     """The shipped phantoms: the tasks that the model suits, and which kind of picture each is."""
@@ -45,26 +47,35 @@ def scans_steps(model: MedVLM, folder: Path, most: int) -> Iterator[Step]:
 
 
 def _judged(name: str, wrong: Outcome, answers: Sequence[Answers], gelu: str, advice: str) -> Step:
-    """``wrong`` is the outcome where shuffled names do as well, or where more are right with the other GELU."""
+    """``wrong`` is the outcome where more are right with the other GELU, or shuffled names do as well."""
     if not answers:
         return Step(name, "skipped", "The text tower is too short for the prompts.", "Nothing can be asked of it.")
     shuffles, as_good = shuffled(answers)
-    found = f"{_shares(answers)} With shuffled names {shuffles:.2f} on average."
     gain = chance_of_other_gelu(answers)
-    if gain is not None:
-        loaded, other = _mean([one.share for one in answers]), _mean([one.share_of_other or 0 for one in answers])
-        found += f" With {gelu}, as loaded, {loaded:.2f}, with {the_other(gelu)} {other:.2f}."
-        if gain < RARE:
-            found += f" The second is better than chance allows (p = {gain:.1g}): {gelu} is the wrong one."
-            line = f"quick_gelu={gelu == 'GELU'},"
-            return Step(name, wrong, found, "Set the GELU in psmooth/models/table.py by the line below.", (line,))
+    found = f"{_shares(answers)} With shuffled names {shuffles:.2f} on average.{_by_gelu(answers, gelu)}"
+    if gain is not None and gain < RARE:
+        found += f" The second is better than chance allows (p = {gain:.1g}): {gelu} is the wrong one."
+        line = f"quick_gelu={gelu == 'GELU'},"
+        set_it = "Set the GELU in psmooth/models/table.py by the line below."
+        return Step(name, wrong, found, set_it if wrong == "failed" else f"{advice} {_IF_SO} {set_it}", (line,))
     if as_good is None:
         found += " With so few classes chance does as well."
         return Step(name, "doubtful", found, "Give --scans of a task with more classes.")
-    if as_good <= CHANCE:
-        return Step(name, "passed", found)
-    found += f" Shuffled names are as good {as_good:.0%} of the time: what it says has nothing to do with the pictures."
-    return Step(name, wrong, found, advice)
+    if as_good > CHANCE:
+        found += (
+            f" Shuffled names are as good {as_good:.0%} of the time: what it says has nothing to do with the pictures."
+        )
+        return Step(name, wrong, found, advice)
+    return Step(name, "passed", found)
+
+
+def _by_gelu(answers: Sequence[Answers], gelu: str) -> str:
+    """The mean share right with the one GELU and the other; nothing where the towers have none."""
+    others = [one.share_of_other for one in answers if one.share_of_other is not None]
+    if not others:
+        return ""
+    loaded = _mean([one.share for one in answers])
+    return f" With {gelu}, as loaded, {loaded:.2f}, with {the_other(gelu)} {_mean(others):.2f}."
 
 
 def _shares(answers: Sequence[Answers]) -> str:
