@@ -488,7 +488,7 @@ def test_a_report_has_no_path_no_user_and_no_name_of_a_scan(
     assert "not known: surplus" in report.read_text("utf-8")
     (folder / WEIGHTS).write_bytes(b"no weights at all")
     said = command(f"local-dir:{folder}", "--report", report, "--device", "cpu")
-    assert "The weights of 'this model' do not fit" in report.read_text("utf-8")
+    assert "The weights of 'this model' hold more than tensors" in report.read_text("utf-8")
     assert "jane" not in report.read_text("utf-8") + said.out
 
 
