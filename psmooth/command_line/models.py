@@ -1,16 +1,33 @@
-"""`psmooth models`: lists the models.
+"""`psmooth models`: lists the models, and checks them from their files to a certificate.
 
-It knows nothing about how one is loaded.
+It knows nothing about how one is loaded or checked.
 """
+
+import gc
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psmooth.command_line.options import Json
-from psmooth.command_line.terminal import json_text, show_json
+from psmooth.command_line.cli import CHECK_FAILED
+from psmooth.command_line.options import Device, Json, check_folder
+from psmooth.command_line.terminal import json_text, note, plain, show, show_json, telling_download
+from psmooth.errors import CertificateError, ModelError
+from psmooth.files import write_whole
+
+if TYPE_CHECKING:
+    from psmooth.model_check import Checked, Settings
+
+models = typer.Typer(help="List the models that `--model` knows, or check them.")
 
 
-def models(as_json: Json = False) -> None:
+@models.callback(invoke_without_command=True)
+def list_(context: typer.Context, as_json: Json = False) -> None:
     """List the models that `--model` knows."""
+    if context.invoked_subcommand is not None:
+        return
     from psmooth.models import MODELS
 
     rows = [
@@ -29,3 +46,100 @@ def models(as_json: Json = False) -> None:
         return
     for row in rows:
         typer.echo(f"{row['id']}: {row['about']}\n    tasks: {', '.join(row['tasks'])}\n    licence: {row['licence']}")
+
+
+@models.command()
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="MODEL", help="Ids, hf-hub:OWNER/NAME, or local-dir:FOLDER.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every model of the list.")] = False,
+    scans: Annotated[
+        Path | None, typer.Option(help="Labelled scans: FOLDER/CLASS_ID/… of one task, or FOLDER/TASK/CLASS_ID/….")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Scans of a task, as many of each class.")] = 200,
+    report: Annotated[Path | None, typer.Option(help="Where to write a report that may be published.")] = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch models, compare them with the table and with their originals, ask them, and certify with them."""
+    import open_clip  # noqa: F401  # whole, with its BERT towers, before psmooth imports it without transformers
+
+    from psmooth.model_check import Settings, facts
+    from psmooth.model_check import report as text_of
+    from psmooth.models import find_device, find_spec
+
+    find_device(device)
+    check_folder(report, "--report")
+    chosen = _chosen(names or [], every)
+    for name in chosen:
+        find_spec(name)  # a slip of the pen is told before the first download
+    checked: list[Checked] = []
+    with suppress(KeyboardInterrupt):  # what is done by then is told
+        for name in chosen:
+            checked.append(_checked(name, Settings(device, scans, limit)))
+            if report is not None:  # after each model: the next one may take hours
+                write_whole(report, text_of(checked, device).encode(), _refusal)
+    if as_json:
+        show_json(json_text(facts(checked, device)))
+    else:
+        _show_table(checked)
+    if report is not None:
+        note("The report holds no path, user name or name of a scan: it can be published as it is.")
+    raise typer.Exit(CHECK_FAILED if len(checked) < len(chosen) or any(one.failed for one in checked) else 0)
+
+
+def _chosen(names: Sequence[str], every: bool) -> Sequence[str]:
+    from psmooth.models import MODELS
+
+    if bool(names) == every:
+        raise ModelError("Name the models to check, or give --all. `psmooth models` lists them.")
+    return list(MODELS) if every else names
+
+
+def _checked(name: str, settings: "Settings") -> "Checked":
+    """The steps of one model; each is told on stderr as it is done, for some take minutes."""
+    from psmooth.model_check import Checked, check_model
+
+    steps, label = [], _label(name)
+    with ExitStack() as drawn:
+        for step in check_model(name, settings, drawn.enter_context(telling_download(label))):
+            drawn.close()  # all bytes are here
+            steps.append(step)
+            note(f"{label}, {step.name}: {step.outcome}")
+    gc.collect()
+    return Checked(label, tuple(steps))
+
+
+def _refusal(path: Path, reason: str) -> CertificateError:
+    return CertificateError(
+        "The report cannot be written to {path}: {reason}. Choose another file or folder.",
+        path=str(path),
+        reason=reason,
+    )
+
+
+def _label(name: str) -> str:
+    """What a report calls a model: a folder has a name that is nobody's business."""
+    from psmooth.models import find_spec
+
+    spec = find_spec(name)
+    return "a folder" if spec.weights.startswith("local-dir:") else spec.id
+
+
+def _show_table(checked: "Sequence[Checked]") -> None:
+    """One table for all models; under it what is to be done, and the lines for the table of models."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"passed": "green", "doubtful": "yellow", "failed": "red", "skipped": "dim"}
+    table = Table("model", "step", "outcome", "found, and what to do next")
+    for one in checked:
+        for step in one.steps:
+            words = f"{step.found} {step.advice}".strip()
+            table.add_row(one.name, step.name, Text(step.outcome, colours[step.outcome]), Text(plain(words)))
+        table.add_section()
+    Console(markup=False, highlight=False).print(table)
+    for one in checked:
+        show([one.conclusion(), *(f"    {line}" for line in one.lines)])

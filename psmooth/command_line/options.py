@@ -126,11 +126,12 @@ def open_file(
     return open_picture(scan, frame, series, plane, region)
 
 
-def check_folder(out: Path | None) -> None:
+def check_folder(out: Path | None, option: str = "--out") -> None:
     """Asked before the run: whoever has waited for a certificate should get it."""
     if out is not None and not out.parent.is_dir():
         raise CertificateError(
-            "--out is {file}, but there is no folder {folder}. Make the folder or choose another.",
+            "{option} is {file}, but there is no folder {folder}. Make the folder or choose another.",
+            option=option,
             file=str(out),
             folder=str(out.parent),
         )

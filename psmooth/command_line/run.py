@@ -25,11 +25,12 @@ from psmooth.errors import PsmoothError
 from psmooth.runtime import tune_allocator
 
 for command in (
-    certify.certify, verify.verify, learn.learn, evaluate.evaluate, attack.attack, models.models, phantom.phantom,
-    app.app, check_space.check_space,
+    certify.certify, verify.verify, learn.learn, evaluate.evaluate, attack.attack, phantom.phantom, app.app,
+    check_space.check_space,
 ):  # fmt: skip  # in the order in which they are listed
     cli.command()(command)
 cli.add_typer(banks.banks, name="banks")
+cli.add_typer(models.models, name="models")
 cli.add_typer(spaces.spaces, name="spaces")
 
 

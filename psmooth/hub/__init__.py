@@ -4,6 +4,7 @@ It knows nothing about models, prompt banks or scans.
 """
 
 from psmooth.hub.download import HTTP_ERROR, Progress, sha256_of
+from psmooth.hub.listing import listed_sizes, newest_commit
 from psmooth.hub.repository import DEFAULT, Hub, Snapshot, check_files, fetch, no_answer
 from psmooth.hub.zip_file import fetch_zip
 
@@ -16,6 +17,8 @@ __all__ = [
     "check_files",
     "fetch",
     "fetch_zip",
+    "listed_sizes",
+    "newest_commit",
     "no_answer",
     "sha256_of",
 ]

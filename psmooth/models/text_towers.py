@@ -166,11 +166,24 @@ def bert_text(
     state: dict[str, Tensor], dim: int, pool: str, limit: int, length: int | None = None, mlp: bool = False
 ) -> BertText:
     """A BERT text tower with features of ``dim``, of the sizes that its tensors tell, with random weights."""
-    from transformers import BertConfig, BertModel  # a second to import: only for those who need it
+    from transformers import BertModel  # a second to import: only for those who need it
 
-    prefix = "text.transformer."
+    config = bert_config(state)
+    width = config.hidden_size
+    proj: nn.Module = nn.Linear(width, dim, bias=False)
+    if mlp:
+        middle = state["text.proj.0.weight"].shape[0]
+        proj = nn.Sequential(nn.Linear(width, middle, bias=False), nn.GELU(), nn.Linear(middle, dim, bias=False))
+    limit = min(limit, config.max_position_embeddings)
+    return BertText(BertModel(config, add_pooling_layer=False), pool, proj, limit, length)
+
+
+def bert_config(state: dict[str, Tensor], prefix: str = "text.transformer.") -> Any:
+    """The ``BertConfig`` of transformers that the tensors behind a prefix tell; their number of heads is Google's."""
+    from transformers import BertConfig
+
     vocabulary, width = state[f"{prefix}embeddings.word_embeddings.weight"].shape
-    config = BertConfig(
+    return BertConfig(
         vocab_size=vocabulary,
         hidden_size=width,
         num_hidden_layers=len({key.split("layer.")[1].split(".")[0] for key in state if f"{prefix}encoder.l" in key}),
@@ -179,12 +192,6 @@ def bert_text(
         max_position_embeddings=state[f"{prefix}embeddings.position_embeddings.weight"].shape[0],
         type_vocab_size=state[f"{prefix}embeddings.token_type_embeddings.weight"].shape[0],
     )
-    proj: nn.Module = nn.Linear(width, dim, bias=False)
-    if mlp:
-        middle = state["text.proj.0.weight"].shape[0]
-        proj = nn.Sequential(nn.Linear(width, middle, bias=False), nn.GELU(), nn.Linear(middle, dim, bias=False))
-    limit = min(limit, config.max_position_embeddings)
-    return BertText(BertModel(config, add_pooling_layer=False), pool, proj, limit, length)
 
 
 class WordPieces:

@@ -21,6 +21,7 @@ from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -180,12 +181,14 @@ def make_targets() -> set[str]:
 
 
 def commands() -> dict[str, set[str]]:
-    """By command of the command line, the options it takes."""
+    """By command of the command line, the options that it and its own commands take."""
     group = typer.main.get_group(cli)
-    return {
-        name: {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
-        for name, command in group.commands.items()
-    }
+    return {name: options(command) for name, command in group.commands.items()}
+
+
+def options(command: Any) -> set[str]:
+    own = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+    return own.union(*map(options, getattr(command, "commands", {}).values()))
 
 
 def test_documents_name_make_targets_that_exist() -> None:
@@ -213,8 +216,7 @@ def shown(text: str) -> set[str]:
     surface = commands()
     for program, name, *words in [*lines, *indented]:
         assert program == "psmooth"
-        if name not in ("banks", "spaces"):  # these have commands of their own
-            assert [word for word in words if word[0] == "-" and word not in surface[name]] == [], name
+        assert [word for word in words if word[0] == "-" and word not in surface[name]] == [], name
     return {name for _, name, *_ in lines}
 
 

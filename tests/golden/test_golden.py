@@ -206,7 +206,7 @@ COMMANDS = (
 def test_what_every_command_takes(command: Callable[..., Any]) -> None:
     names: list[tuple[str, ...]] = [(), *((one,) for one in COMMANDS)]
     names += [("banks", one) for one in ("list", "pull", "publish", "import")]
-    names += [("spaces", "push")]
+    names += [("models", "check"), ("spaces", "push")]
     held("help", {" ".join(name): command(*name, "--help") for name in names})
 
 
