@@ -115,7 +115,7 @@ def test_what_is_refused(client: Client, scan_file: Path, tmp_path: Path) -> Non
         {"scan": handle_file(tmp_path / "no.png")},
         {"task": "own", "class_names": "only one"},
         {"task": "own", "class_names": "a; b", "template": "no place"},
-        {"votes": 0},
+        {"votes": -1},
         {"votes": 5_000_000},
         {"target_radius": -1},
         {"model": "/etc"},
