@@ -98,7 +98,8 @@ def _implied(
 ) -> Implied:
     """What the rest of a record makes of each of its parts."""
     if (plain := record["plain"]) is not None:
-        others = [name for name in certificate["counts"] if name != record["clean"]]
+        tunes = METHODS[certificate["method"]].tunes  # ``clean`` is then of the tuned prompt, the attack on its start
+        others = [name for name in certificate["counts"] if tunes or name != record["clean"]]
         yield "plain.named", plain["named"], _one_of(plain["named"], others)
         yield "plain.largest_level", plain["largest_level"], max(plain["largest_level"], 1)
         yield from _within("plain", _implied_of_change(plain, size))

@@ -587,6 +587,20 @@ def test_a_fall_that_contradicts_its_line_is_refused(forged: dict[str, Any]) -> 
         check_attack(line, line, SIZE, "forged")
 
 
+def test_where_a_prompt_is_tuned_the_plain_model_falls_from_its_start() -> None:
+    """What the tuned prompt names without noise may be what the start prompt falls to."""
+    line = a_line()
+    names = ("distance", "largest_level", "rms_levels", "changed_share", "crop")
+    fall = {**{name: line["inside"][0][name] for name in names}, "named": line["clean"]}
+    line |= {"method": "combined", "guarantee": "frozen_prompt", "inside": None, "plain": fall}
+    check_attack(line, line, SIZE, "right")
+    with pytest.raises(CertificateError, match=r"plain\.named"):
+        check_attack({**line, "method": "template"}, {**line, "method": "template"}, SIZE, "forged")
+    line["plain"]["named"] = "elsewhere"
+    with pytest.raises(CertificateError, match=r"plain\.named"):
+        check_attack(line, line, SIZE, "forged")
+
+
 def test_nothing_was_attacked_inside_where_nothing_was_certified() -> None:
     line = {**a_line(), "predicted": None}
     with pytest.raises(CertificateError):

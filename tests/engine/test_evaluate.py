@@ -428,9 +428,9 @@ def test_a_radius_is_that_of_the_announced_end_whenever_the_run_was_looked_at(
     lower = beta.ppf(0.0009, right, wrong + 1)
     assert found[0]["radius"] > 0.1
     assert found[0]["radius"] == pytest.approx(0.25 * norm.ppf(lower), abs=1e-9)
-    for early in ({"target_radius": 0.1}, {"tolerance": 0.1}):
-        with pytest.raises(PlanError, match=next(iter(early))):
-            done(tiny_model, replace(STUDY, plan=Plan(**early)), labelled_files(folder, TASK)[:1], tmp_path / "x")
+    for name, early in (("target_radius", Plan(target_radius=0.1)), ("tolerance", Plan(tolerance=0.1))):
+        with pytest.raises(PlanError, match=name):
+            done(tiny_model, replace(STUDY, plan=early), labelled_files(folder, TASK)[:1], tmp_path / "x")
 
 
 # --- one folder of scans

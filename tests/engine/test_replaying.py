@@ -413,8 +413,8 @@ def test_an_honest_record_of_every_method_is_confirmed_to_the_last_digit(
 
 @pytest.mark.parametrize("ended", ["selection", "stopped", "target_radius", "settled"])
 def test_runs_that_ended_early_are_confirmed(ended: str, tiny_model: MedVLM, film: Scan) -> None:
-    early = {"target_radius": {"target_radius": 0.05}, "settled": {"tolerance": 0.9}}
-    plan = Plan(max_votes=100_000 if ended in early else 2_000, **early.get(ended, {}))
+    early = {"target_radius": Plan(100_000, target_radius=0.05), "settled": Plan(100_000, tolerance=0.9)}
+    plan = early.get(ended, Plan(2_000))
     steps = engine.certify(tiny_model, film, task=TASK, noise_level=0.5, plan=plan, batch_size=16)
     phase = "selection" if ended == "selection" else "estimation"
     last = next(step for step in steps if step.phase in (phase, "done") and step.votes >= 16)
