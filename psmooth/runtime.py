@@ -28,6 +28,8 @@ _SMALL_BATCH = 4  # of a model that is slow: the first votes come soon, and Stop
 _PATIENCE = 0.5  # seconds that batches side by side may take
 _MOST_BATCHES = 10_000  # of a turn, which its seconds end
 _QUIET = 0.8  # of the cores' time, and nobody else was at work
+_SECONDS_BUSY = 600.0  # for which this process goes by a trial that others have disturbed
+_disturbed: dict[str, tuple[list[int], float]] = {}  # by key: (batch, threads), and until when it counts
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -62,8 +64,8 @@ def best_batch_size(model: "MedVLM") -> int:
     """Copies a batch that run fastest with what this process may use, and torch set to the threads that go with it.
 
     On the CPU a trial of about one second decides, of a slow model two small batches. It is remembered in the user's
-    cache folder for these weights, these cores and this torch, unless other programs had the cores meanwhile; on a GPU
-    256.
+    cache folder for these weights, these cores and this torch; where other programs had the cores meanwhile, for some
+    minutes by this process alone. On a GPU 256.
     """
     import torch
 
@@ -72,15 +74,23 @@ def best_batch_size(model: "MedVLM") -> int:
     cores = min(usable_cores(), threads_given())
     key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}{_runtime_of(model)}"
     known = _read_trials()
-    if key not in known:
-        pair, quiet = trial(model, cores)
-        known[key] = list(pair)
-        if quiet:
-            _write_trials(known)
-    batch, threads = known[key]
+    batch, threads = known[key] if key in known else _tried(model, cores, key, known)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
     return batch
+
+
+def _tried(model: "MedVLM", cores: int, key: str, known: dict[str, Any]) -> list[int]:
+    """(batch, threads) by a trial, remembered for as long as it is worth."""
+    pair, until = _disturbed.get(key, ([], 0.0))
+    if time.monotonic() < until:
+        return pair
+    (batch, threads), quiet = trial(model, cores)
+    if quiet:
+        _write_trials({**known, key: [batch, threads]})
+    else:
+        _disturbed[key] = [batch, threads], time.monotonic() + _SECONDS_BUSY
+    return [batch, threads]
 
 
 def _runtime_of(model: "MedVLM") -> str:

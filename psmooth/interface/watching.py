@@ -43,7 +43,8 @@ class Watched(Generic[Step]):
 
     def _take(self) -> None:
         try:
-            self.steps.append((time.monotonic(), next(self.source)))
+            step = next(self.source)
+            self.steps.append((time.monotonic(), step))
         except StopIteration:
             self.ended = time.monotonic()
         except Exception as error:

@@ -17,6 +17,7 @@ def cache(tmp_path, monkeypatch):
     """Where trials are remembered; the cores are ours alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(runtime, "_QUIET", 0.0)
+    monkeypatch.setattr(runtime, "_disturbed", {})
     threads = torch.get_num_threads()
     yield tmp_path / "psmooth" / "trials.json"
     torch.set_num_threads(threads)
@@ -125,7 +126,7 @@ def test_the_quota_of_a_container_counts(tmp_path, monkeypatch, files, cores):
     assert runtime.usable_cores() == cores
 
 
-def test_a_trial_beside_other_programs_takes_all_cores_and_is_forgotten(tiny_model, cache, monkeypatch):
+def test_a_trial_beside_other_programs_takes_all_cores_and_is_soon_forgotten(tiny_model, cache, monkeypatch):
     """However fast one thread looked then: others had the cores."""
     monkeypatch.setattr(runtime, "_QUIET", 2.0)  # no process gets twice the time of its cores
     monkeypatch.setattr(runtime, "usable_cores", lambda: 2)
@@ -136,6 +137,10 @@ def test_a_trial_beside_other_programs_takes_all_cores_and_is_forgotten(tiny_mod
     assert torch.get_num_threads() == 2
     assert not cache.exists()
     monkeypatch.setattr(runtime, "_QUIET", -1.0)
+    runtime.best_batch_size(tiny_model)
+    assert torch.get_num_threads() == 2, "every run would cost a trial"
+    later = runtime.time.monotonic() + runtime._SECONDS_BUSY
+    monkeypatch.setattr(runtime.time, "monotonic", lambda: later)
     runtime.best_batch_size(tiny_model)
     assert torch.get_num_threads() == 1
     assert cache.exists()
