@@ -71,8 +71,9 @@ class RunStep:
         """The right side of the page, with the settings that it was made with."""
         run = self.run
         shown = views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
-        drawn = [views.shared_fact(self.outcome())] if self.is_shared else []
-        return {**shown, "facts": [*shown["facts"], *drawn], "settings": told(self.settings)}
+        line = views.shared_line if self.is_shared else views.state_line
+        said = line(self.progress, self.progress.results[run.method])
+        return {**shown, "line": said, "settings": told(self.settings)}
 
     def strip(self) -> views.Strip:
         """Scan and crop."""

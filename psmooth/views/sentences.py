@@ -312,6 +312,15 @@ def state_line(progress: "Progress", result: Result) -> str:
     return " · ".join([translate(STATES[state]), drawn_words(result), took, speed])
 
 
+def shared_line(progress: "Progress", result: Result) -> str:
+    """The same of a run that has ended and was made when another page opened: when, instead of how fast."""
+    state = state_of(progress, result)
+    if state in ("selecting", "estimating"):
+        return state_line(progress, result)
+    time = translate("at {time} UTC for all who open the page", time=result.run.time[11:16])
+    return " · ".join([translate(STATES[state]), drawn_words(result), time])
+
+
 def drawn_words(result: Result) -> str:
     """How many votes, and why no more."""
     ending = translate(ENDINGS.get(result.votes.ended, result.votes.ended))
@@ -374,12 +383,6 @@ def facts(result: Result, progress: "Progress", contender: str, truth: str | Non
     pairs += [[translate("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
     origins = ((translate("Model"), run.model), (translate("Bank"), run.bank), (translate("Gallery"), run.gallery))
     return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
-
-
-def shared_fact(result: Result) -> list[str]:
-    """That the votes were not drawn for this visitor, and when they were."""
-    time = result.run.time[11:16]
-    return [translate("Votes"), translate("drawn at {time} UTC for all who open the page", time=time)]
 
 
 def fact_rows(clean: str | None, truth: str | None, wrong: bool, drawn: bool = True) -> list[list[str]]:

@@ -74,12 +74,14 @@ def test_the_chart_keeps_its_node_and_the_table_tells_the_same(page: Page) -> No
 
 def test_all_who_open_the_page_watch_one_run_and_certify_draws_their_own(page: Page, watched: Watched) -> None:
     def seed() -> str:
-        return str(page.evaluate("document.querySelector('.ps-report').textContent").split("Seed")[1][:40])
+        return str(
+            page.evaluate("document.querySelector('#ps-stage-column .ps-report').textContent").split("Seed")[1][:40]
+        )
 
-    said = page.locator(".ps-facts")
+    said = page.locator("#ps-stage-column .ps-line")
     opened = watched.open
     opened().wait_for_selector(OVER)  # once more: by now somebody has opened the page before
-    expect(said).to_contain_text(re.compile(r"Votes\s*drawn at \d\d:\d\d UTC for all who open the page"))
+    expect(said).to_contain_text(re.compile(r"all votes drawn · at \d\d:\d\d UTC for all who open the page"))
     first = seed()
     opened().wait_for_selector(OVER)
     assert seed() == first
