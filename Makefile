@@ -32,7 +32,7 @@ demo: $(VENV)/.ready-to-run
 	$(BIN)/python -m psmooth app --port $(PORT)
 
 test: $(VENV)/.ready-to-test
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-network: $(VENV)/.ready-to-test
 	$(BIN)/python -m pytest tests/network -m network $(ARGS)

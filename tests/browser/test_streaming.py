@@ -41,8 +41,8 @@ def main_thread(trace: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def traced_run(browser: Browser, page: Page) -> list[dict[str, Any]]:
     """A run, from the first votes that were counted to its end, which is Stop once it has been drawn often enough."""
     start_long_run(page)
-    page.evaluate("window.steps.length = window.longTasks.length = 0")
     browser.start_tracing(page=page, categories=CATEGORIES)
+    page.evaluate("window.steps.length = window.longTasks.length = 0")  # what is counted from here on is in the trace
     page.wait_for_function(f"window.steps.length >= {STEPS}")
     page.click(".ps-stage .ps-stop")
     page.wait_for_selector(".ps-stage[data-state=stopped]")

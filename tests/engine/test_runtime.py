@@ -12,12 +12,17 @@ import torch
 from psmooth import runtime
 
 
+@pytest.fixture(autouse=True)
+def no_trial_was_disturbed(monkeypatch):
+    """Whatever ran in this process before."""
+    monkeypatch.setattr(runtime, "_disturbed", {})
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Where trials are remembered; the cores are ours alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(runtime, "_QUIET", 0.0)
-    monkeypatch.setattr(runtime, "_disturbed", {})
     threads = torch.get_num_threads()
     yield tmp_path / "psmooth" / "trials.json"
     torch.set_num_threads(threads)

@@ -229,6 +229,7 @@ def test_an_evaluation_never_adds_up_two_precisions(pocket, fast, tmp_path):
 @needs_openvino
 def test_a_trial_is_remembered_for_each_precision(pocket, fast, cache, monkeypatch):
     monkeypatch.setattr(runtime, "trial", lambda _, cores: ((16, cores), True))
+    monkeypatch.setattr(runtime, "_disturbed", {})
     threads = torch.get_num_threads()
     for model in (pocket, fast):
         runtime.best_batch_size(model)
