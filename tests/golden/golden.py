@@ -29,6 +29,7 @@ PATTERNS = (
     (re.compile(r"\b[0-9a-f]{12}\b(?=/)"), "<stamp>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"[\d.,]+ s ·[\d,. ]+votes/s"), "<seconds> · <speed>"),
+    (re.compile(r'("batch_size": )\d+'), r"\1<int>"),  # in the text of a certificate file
     (re.compile(r"/[^\s'\",;]*pytest-\d+(/popen-gw\d+)?/[^/\s'\",;]+"), "<folder>"),
 )
 
