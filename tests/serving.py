@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +52,21 @@ def serve(models: str, *settings: tuple[str, str]) -> Server:
     atexit.register(process.kill)
     _wait_for(server, process)
     return server
+
+
+@contextmanager
+def in_a_thread(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
+    """A server of this process on the loopback address, by its own address; ended at the end of the block."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def free_port() -> int:

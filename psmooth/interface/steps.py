@@ -71,9 +71,9 @@ class RunStep:
         """The right side of the page, with the settings that it was made with."""
         run = self.run
         shown = views.stage(self.progress, run.method, run.crop.rule.size, run.known, run.chosen.truth)
-        line = views.shared_line if self.is_shared else views.state_line
-        said = line(self.progress, self.progress.results[run.method])
-        return {**shown, "line": said, "settings": told(self.settings)}
+        if self.is_shared:
+            shown["line"] = views.shared_line(self.progress, self.progress.results[run.method])
+        return {**shown, "settings": told(self.settings)}
 
     def strip(self) -> views.Strip:
         """Scan and crop."""

@@ -92,7 +92,9 @@ class Watching(Generic[Step]):
         with self._lock:
             self._tidy()
             is_late = about in self._runs
-            run = self._runs.setdefault(about, Watched(begin())) if not is_late else self._runs[about]
+            if not is_late:
+                self._runs[about] = Watched(begin())
+            run = self._runs[about]
             run.watchers += 1
             return run, is_late
 

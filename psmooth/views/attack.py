@@ -184,7 +184,7 @@ def attacked(progress: "AttackProgress", crop: "Crop", task: "Task", record: dic
         "fraction": _fraction(progress),
         "sentence": passing,
         "about": about(progress, task),
-        "notice": "" if progress.restarted is None else views.restart_notice(progress.restarted, progress.lost),
+        "notice": views.restart_notice(progress.restarted, progress.lost),
         "announce": passing if is_done else "",
         "original": views.picture(_upright(crop)),
         "waypoints": _waypoints(progress, crop, task),

@@ -172,7 +172,7 @@ def comparison(step: "Comparison") -> Compared:
         "sentence": " ".join(
             filter(None, [_finding(results), _together(step), translate(CHOICE), _missing(step.missing)])
         ),
-        "notice": "" if step.restarted is None else views.restart_notice(step.restarted, step.lost),
+        "notice": views.restart_notice(step.restarted, step.lost),
         "announce": _finding(results) if step.done else "",
         "groups": [_group(kind, results) for kind in ("unconditional", "frozen_prompt")],
         "furthest": max((_radius(result) or 0.0 for result in results.values()), default=0.0),

@@ -257,8 +257,10 @@ def guarantee_mark(result: Result) -> str:
     return translate("with this prompt frozen") if result.guarantee == "frozen_prompt" else ""
 
 
-def restart_notice(batch: int, lost: bool) -> str:
-    """Why the votes began again from nothing, and where the radius went if one was shown before."""
+def restart_notice(batch: int | None, lost: bool) -> str:
+    """Why the votes began again from nothing, and where the radius went if one was shown before; empty for None."""
+    if batch is None:
+        return ""
     if not lost:
         return translate(
             "Memory ran out, so the run began again with fresh noise, {batch} copies at a time.",

@@ -142,7 +142,7 @@ def stage(
     """Everything that the right side of the page shows at this step of a run."""
     result = progress.results[contender]
     run, state = result.run, state_of(progress, result)
-    notice = "" if progress.restarted is None else restart_notice(progress.restarted, contender in progress.lost)
+    notice = restart_notice(progress.restarted, contender in progress.lost)
     selecting = state == "selecting"
     return {
         "state": state,

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
+
+from tests.serving import in_a_thread
 
 _PASSED_ON = ("content-type",)
 
@@ -45,18 +47,11 @@ class Between:
 def between(page: str, **differs: Any) -> Iterator[Between]:
     """A server of its own in front of the page."""
     stand = Between(page, **differs)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stand": stand}))
-    server.daemon_threads = True
-    stand.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield stand
-    finally:
-        stand.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with in_a_thread(type("Handler", (_Handler,), {"stand": stand})) as stand.url:
+        try:
+            yield stand
+        finally:
+            stand.over.set()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,12 +7,12 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.serving import Server, serve
+from tests.serving import Server, in_a_thread, serve
 
 
 class BankHub:
@@ -45,14 +45,8 @@ def page_beside(hub: BankHub, models: str, home: Path) -> Server:
 def bank_hub() -> Iterator[BankHub]:
     """A served Hub."""
     hub = BankHub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
-    hub.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield hub
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with in_a_thread(type("Handler", (_Handler,), {"hub": hub})) as hub.address:
+        yield hub
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,13 +9,14 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from tests.serving import in_a_thread
 
 _FILE = re.compile(r"/(datasets/|spaces/|)([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 _LISTING = re.compile(r"/api/(models|datasets|spaces)/([^/]+/[^/]+)/(tree|revision)/([^/]+)")
@@ -87,17 +88,8 @@ class FakeHub:
 def serving(port: int = 0) -> Iterator[FakeHub]:
     """A server in a thread; ended at the end of the block."""
     hub = FakeHub()
-    server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"hub": hub}))
-    server.daemon_threads = True
-    hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with in_a_thread(type("Handler", (_Handler,), {"hub": hub}), port) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
