@@ -15,8 +15,9 @@ from torch.nn.functional import pad
 
 from psmooth.certificate import Plan
 from psmooth.models import MedVLM
+from psmooth.noise import BLOCK, Phase, noise_block
 from psmooth.prompts import PromptBank
-from psmooth.sampling import BLOCK, Phase, Result, noise_block, noisy_copies, side_by_side
+from psmooth.sampling import Result, noisy_copies, side_by_side
 from psmooth.scans import Crop, CropRule, Scan
 from psmooth.smoothing.certification import clean_answers, resolve
 from psmooth.smoothing.contender import Contender, answers_of

@@ -50,6 +50,7 @@ class Run:
     ``denoiser_learned_on_scan`` and the bank's ``learned_on_scan`` say whether this crop was among those they were
     learned or chosen on, None where that is not known;
     ``scan_check`` is a ``psmooth.recognition.Finding`` as a dictionary, None where nobody looked: no bound rests on it;
+    ``noise`` is the scheme of its random bits, in older files the one they do not name;
     ``seed`` has 32 hexadecimal digits, ``time`` is ISO 8601 in UTC; the dictionaries hold what JSON can hold.
     """
 
@@ -79,6 +80,7 @@ class Run:
     denoiser_learned_on_scan: bool | None = None
     attempts_before: int = 0
     scan_check: dict[str, Any] | None = None
+    noise: str = "sfc64"
 
     def __post_init__(self) -> None:
         for name in ("class_ids", "class_names", "templates"):

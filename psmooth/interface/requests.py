@@ -20,9 +20,9 @@ from psmooth.interface.settings import OWN_TASK, Settings
 from psmooth.interface.uploads import Upload
 from psmooth.methods import WAYS, Way
 from psmooth.models import MedVLM
+from psmooth.noise import grid_noise
 from psmooth.prompts import PromptBank
 from psmooth.recognition import Finding, recognise
-from psmooth.sampling import grid_noise
 from psmooth.scans import (
     Contents,
     Crop,

@@ -9,7 +9,7 @@ Embeddings of noisy copies do not depend on prompts, so one stream feeds every c
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -20,10 +20,11 @@ from psmooth.denoise import find_denoiser
 from psmooth.errors import ModelError, PlanError
 from psmooth.learning import tune
 from psmooth.models import MedVLM, folder_of
+from psmooth.noise import Phase, grid_noise
 from psmooth.prompts import PromptBank
 from psmooth.recognition import Finding
 from psmooth.runtime import best_batch_size
-from psmooth.sampling import Phase, grid_noise, noisy_copies, noisy_embeddings
+from psmooth.sampling import noisy_copies, noisy_embeddings
 from psmooth.scans import Crop, CropRule, Scan, crop_scan
 from psmooth.smoothing.contender import Contender, answers_of, find_contenders
 from psmooth.smoothing.provenance import run_facts, use_whole_float32
@@ -70,7 +71,18 @@ class _Tally:
 
     run: Run
     votes: Votes
-    fresh: list[int] = field(default_factory=list)
+    fresh: Tensor | None = None
+
+    def add(self, answers: Tensor) -> None:
+        """Count answers ``(copies,)`` where they are: a device is not waited for."""
+        classes = torch.arange(len(self.run.class_ids) + 1, device=answers.device)
+        counts = (answers[:, None] == classes).sum(0)
+        self.fresh = counts if self.fresh is None else self.fresh + counts
+
+    def counted(self) -> tuple[tuple[int, ...], int]:
+        """The fresh votes by class, and those that were no number."""
+        fresh = (0,) * (len(self.run.class_ids) + 1) if self.fresh is None else self.fresh.tolist()
+        return tuple(fresh[:-1]), fresh[-1]
 
 
 def certify(
@@ -231,10 +243,11 @@ def _run(request: Request) -> Iterator[Progress]:
     select = _count(request, "select", request.plan.selection_votes or 0, tallies)
     for cast in select:
         for tally in tallies.values():
-            tally.votes = replace(tally.votes, selection=tuple(tally.fresh[:-1]), invalid_selection=tally.fresh[-1])
+            counts, invalid = tally.counted()
+            tally.votes = replace(tally.votes, selection=counts, invalid_selection=invalid)
         yield clock.progress("selection", cast, tallies, clean)
     for tally in tallies.values():
-        tally.fresh = []
+        tally.fresh = None
     for cast in _count(request, "estimate", planned, tallies):
         if cast < planned and not clock.look_is_due():
             continue
@@ -252,8 +265,7 @@ def _count(request: Request, phase: Phase, count: int, tallies: dict[str, _Tally
         cast += len(embeddings)
         for key, tally in tallies.items():
             answers = answers_of(embeddings, request.contenders[key].vectors, request.batch_size)
-            new = torch.bincount(answers, minlength=len(request.task.class_ids) + 1).tolist()
-            tally.fresh = [old + more for old, more in zip(tally.fresh or [0] * len(new), new, strict=True)]
+            tally.add(answers)
         yield cast
 
 
@@ -279,6 +291,7 @@ def _embeddings(request: Request, phase: Phase, count: int) -> Iterator[Tensor]:
         batch_size=request.batch_size,
         denoise=request.denoiser,
         mirrored=request.denoiser.mirrored,
+        scheme=request.noise,
     )
 
 
@@ -306,8 +319,8 @@ def _look(tallies: dict[str, _Tally], plan: Plan, cast: int) -> None:
     for tally in tallies.values():
         if tally.votes.ended != "running":
             continue
-        tally.votes = advance(tally.votes, tally.fresh[:-1], tally.fresh[-1], tally.run)
-        tally.fresh = []
+        tally.votes = advance(tally.votes, *tally.counted(), tally.run)
+        tally.fresh = None
         result = conclude(tally.run, tally.votes)
         radius = result.radius if isinstance(result, Certificate) else 0.0
         if plan.target_radius is not None and radius >= plan.target_radius and cast < plan.max_votes:

@@ -7,7 +7,7 @@ Every line names its ``run``, and ``runs.json`` states what that is: all facts t
 it is. They are known before the first vote, so lines made with anything else are never taken for those asked for, and
 no row of the summary adds up lines of two runs. A line's radius is that of the one look at the announced end, so class
 and radius are computed again from its counts whenever it is read. Device, versions and batch size are no facts: they
-may move a vote. A ``precision`` that was asked for is one.
+may move a vote. A ``precision`` that was asked for is one, and so is the ``noise`` of other records than the first.
 """
 
 import hashlib
@@ -138,6 +138,7 @@ def _facts(run: Run, bank: Facts, asked: EvaluationPlan) -> Facts:
         "crop": {name: run.preprocessing[name] for name in _CROP},
         "drawn": asked.drawn,
         **({"precision": run.precision} if run.precision in RUNTIMES else {}),
+        "noise": run.noise,
     }
 
 

@@ -33,6 +33,7 @@ def run_facts(request: Request, contender: Contender) -> Run:
         denoiser_sha256=denoiser.sha256,
         denoiser_learned_on_scan=learned_on_scan,
         noise_level=request.noise_level,
+        noise=request.noise,
         plan=request.plan,
         task=request.task.id,
         class_ids=request.task.class_ids,

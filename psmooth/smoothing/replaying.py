@@ -15,6 +15,7 @@ from psmooth.denoise import MIRROR, find_denoiser
 from psmooth.errors import CertificateError
 from psmooth.methods import METHODS
 from psmooth.models import RUNTIMES, TORCH, MedVLM, folder_of, load_model, runtime_versions
+from psmooth.noise import SCHEMES, Scheme
 from psmooth.prompts import PromptBank
 from psmooth.recognition import recognise
 from psmooth.scans import Crop, CropRule, Scan, Window, crop_scan
@@ -99,6 +100,7 @@ def _request_again(
         raise CertificateError(
             "batch_size: at most {most:,} copies at once are drawn again; the certificate names more.", most=MOST_COPIES
         )
+    scheme = _scheme_again(run.noise)
     model = _model_again(run, device, download)
     if model.revision != run.model["revision"]:
         raise CertificateError(
@@ -132,7 +134,17 @@ def _request_again(
         run.seed,
         run.seed_origin,
         int(run.batch_size),
+        noise=scheme,
         finding=None if run.scan_check is None else recognise(model, crop, run.task),
+    )
+
+
+def _scheme_again(noise: str) -> Scheme:
+    for scheme in SCHEMES:
+        if scheme == noise:
+            return scheme
+    raise CertificateError(
+        "noise: this version of psmooth does not draw noise by '{noise}'; a newer one may.", noise=noise[:60]
     )
 
 

@@ -12,6 +12,7 @@ from psmooth.certificate import Plan
 from psmooth.denoise import Denoiser
 from psmooth.errors import PlanError
 from psmooth.models import MedVLM
+from psmooth.noise import SCHEME, Scheme
 from psmooth.recognition import Finding
 from psmooth.scans import Crop
 from psmooth.smoothing.contender import Contender
@@ -43,6 +44,7 @@ class Request:
     attempts_before: int = 0
     lost: frozenset[str] = frozenset()
     finding: Finding | None = None
+    noise: Scheme = SCHEME
 
 
 def read_seed(seed: str | int | None) -> str:

@@ -310,9 +310,9 @@ def test_attack_and_judge_draw_no_noise_that_certifies(
     drawn: list[tuple[str, str, str]] = []
     original = sampling.noise_block
 
-    def noise_block(level: float, seed: str, seen: Crop, phase: Any, block: int) -> np.ndarray:
+    def noise_block(level: float, seed: str, seen: Crop, phase: Any, block: int, *scheme: Any) -> np.ndarray:
         drawn.append((seed, seen.sha256, phase))
-        return original(level, seed, seen, phase, block)
+        return original(level, seed, seen, phase, block, *scheme)
 
     monkeypatch.setattr(sampling, "noise_block", noise_block)
     monkeypatch.setattr(targets, "noise_block", noise_block)

@@ -524,6 +524,7 @@ OPTIONAL = {
     "denoiser_learned_on_scan",
     "invalid_selection",
     "scan_check",
+    "noise",
 }  # files of before lack them
 SCHEMA = json.loads(resource("assets", "certificate.schema.json").read_text(encoding="utf-8"))
 
@@ -687,6 +688,8 @@ ALTERATIONS: list[Alteration] = [
     ("gallery", {**GALLERY, "file_name": "x.png"}, {"gallery"}),
     ("gallery", {**GALLERY, "licence": ""}, {"gallery"}),
     ("gallery", "people/slides", {"gallery"}),
+    ("noise", 4, {"noise"}),
+    ("noise", "", {"noise"}),
     ("scan_check", {"known": True}, {"scan_check"}),
     ("scan_check", "a brain MRI", {"scan_check"}),
     ("device", None, {"device"}),

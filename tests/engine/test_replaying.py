@@ -35,6 +35,7 @@ from psmooth.denoise import MIRROR, LearnedDenoiser, find_denoiser, save_denoise
 from psmooth.errors import CertificateError, PsmoothError
 from psmooth.learning import TrainingConfig, learn_bank
 from psmooth.models import MedVLM
+from psmooth.noise import SCHEME
 from psmooth.prompts import CONTEXT_METHODS, PROBE_METHODS, PromptBank
 from psmooth.recognition import recognise
 from psmooth.scans import Crop, Scan, Window, crop_scan, open_scan
@@ -222,6 +223,8 @@ FORGERIES: list[tuple[str, Callable[[Facts], Facts]]] = [
     ("denoiser_learned_on_scan", lambda _: {"denoiser_learned_on_scan": False}),
     ("denoiser_learned_on_scan", lambda _: {"denoiser_learned_on_scan": True, "guarantee": "frozen_prompt"}),
     ("noise_level", lambda _: {"noise_level": 1.0}),
+    ("noise", lambda _: {"noise": "sfc64"}),
+    ("noise", lambda _: {"noise": "dice"}),
     ("task", lambda _: {"task": "chest_xray"}),
     ("class_ids", lambda facts: {"class_ids": [SECOND, FIRST, *facts["class_ids"][2:]]}),
     ("class_ids", lambda facts: {name: facts[name][::-1] for name in ("class_ids", "class_names")}),
@@ -572,3 +575,24 @@ def test_another_scan_other_weights_and_invented_counts_are_refused(
         replay(records["few_shot"], film, device="cpu", banks=[replace(banks[0], sha256="0" * 64)])
     found: Replay = replay(record, film, device="cpu")
     assert found.counts == record.votes.counts
+
+
+# --- schemes of noise
+
+
+def test_a_certificate_of_before_schemes_were_named_is_replayed_with_the_older_one(
+    tiny_model: MedVLM, film: Scan
+) -> None:
+    asked = engine.resolve(
+        tiny_model, film, task=TASK, noise_level=0.5, plan=Plan(max_votes=300), batch_size=16, seed=3
+    )
+    *_, last = engine.certify_request(replace(asked, noise="sfc64"))
+    facts = last.results["template"].to_dict()
+    assert facts.pop("noise") == "sfc64"
+    again = replay(read_certificate(facts), film)
+    assert again.ok
+    assert again.differing == 0
+    newer = replay(read_certificate({**facts, "noise": SCHEME}), film)
+    assert newer.differing > 0, "other noise casts other votes"
+    with pytest.raises(CertificateError, match=r"^noise: .*'dice'"):
+        replay(read_certificate({**facts, "noise": "dice"}), film)

@@ -1,5 +1,6 @@
 """The noise is what it says it is: exact bins, never shared, the same whatever the machine is doing."""
 
+import hashlib
 from itertools import pairwise
 
 import mpmath
@@ -8,19 +9,15 @@ import pytest
 import torch
 from scipy.stats import chisquare, norm
 
+from psmooth import sampling
 from psmooth.errors import PlanError
-from psmooth.sampling import (
-    BLOCK,
-    GridNoise,
-    batch_copies,
-    grid_noise,
-    noise_block,
-    noisy_copies,
-    noisy_embeddings,
-)
+from psmooth.noise import BLOCK, SCHEME, GridNoise, grid_noise, noise_block, noise_blocks_on
+from psmooth.philox import philox_words
+from psmooth.sampling import batch_copies, batch_copies_on, noisy_copies, noisy_embeddings
 from psmooth.scans import crop_scan
 
 SEED = "0123456789abcdef" * 2
+OLDER_BLOCK = "a384bf164b939306"
 
 
 def masses(values, noise_level):
@@ -58,9 +55,13 @@ def test_total_variation_of_a_crop_is_what_the_module_states(noise_level, most):
     assert 0 < 224 * 224 * 3 * of_a_draw < most
 
 
+def two_streams(key):
+    return np.random.Philox(key=key), np.random.Philox(key=key, counter=1 << 64)
+
+
 @pytest.mark.parametrize("noise_level", [0.1, 0.25, 1.0])
 def test_draws_follow_the_bin_masses(noise_level):
-    draws = grid_noise(noise_level).draw(np.random.SFC64(1), 4_000_000)
+    draws = grid_noise(noise_level).draw(*two_streams(1), 4_000_000)
     values, counts = np.unique(draws, return_counts=True)
     expected = masses(values, noise_level) * len(draws)
     common = expected > 20
@@ -70,7 +71,7 @@ def test_draws_follow_the_bin_masses(noise_level):
 
 
 def test_moments_and_tails_are_those_of_the_rounded_gaussian():
-    draws = grid_noise(0.25).draw(np.random.SFC64(2), 8_000_000).astype(np.float64)
+    draws = grid_noise(0.25).draw(*two_streams(2), 8_000_000).astype(np.float64)
     width = 255 * 0.25
     assert abs(draws.mean()) < 5 * width / np.sqrt(len(draws))
     assert draws.var() == pytest.approx(width**2 + 1 / 12, rel=5 * np.sqrt(2 / len(draws)))
@@ -96,7 +97,7 @@ def test_a_prefix_that_an_edge_runs_through_is_decided_by_more_bits():
     prefix, tail = edge >> 48, edge & (2**48 - 1)
     packed = prefix | prefix << 16 | prefix << 32 | prefix << 48
     tails = [tail << 16, max(tail - 1, 0) << 16, min(tail + 1, 2**48 - 1) << 16, 0]
-    drawn = noise.draw(Rigged([packed, *tails]), 4)  # type: ignore[arg-type]
+    drawn = noise.draw(Rigged([packed]), Rigged(tails), 4)  # type: ignore[arg-type]
     above = noise.values[len(noise.edges) // 2 + 1]
     assert drawn.tolist() == [above, above - 1, above, above - 1]
 
@@ -115,6 +116,60 @@ def test_votes_blocks_phases_scans_and_seeds_never_share_noise(scan, crop):
     limit = 6 / np.sqrt(flat.shape[1])  # about 13,000 pairs: six deviations are not met by chance
     assert np.abs(correlation).max() < limit
     assert np.std(correlation) == pytest.approx(1 / np.sqrt(flat.shape[1]), rel=0.05)
+
+
+# --- on a device, whose code runs on torch's processor too
+
+
+@pytest.mark.parametrize("stream", [0, 1, 5])
+def test_philox_gives_the_words_of_numpy(stream):
+    keys = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, (3, 2), dtype=np.int64)
+    keys[0] = -1, np.iinfo(np.int64).min
+    words = philox_words(torch.from_numpy(keys), 1_003, stream).numpy().view(np.uint64)
+    for key, found in zip(keys, words, strict=True):
+        number = int.from_bytes(key.astype("<i8").tobytes(), "little")
+        assert (np.random.Philox(key=number, counter=stream << 64).random_raw(1_003) == found).all()
+
+
+@pytest.mark.parametrize("noise_level", [0.001, 0.02, 0.1, 0.25, 0.5, 1.0, 10.0])
+def test_a_device_draws_the_noise_of_the_processor_bit_for_bit(crop, noise_level):
+    there = noise_blocks_on(torch.device("cpu"), noise_level, SEED, crop, "estimate", (0, 3, 4))
+    here = [noise_block(noise_level, SEED, crop, "estimate", block) for block in (0, 3, 4)]
+    assert there.dtype == torch.int16
+    assert np.array_equal(there.numpy(), np.concatenate(here))
+    table = grid_noise(noise_level).table
+    count = here[0].size
+    assert (table == -32768).mean() * count + 30 < grid_noise(noise_level).most_undecided(count), "there is room"
+
+
+@pytest.mark.parametrize(("first", "size"), [(0, 4), (28, 4), (0, 32), (48, 48), (7, 100)])
+def test_a_device_makes_the_copies_of_the_processor_bit_for_bit(crop, first, size):
+    there = batch_copies_on(torch.device("cpu"), crop, 0.25, SEED, "estimate", first, size)
+    assert torch.equal(there, batch_copies(crop, 0.25, SEED, "estimate", first, size))
+
+
+def test_a_stream_whose_noise_the_device_draws_is_the_same(crop, monkeypatch):
+    options = {"seed": SEED, "phase": "estimate", "count": 100, "batch_size": 48}
+    here = torch.cat(list(noisy_embeddings(Recorder(), crop, 0.5, **options)))
+    drawn_there = []
+    original = sampling.batch_copies_on
+    monkeypatch.setattr(sampling, "_DRAW_NOISE", ("cpu",))
+    monkeypatch.setattr(sampling, "batch_copies_on", lambda *about: drawn_there.append(about) or original(*about))
+    assert torch.equal(torch.cat(list(noisy_embeddings(Recorder(), crop, 0.5, **options))), here)
+    assert len(drawn_there) == 3
+    older = torch.cat(list(noisy_embeddings(Recorder(), crop, 0.5, **options, scheme="sfc64")))
+    assert len(drawn_there) == 3, "the older scheme is the processor's alone"
+    assert not torch.equal(older, here)
+
+
+def test_the_older_scheme_still_draws_what_it_drew(crop):
+    """The sum of the first block was taken when it was the only scheme."""
+    assert SCHEME != "sfc64"
+    noise = noise_block(0.25, SEED, crop, "estimate", 0, "sfc64")
+    assert hashlib.sha256(noise.tobytes()).hexdigest()[:16] == OLDER_BLOCK
+
+
+# --- streams
 
 
 def test_noise_of_a_vote_is_bit_equal_whatever_the_batch(crop):

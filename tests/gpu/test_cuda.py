@@ -15,7 +15,7 @@ from psmooth.learning import TrainingConfig, learn_bank
 from psmooth.models import MedVLM, load_model
 from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size
-from psmooth.sampling import noisy_embeddings
+from psmooth.sampling import batch_copies, batch_copies_on, noisy_embeddings
 from psmooth.scans import Crop, Scan, crop_scan, open_scan
 from psmooth.smoothing import certify, replay
 from psmooth.smoothing.provenance import use_whole_float32
@@ -76,6 +76,13 @@ def test_batches_of_the_usual_size_are_encoded_as_on_the_processor(
     here, there = embeddings(on_card, crop, 256), embeddings(on_processor, crop, 32)
     assert here.shape == there.shape == (512, here.shape[1])
     assert (here - there).abs().max() < 1e-4, "in whole float32, not in TF32"
+
+
+@pytest.mark.parametrize("noise_level", [0.02, 0.25, 10.0])
+def test_the_card_draws_the_noise_of_the_processor_bit_for_bit(crop: Crop, noise_level: float) -> None:
+    there = batch_copies_on(torch.device("cuda"), crop, noise_level, "0" * 32, "estimate", 20, 256)
+    assert there.device.type == "cuda"
+    assert torch.equal(there.cpu(), batch_copies(crop, noise_level, "0" * 32, "estimate", 20, 256))
 
 
 def test_the_copies_past_the_last_vote_are_thrown_away(on_card: MedVLM, crop: Crop) -> None:
