@@ -47,6 +47,7 @@ lint: $(VENV)/.ready-to-test
 	$(BIN)/python -m pyright
 
 bench: $(VENV)/.ready-to-test
+	$(PIP) install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m tests.bench
 
 # One resolution for every platform and Python, in two files: what torch brings for NVIDIA cards is gigabytes, and a

@@ -4,6 +4,7 @@ It knows nothing about correctness. Ratios come from alternating rounds in one p
 """
 
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,15 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from psmooth.certificate import Plan
-from psmooth.models import MedVLM, ModelSpec, load_model
+from psmooth.errors import ModelError
+from psmooth.models import RUNTIMES, TORCH, MedVLM, ModelSpec, load_model, on_runtime
 from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size, tune_allocator
-from psmooth.sampling import batch_copies
-from psmooth.scans import Crop, CropRule, crop_scan, open_scan
+from psmooth.sampling import batch_copies, batch_copies_on
+from psmooth.scans import Crop, CropRule, Scan, crop_scan, open_scan
 from psmooth.smoothing import certify
+from psmooth.smoothing.provenance import use_whole_float32
+from tests.bench_peers import five_methods, peer_figures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,11 +48,14 @@ def bare_loop(model: MedVLM, batch: int, passes: int) -> float:
     """Copies a second of the image encoder alone, on one batch that lies ready."""
     import torch
 
-    pixels = torch.rand(batch, 3, model.input_size, model.input_size).contiguous(memory_format=torch.channels_last)
+    pixels = torch.rand(batch, 3, model.input_size, model.input_size, device=model.device)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         start = time.perf_counter()
         for _ in range(passes):
             model.encode(pixels)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
         return passes * batch / (time.perf_counter() - start)
 
 
@@ -75,14 +82,14 @@ def against_bare(name: str, model: MedVLM, crop: Crop, batch: int, passes: int) 
     return Row(name, round(run, 1), "votes/s", f"bare encoder, batch {batch}: {bare:.1f} copies/s", round(ratio, 3))
 
 
-def vit_b_32() -> MedVLM:
+def vit_b_32(device: str = "cpu") -> MedVLM:
     """ViT-B/32 with random weights, as large as PLIP and QuiltNet."""
     import open_clip
     import torch
 
     torch.manual_seed(0)
-    network = open_clip.create_model("ViT-B-32").eval().requires_grad_(False)
-    half = torch.full((1, 3, 224, 224), 2.0).contiguous(memory_format=torch.channels_last)
+    network = open_clip.create_model("ViT-B-32", device=device).eval().requires_grad_(False)
+    half = torch.full((1, 3, 224, 224), 2.0, device=device).contiguous(memory_format=torch.channels_last)
     return MedVLM(
         spec=ModelSpec("vit-b-32", "ViT-B/32", "local-dir:random", "random weights", "none", ()),
         revision="0" * 64,
@@ -92,7 +99,7 @@ def vit_b_32() -> MedVLM:
         crop_rule=CropRule(size=224),
         scale=half,
         shift=-half / 2,
-        device=torch.device("cpu"),
+        device=torch.device(device),
     )
 
 
@@ -161,11 +168,15 @@ def _seconds_to(page: "Page", action: Callable[[], object]) -> tuple[float, floa
     return first, certified, time.perf_counter() - start
 
 
+def drawn_scan() -> Scan:
+    """The phantom that all rows share."""
+    return open_scan(draw_phantom("blood_cells", "monocyte", seed=3).pixels)
+
+
 def engine_rows() -> Iterator[Row]:
     """Noise, votes and whole runs without the page."""
     tune_allocator()
-    scan = open_scan(draw_phantom("blood_cells", "monocyte", seed=3).pixels)
-    pocket = load_model("pocket-noisy", device="cpu")
+    scan, pocket = drawn_scan(), load_model("pocket-noisy", device="cpu")
     crop, batch = crop_scan(scan, pocket.crop_rule), best_batch_size(pocket)
     yield noise_cost(crop)
     yield against_bare("pocket-noisy", pocket, crop, batch, 120)
@@ -174,17 +185,104 @@ def engine_rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "cell.png")
         seconds_of(["phantom", "blood_cells", "monocyte", "--seed", "3", "--out", file])
-        whole = median(seconds_of(["certify", file, "--task", "blood_cells"]) for _ in range(3))
+        command = ["certify", file, "--task", "blood_cells"]
+        whole = median(seconds_of(command) for _ in range(3))
+        first = median(seconds_of([*command, "--target-radius", "0.01"]) for _ in range(3))
+    yield Row("process start to the first certificate", round(first, 2), "s", "goal 5 s", round(first / 5, 3))
     yield Row("process start to certificate, 1,000 votes", round(whole, 2), "s", "goal 8 s", round(whole / 8, 3))
     large = vit_b_32()
     big_crop = crop_scan(scan, replace(large.crop_rule, size=224))
     yield against_bare("ViT-B/32, random weights", large, big_crop, 4, 75)
 
 
+def peer_rows() -> Iterator[Row]:
+    """``certify`` against the loops of others, and against itself on another runtime."""
+    pocket, scan = load_model("pocket", device="cpu"), drawn_scan()
+    crop, batch = crop_scan(scan, pocket.crop_rule), best_batch_size(pocket)
+    large = vit_b_32()
+    big_crop = crop_scan(scan, replace(large.crop_rule, size=224))
+    figures = chain(
+        peer_figures("pocket", pocket, crop, batch, 30 * batch),
+        peer_figures("ViT-B/32", large, big_crop, 8, 160),
+        [five_methods("pocket", pocket, crop, 1_000)],
+    )
+    for what, here, other, there, ratio in figures:
+        goal = 5 if "five methods" in what else 1.3
+        yield Row(what, round(here, 2), "s", f"{other}: {there:.2f} s; goal {goal}", round(ratio, 2))
+    yield from patience_rows("ViT-B/32", large, big_crop)
+    yield from runtime_rows("pocket", pocket, crop, batch, 60)
+    yield from runtime_rows("ViT-B/32", large, big_crop, 4, 30)
+
+
+def runtime_rows(name: str, model: MedVLM, crop: Crop, batch: int, passes: int) -> Iterator[Row]:
+    """Votes a second in each precision, against float32 by torch in the same rounds; ratios are medians over them."""
+    models = {TORCH: model}
+    for precision in RUNTIMES:
+        try:
+            models[precision] = on_runtime(model, precision)
+        except ModelError as error:
+            print(error)
+    rounds = [[whole_run(one, crop, batch, passes)[0] for one in models.values()] for _ in range(ROUNDS)]
+    for place, precision in enumerate(models):
+        if place == 0:
+            continue
+        speed, plain = (median(found[which] for found in rounds) for which in (place, 0))
+        ratio = median(found[place] / found[0] for found in rounds)
+        yield Row(f"{name} in {precision}", round(speed, 1), "votes/s", f"float32: {plain:.1f}", round(ratio, 2))
+
+
+def patience_rows(name: str, model: MedVLM, crop: Crop) -> Iterator[Row]:
+    """Seconds from the call to the first votes, and from Stop to the end, at the usual batch size."""
+    rounds = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        stream = certify(model, crop, task="blood_cells", noise_level=0.25, plan=Plan(max_votes=10_000))
+        next(step for step in stream if step.votes)
+        first, start = time.perf_counter() - start, time.perf_counter()
+        stream.close()
+        rounds.append((first, time.perf_counter() - start))
+    for what, found, goal in zip(("first votes", "Stop"), zip(*rounds, strict=True), (1.5, 1.0), strict=True):
+        seconds = median(found)
+        yield Row(f"{what} of {name}", round(seconds, 2), "s", f"goal {goal} s", round(seconds / goal, 3))
+
+
+def card_rows() -> Iterator[Row]:
+    """On an NVIDIA card: its noise alone, votes against the bare encoder, and the first certificate."""
+    import torch
+
+    if not torch.cuda.is_available():
+        print("There is no NVIDIA card here: its rows are left out.")
+        return
+    for name, size in (("pocket", 128), ("ViT-B/32", 224)):
+        model = load_model("pocket", device="cuda") if name == "pocket" else vit_b_32("cuda")
+        use_whole_float32(model.device)
+        crop, batch = crop_scan(drawn_scan(), replace(model.crop_rule, size=size)), best_batch_size(model)
+        first = whole_run(model, crop, batch, 4)[1]
+        yield card_noise(model, crop, batch)
+        yield against_bare(f"{name} on the card", model, crop, batch, 200)
+        yield Row(f"first certificate of {name} on the card", round(first, 2), "s", f"{4 * batch:,} votes", 1.0)
+
+
+def card_noise(model: MedVLM, crop: Crop, batch: int) -> Row:
+    """Copies a second that the card draws and adds up alone."""
+    import torch
+
+    rounds = []
+    for _ in range(ROUNDS):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for first in range(0, 50 * batch, batch):
+            batch_copies_on(model.device, crop, 0.25, secrets.token_hex(16), "estimate", first, batch)
+        torch.cuda.synchronize()
+        rounds.append(50 * batch / (time.perf_counter() - start))
+    size = crop.pixels.shape[-1]
+    return Row(f"exact noise of {size} px on the card", round(median(rounds)), "copies/s", f"batch {batch}", 1.0)
+
+
 def main() -> None:
     """Measure, print each row as it is found, write ``bench.json``."""
     rows = []
-    for row in chain(engine_rows(), page_rows()):
+    for row in chain(engine_rows(), peer_rows(), card_rows(), page_rows()):
         rows.append(row)
         print(f"{row.name:45} {row.value:>9} {row.unit:8} {row.against:42} {row.ratio}", flush=True)
     Path("bench.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")

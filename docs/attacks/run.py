@@ -39,7 +39,8 @@ class Front:
 
     def plan(self, task_id: str) -> EvaluationPlan:
         """What is asked of a task."""
-        return EvaluationPlan(TASKS[task_id], self.methods, self.denoisers, LEVELS, Plan(max_votes=1_000), SEED)
+        plan = Plan(max_votes=1_000)
+        return EvaluationPlan(TASKS[task_id], self.methods, self.denoisers, LEVELS, plan, SEED, noise="sfc64")
 
 
 FRONTS = (

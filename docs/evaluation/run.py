@@ -39,7 +39,9 @@ def study(task_id: str, model: str, denoiser: str, noise_level: float, votes: in
     methods = tuple(GUARANTEES) if without_mirror(denoiser) in FITTED else ("template", "zero_shot")
     methods = ("template",) if model == "pocket-noisy" else methods
     plan = Plan(max_votes=votes)
-    return EvaluationPlan(TASKS[task_id], methods, (denoiser,), (noise_level,), plan, drawn="first by name")
+    return EvaluationPlan(
+        TASKS[task_id], methods, (denoiser,), (noise_level,), plan, drawn="first by name", noise="sfc64"
+    )
 
 
 def folder_of(task_id: str, model: str, votes: int) -> Path:

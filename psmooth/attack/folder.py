@@ -108,6 +108,7 @@ def _attacked(
         model, crop, task=asked.task, methods=tuple(missing), noise_level=level, denoiser=denoiser, banks=banks,
         plan=asked.plan, seed=asked.seed,
     )  # fmt: skip
+    request = replace(request, noise=asked.noise)
     with closing(certify_request(request)) as steps:
         *_, progress = steps
     check_seed(progress, asked.seed)

@@ -106,6 +106,7 @@ def _votes(target: Target, crop: Crop, votes: int) -> tuple[int, ...]:
     embeddings = noisy_embeddings(
         request.model, crop, request.noise_level, seed=request.seed, phase="judge", count=votes,
         batch_size=request.batch_size, denoise=request.denoiser, mirrored=request.denoiser.mirrored,
+        scheme=request.noise,
     )  # fmt: skip
     for part in embeddings:
         answers = answers_of(part, target.contender.vectors, request.batch_size)

@@ -67,8 +67,9 @@ class Target:
     def noise(self, phase: Phase, first: int, count: int) -> Tensor:
         """The noise of copies of a phase from number ``first`` on, ``(count, 3, size, size)`` in units of 1."""
         blocks = range(first // BLOCK, (first + count - 1) // BLOCK + 1)
+        asked = self.request
         drawn = [
-            torch.from_numpy(noise_block(self.request.noise_level, self.request.seed, self.crop, phase, block).copy())
+            torch.from_numpy(noise_block(asked.noise_level, asked.seed, self.crop, phase, block, asked.noise).copy())
             for block in blocks
         ]
         start = first - blocks[0] * BLOCK

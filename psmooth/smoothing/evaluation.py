@@ -7,13 +7,13 @@ Every line names its ``run``, and ``runs.json`` states what that is: all facts t
 it is. They are known before the first vote, so lines made with anything else are never taken for those asked for, and
 no row of the summary adds up lines of two runs. A line's radius is that of the one look at the announced end, so class
 and radius are computed again from its counts whenever it is read. Device, versions and batch size are no facts: they
-may move a vote. A ``precision`` that was asked for is one, and so is the ``noise`` of other records than the first.
+may move a vote. A ``precision`` that was asked for is one, and so is the scheme of the ``noise``.
 """
 
 import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -25,10 +25,11 @@ from psmooth.errors import CertificateError, ModelError, PlanError, ScanError
 from psmooth.files import make_folder
 from psmooth.methods import METHODS
 from psmooth.models import RUNTIMES, MedVLM
+from psmooth.noise import SCHEME, Scheme
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop, crop_scan, open_scan
 from psmooth.scans.pool import pool_sha256
-from psmooth.smoothing.certification import Progress, certify
+from psmooth.smoothing.certification import Progress, certify_request, resolve
 from psmooth.smoothing.labelled import named_crop, sha256_or_none
 from psmooth.smoothing.records import (
     RECORD_VERSION,
@@ -47,6 +48,7 @@ from psmooth.smoothing.records import (
 )
 from psmooth.tasks import Task
 
+_UNNAMED: Scheme = "sfc64"  # in records of before there was a choice
 _CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
 
 Condition = tuple[str, float]  # denoiser, noise level
@@ -56,7 +58,8 @@ Condition = tuple[str, float]  # denoiser, noise level
 class EvaluationPlan:
     """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs.
 
-    ``drawn`` says which of a folder's scans come first where not all are taken; see ``labelled_files``.
+    ``drawn`` says which of a folder's scans come first where not all are taken; see ``labelled_files``. ``noise`` is
+    how random bits are made: records of before there was a choice go on with ``sfc64``.
     """
 
     task: Task
@@ -66,6 +69,7 @@ class EvaluationPlan:
     plan: Plan
     seed: int = 0
     drawn: Literal["shuffled by the seed", "first by name"] = "shuffled by the seed"
+    noise: Scheme = SCHEME
 
 
 def refuse_other_scans(
@@ -138,7 +142,7 @@ def _facts(run: Run, bank: Facts, asked: EvaluationPlan) -> Facts:
         "crop": {name: run.preprocessing[name] for name in _CROP},
         "drawn": asked.drawn,
         **({"precision": run.precision} if run.precision in RUNTIMES else {}),
-        "noise": run.noise,
+        **({"noise": run.noise} if run.noise != _UNNAMED else {}),
     }
 
 
@@ -225,10 +229,11 @@ def _stream(
         raise PlanError("target_radius must be None here: every run of an evaluation casts all votes it announces.")
     if asked.plan.tolerance is not None:
         raise PlanError("tolerance must be None here: every run of an evaluation casts all votes it announces.")
-    return certify(
+    request = resolve(
         model, crop, task=asked.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
         plan=asked.plan, seed=asked.seed,
     )  # fmt: skip
+    return certify_request(replace(request, noise=asked.noise))
 
 
 def check_label(file: Path, label: str, recorded: str) -> None:

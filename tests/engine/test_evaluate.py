@@ -147,6 +147,7 @@ def done(model: MedVLM, study: EvaluationPlan, files: list[tuple[Path, str]], ou
     "change",
     [
         {"plan": Plan(max_votes=48)},
+        {"noise": "sfc64"},
         {"plan": Plan(max_votes=32, selection_votes=16)},
         {"plan": Plan(max_votes=32, failure_probability=0.01)},
         {"plan": Plan(max_votes=32, name="paper", selection_votes=64)},
