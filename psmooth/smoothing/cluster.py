@@ -9,10 +9,13 @@ who know its token, which nobody but its own processes does.
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module, util
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +31,8 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns that it will be the default
 }
+_SHORT = "/tmp" if Path("/tmp").is_dir() else None  # the name of a socket may have some hundred letters
+_QUIET = {"log_to_driver": False, "logging_level": "ERROR"}
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,24 @@ def joined(address: str) -> Iterator[Any]:
     Raises:
         ClusterError: nothing answers there as a cluster, or it was lost.
     """
+    ray = _ray(address)
+    with TemporaryDirectory(prefix="psmooth-ray-", dir=_SHORT, ignore_cleanup_errors=True) as scratch:
+        try:
+            _join(ray, address, scratch)
+            yield ray
+        except (ConnectionError, ray.exceptions.RaySystemError) as error:
+            raise _lost(address, error) from None
+        finally:
+            ray.shutdown()
+
+
+def _ray(address: str) -> Any:
+    """The package; what it reads from the environment it reads when it is imported."""
     os.environ.update(_ENVIRONMENT)
-    ray = import_module("ray")
-    try:
-        _join(ray, address)
-        yield ray
-    except (ConnectionError, ray.exceptions.RaySystemError) as error:
-        raise _lost(address, error) from None
-    finally:
-        ray.shutdown()
+    if address == OWN and "ray" not in sys.modules:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    return import_module("ray")
 
 
 def _lost(address: str, error: Exception) -> ClusterError:
@@ -85,32 +99,30 @@ def _lost(address: str, error: Exception) -> ClusterError:
         "The connection to the Ray cluster '{address}' was lost: {reason}. The records so far are kept: start again "
         "when it is there.",
         address=address,
-        reason=(str(error).strip().splitlines() or ["–"])[0].rstrip("."),
+        reason=_first_line(error),
     )
 
 
-def _join(ray: Any, address: str) -> None:
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address == NEAREST:
-        try:
-            ray.init(address="auto", **quiet)
-            return
-        except ConnectionError:  # none runs here
-            address = OWN
+def _first_line(error: Exception) -> str:
+    """Of what Ray says, which may be pages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
+
+
+def _join(ray: Any, address: str, scratch: str) -> None:
     if address == OWN:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         own = {"num_cpus": usable_cores(), "include_dashboard": False, "object_store_memory": _STORE}
-        ray.init(address="local", **own, **quiet)
+        ray.init(address=OWN, _temp_dir=scratch, **own, **_QUIET)
         return
     try:
-        socket.create_connection(_host_and_port(address), _SECONDS_TO_REACH).close()
-        ray.init(address=address, **quiet)
-    except (OSError, RuntimeError, ValueError):
+        if address != NEAREST:  # Ray itself would wait for more than a minute
+            socket.create_connection(_host_and_port(address), _SECONDS_TO_REACH).close()
+        ray.init(address=address, **_QUIET)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(
-            "No Ray cluster can be joined at '{address}'. HOST:PORT of its first machine is for a machine that is part "
-            "of it (ray start --address=HOST:PORT); from any other take ray://HOST:10001.",
+            "No Ray cluster can be joined at '{address}' ({reason}). auto and HOST:PORT of its first machine are for a "
+            "machine that is part of it (ray start --address=HOST:PORT); from any other take ray://HOST:10001.",
             address=address,
+            reason=_first_line(error),
         ) from None
 
 
