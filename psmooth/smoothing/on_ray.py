@@ -275,14 +275,7 @@ class _Crew:
         elif call.task.tries < MOST_TRIES:
             self._waiting.appendleft(call.task)
         else:
-            call.task.answer = (
-                [],
-                ClusterError(
-                    "A scan was given up after {count} workers had died over it. Their memory may be too small: give each "
-                    "of them more cores, so that there are fewer. The records so far are kept.",
-                    count=call.task.tries,
-                ),
-            )
+            call.task.answer = [], _given_up(call.task)
 
     def _check_room(self) -> None:
         """Raise ClusterError where no worker has been there for long, though scans wait."""
@@ -295,3 +288,11 @@ class _Crew:
                 "start again when it has.",
                 minutes=int(_SECONDS_TO_PLACE // 60),
             )
+
+
+def _given_up(task: _Task) -> ClusterError:
+    return ClusterError(
+        "A scan was given up after {count} workers had died over it. Their memory may be too small: give each of them "
+        "more cores, so that there are fewer. The records so far are kept.",
+        count=task.tries,
+    )
