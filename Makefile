@@ -70,7 +70,7 @@ $(VENV)/.ready-to-run: requirements.txt constraints.txt pyproject.toml | $(BIN)/
 	@touch $@
 
 $(VENV)/.ready-to-test: $(VENV)/.ready-to-run
-	$(PIP) install -c constraints.txt -e '.[test,train,nifti,slides,fast]'
+	$(PIP) install -c constraints.txt -e '.[test,train,nifti,slides,fast,ray]'
 	@touch $@
 
 $(BIN)/python:

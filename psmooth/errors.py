@@ -9,6 +9,7 @@ This module knows nothing about the rest of the package.
     ├── TaskError          class names or templates that cannot be used
     ├── PlanError          a number that no certificate can be computed with
     ├── BusyError          as many runs are here as this server takes
+    ├── ClusterError       a cluster cannot be joined, or its workers do not answer as this machine would
     ├── PageError          a served page does not answer as one of psmooth's
     └── CertificateError   a certificate file that is damaged or altered
 
@@ -62,6 +63,10 @@ class PlanError(PsmoothError, ValueError):
 
 class BusyError(PsmoothError):
     """As many runs are here as may be, of everybody or of one client; nothing is wrong with what was asked."""
+
+
+class ClusterError(PsmoothError):
+    """A Ray cluster is out of reach, has no room, or its workers are lost or differ from this machine."""
 
 
 class PageError(PsmoothError):

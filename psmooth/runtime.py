@@ -23,7 +23,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's mallo
 _LARGEST = 2**31 - 1
 _TRIAL_SECONDS = 1.0
 _CPU_BATCHES = (16, 32, 64)
-_GPU_BATCH = 256
+GPU_BATCH = 256  # copies, on any card
 _SMALL_BATCH = 4  # of a model that is slow: the first votes come soon, and Stop waits for little
 _PATIENCE = 0.5  # seconds that batches side by side may take
 _MOST_BATCHES = 10_000  # of a turn, which its seconds end
@@ -70,7 +70,7 @@ def best_batch_size(model: "MedVLM") -> int:
     import torch
 
     if model.device.type != "cpu":
-        return _GPU_BATCH
+        return GPU_BATCH
     cores = min(usable_cores(), threads_given())
     key = f"{model.revision[:16]}/{cores} cores/{platform.machine()}/{torch.__version__}{_runtime_of(model)}"
     known = _read_trials()

@@ -15,10 +15,13 @@ from psmooth.command_line.options import (
     Bank,
     Device,
     Json,
+    Ray,
+    RayCores,
     open_file,
     read_banks,
     read_number,
     read_question,
+    read_spread,
     read_words,
 )
 from psmooth.command_line.terminal import json_text, live_bar, load_with_bar, note, show, show_json
@@ -58,6 +61,8 @@ def attack(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
     bank: Bank = None,
     device: Device = None,
+    ray: Ray = None,
+    ray_cores: RayCores = None,
     out: Annotated[
         Path | None, typer.Option(help="A folder for what is found; of a folder, one that was cut short goes on.")
     ] = None,
@@ -72,6 +77,7 @@ def attack(
     options = {
         "model": model, "methods": read_words(methods), "denoisers": read_words(denoisers), "levels": levels,
         "votes": votes, "seed": seed, "bank": bank, "device": device,
+        "ray": ray, "cores": ray_cores,
     }  # fmt: skip
     effort = _effort(quick, halvings, plain_steps=plain_steps, steps=steps, draws=draws)
     if scan.is_dir():
@@ -96,6 +102,8 @@ def _attack_scan(
     scan: Path, question: "Task", effort: "Effort", out: Path | None, options: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     _check_one(options)
+    if options["ray"] is not None:
+        raise PlanError("--ray spreads the scans of a folder, and this is one scan. Leave it out.")
     opened = open_file(scan)
     from psmooth.attack import attack as run
     from psmooth.attack import attack_record, find_target, save_crop
@@ -212,12 +220,14 @@ def _attack_folder(
 
     seed, plan = options["seed"] or 0, Plan(max_votes=options["votes"])
     asked = EvaluationPlan(question, options["methods"], options["denoisers"], options["levels"], plan, seed)
+    spread = read_spread(options["ray"], options["cores"], options["device"])
     files = labelled_files(folder, question, limit, seed)
-    med_vlm = load_with_bar(options["model"], options["device"])
+    med_vlm = load_with_bar(options["model"], options["device"] if options["ray"] is None else "cpu")
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     with live_bar() as draw:
-        for done, planned in attack_folder(med_vlm, found.files, asked, effort, out, read_banks(options["bank"])):
+        banks = read_banks(options["bank"])
+        for done, planned in attack_folder(med_vlm, found.files, asked, effort, out, banks, spread):
             draw(done, planned, f"{done:,} of {planned:,} attacked", logged=True)
     for line in left_out_lines(found):
         note(line)

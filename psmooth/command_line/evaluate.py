@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from psmooth.command_line.options import Bank, Device, Json, Precision, read_banks, read_number, read_words
+from psmooth.command_line.options import (
+    Bank,
+    Device,
+    Json,
+    Precision,
+    Ray,
+    RayCores,
+    read_banks,
+    read_number,
+    read_spread,
+    read_words,
+)
 from psmooth.command_line.terminal import json_text, live_bar, load_with_bar, note, show, show_json
 
 if TYPE_CHECKING:
@@ -33,6 +44,8 @@ def evaluate(
     bank: Bank = None,
     device: Device = None,
     precision: Precision = "float32",
+    ray: Ray = None,
+    ray_cores: RayCores = None,
     as_json: Json = False,
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
@@ -46,12 +59,13 @@ def evaluate(
     question = find_task(task)
     levels = tuple(read_number(level, "--noise") for level in noise.split(","))
     asked = EvaluationPlan(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
+    spread = read_spread(ray, ray_cores, device)
     files = labelled_files(folder, question, limit, seed)
-    med_vlm = load_with_bar(model, device, precision)
+    med_vlm = load_with_bar(model, device if ray is None else "cpu", precision)
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     with live_bar() as draw:
-        for done, planned in run(med_vlm, found.files, asked, out, read_banks(bank)):
+        for done, planned in run(med_vlm, found.files, asked, out, read_banks(bank), spread):
             draw(done, planned, f"{done:,} of {planned:,} runs", logged=True)
     rows = write_summary(out)
     _draw_curves(out)

@@ -1,4 +1,4 @@
-"""Reads the options that several commands have: the question, numbers, a box, a window, banks, a device.
+"""Reads the options that several commands have: the question, numbers, a box, a window, banks, a device, a cluster.
 
 It knows nothing about any command.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from psmooth.certificate import Plan
     from psmooth.scans import Scan, Window
+    from psmooth.smoothing.spreading import Spread
     from psmooth.tasks import Task
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -37,6 +38,31 @@ Precision = Annotated[
     Literal["float32", "openvino-float32", "openvino-bfloat16"],
     typer.Option(help="Of the image encoder; all but float32 need an extra: pip install 'psmooth[fast]'."),
 ]
+
+
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Spread the scans over a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT. It needs an extra: pip "
+        "install 'psmooth[ray]'.",
+    ),
+]
+
+RayCores = Annotated[
+    int | None, typer.Option("--ray-cores", min=1, help="Of each worker; by default 4, or as many as a machine has.")
+]
+
+
+def read_spread(ray: str | None, cores: int | None, device: str | None) -> "Spread":
+    """One scan after another, or spread over a cluster."""
+    from psmooth.smoothing.spreading import in_turn
+
+    if ray is None:
+        return in_turn
+    from psmooth.smoothing.on_ray import OnRay
+
+    return OnRay(ray, cores, device)
 
 
 def read_banks(place: str | None) -> tuple[Any, ...]:

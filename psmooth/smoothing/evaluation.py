@@ -21,8 +21,7 @@ from typing import Literal
 import numpy as np
 
 from psmooth.certificate import Plan, Run
-from psmooth.errors import CertificateError, ModelError, PlanError, ScanError
-from psmooth.files import make_folder
+from psmooth.errors import CertificateError, ModelError, PlanError
 from psmooth.methods import METHODS
 from psmooth.models import RUNTIMES, MedVLM
 from psmooth.noise import SCHEME, Scheme
@@ -30,28 +29,21 @@ from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop, crop_scan, open_scan
 from psmooth.scans.pool import pool_sha256
 from psmooth.smoothing.certification import Progress, certify_request, resolve
-from psmooth.smoothing.labelled import named_crop, sha256_or_none
+from psmooth.smoothing.labelled import sha256_or_none
 from psmooth.smoothing.records import (
     RECORD_VERSION,
     RECORDS,
     Facts,
     Record,
-    drop_torn_line,
-    fingerprint,
-    key_of,
-    no_folder,
-    open_to_append,
     radius_at_end,
     read_runs,
     whole_records,
-    write_runs,
 )
+from psmooth.smoothing.spreading import Condition, Job, Part, Spread, check_label, in_turn, recorded
 from psmooth.tasks import Task
 
 _UNNAMED: Scheme = "sfc64"  # in records of before there was a choice
 _CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
-
-Condition = tuple[str, float]  # denoiser, noise level
 
 
 @dataclass(frozen=True)
@@ -108,10 +100,11 @@ def announced(
 ) -> dict[str, Facts]:
     """The facts of every record behind one denoiser at one noise level, by method, before any vote.
 
-    They are read off a run of its own that is closed before its first vote; it gets a blank scan.
+    They are read off a run of its own that is closed before its first vote; it gets a blank scan, and a batch size that
+    needs no trial.
     """
     blank = crop_scan(open_scan(np.zeros((64, 64, 3), np.uint8)), model.crop_rule)
-    stream = _stream(model, blank, asked, asked.methods, condition, banks)
+    stream = _stream(model, blank, asked, asked.methods, condition, banks, batch_size=1)
     results = next(stream).results
     stream.close()
     return {
@@ -167,12 +160,36 @@ def bank_sha256(bank: PromptBank) -> str:
     return hashlib.sha256(json.dumps(about).encode() + values.tobytes()).hexdigest()
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluating:
+    """The ``Work`` of an evaluation: every scan by every method that is asked for."""
+
+    asked: EvaluationPlan
+    banks: tuple[PromptBank, ...] = ()
+
+    def facts(self, model: MedVLM) -> dict[Condition, dict[str, Facts]]:
+        """Those of every record, by condition and method, before any vote."""
+        conditions = product(self.asked.denoisers, self.asked.noise_levels)
+        return {condition: announced(model, self.asked, condition, self.banks) for condition in conditions}
+
+    def parts(self, model: MedVLM, job: Job, batch_size: int | None = None) -> Iterator[Part]:
+        """The records of a scan, a condition at a time; all methods of a denoiser share one stream of noise."""
+        for condition, missing in job.missing.items():
+            records = []
+            if missing:
+                *_, progress = _stream(model, job.crop, self.asked, tuple(missing), condition, self.banks, batch_size)
+                check_seed(progress, self.asked.seed)
+                records = [record_of(progress, method, job.crop, job.label, run) for method, run in missing.items()]
+            yield records, 1
+
+
 def evaluate(
     model: MedVLM,
     files: Sequence[tuple[Path, str]],
     asked: EvaluationPlan,
     out: Path,
     banks: Sequence[PromptBank] = (),
+    spread: Spread = in_turn,
 ) -> Iterator[tuple[int, int]]:
     """Certify every scan by every method; all methods of a denoiser share one stream of noise.
 
@@ -183,37 +200,7 @@ def evaluate(
         CertificateError: the folder holds records that this version cannot have written, or cannot be written to.
         ScanError: a file cannot be read, or its scan was recorded under another class.
     """
-    make_folder(out, no_folder)
-    path, conditions = out / RECORDS, list(product(asked.denoisers, asked.noise_levels))
-    known = whole_records(path)
-    labels = {record["scan"]: record["label"] for record in known}
-    done = set(map(key_of, known))
-    names = {condition: announce(out, announced(model, asked, condition, banks)) for condition in conditions}
-    drop_torn_line(path)
-    planned = len(files) * len(conditions)
-    with open_to_append(path) as lines:
-        for place, (file, label) in enumerate(files):
-            crop = named_crop(model, file)
-            check_label(file, label, labels.setdefault(crop.sha256, label))
-            for step, condition in enumerate(conditions):
-                yield place * len(conditions) + step, planned
-                missing = {method: run for method, run in names[condition].items() if (crop.sha256, run) not in done}
-                if not missing:
-                    continue
-                *_, progress = _stream(model, crop, asked, tuple(missing), condition, banks)
-                check_seed(progress, asked.seed)
-                records = [record_of(progress, method, crop, label, run) for method, run in missing.items()]
-                lines.writelines(json.dumps(record) + "\n" for record in records)
-                lines.flush()
-                done.update(map(key_of, records))
-    yield planned, planned
-
-
-def announce(out: Path, facts: Mapping[str, Facts]) -> dict[str, str]:
-    """Fingerprints by method; what they stand for is written down before any record that names them."""
-    names = {method: fingerprint(one) for method, one in facts.items()}
-    write_runs(out, {**read_runs(out), **{names[method]: one for method, one in facts.items()}})
-    return names
+    return recorded(model, files, Evaluating(asked, tuple(banks)), out, whole_records, spread)
 
 
 def _stream(
@@ -223,6 +210,7 @@ def _stream(
     methods: Sequence[str],
     condition: Condition,
     banks: Sequence[PromptBank],
+    batch_size: int | None,
 ) -> Generator[Progress, None, None]:
     denoiser, level = condition
     if asked.plan.target_radius is not None:
@@ -231,21 +219,9 @@ def _stream(
         raise PlanError("tolerance must be None here: every run of an evaluation casts all votes it announces.")
     request = resolve(
         model, crop, task=asked.task, methods=methods, noise_level=level, denoiser=denoiser, banks=banks,
-        plan=asked.plan, seed=asked.seed,
+        plan=asked.plan, seed=asked.seed, batch_size=batch_size,
     )  # fmt: skip
     return certify_request(replace(request, noise=asked.noise))
-
-
-def check_label(file: Path, label: str, recorded: str) -> None:
-    """Raise ScanError where a scan is recorded under another class."""
-    if label != recorded:
-        raise ScanError(
-            "{file} shows a picture that is recorded as '{recorded}' and is now given as '{label}'. Leave it under the "
-            "right class, or choose another folder for the records.",
-            file=file.name,
-            recorded=recorded,
-            label=label,
-        )
 
 
 def check_seed(progress: Progress, seed: int) -> None:
