@@ -18,7 +18,7 @@ from torch import Tensor
 from psmooth.attack.attacking import AttackProgress, Effort, attack_result
 from psmooth.attack.plain import PlainProgress
 from psmooth.attack.reading import whole_attacks
-from psmooth.attack.records import attack_facts, effort_facts
+from psmooth.attack.records import attack_facts, effort_facts, gradient_facts
 from psmooth.attack.target import Target
 from psmooth.certificate import conclude
 from psmooth.files import make_folder
@@ -64,7 +64,7 @@ def attack_folder(
     path, conditions = out / RECORDS, list(product(asked.denoisers, asked.noise_levels))
     known = whole_attacks(path)
     labels, done = {record["scan"]: record["label"] for record in known}, set(map(key_of, known))
-    attack = {"attack_version": ATTACK_VERSION, **effort_facts(effort)}
+    attack = {"attack_version": ATTACK_VERSION, **effort_facts(effort), **gradient_facts(model.precision)}
     names: dict[tuple[str, float], dict[str, str]] = {}
     for condition in conditions:
         facts = announced(model, asked, condition, banks)

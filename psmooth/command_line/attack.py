@@ -15,6 +15,7 @@ from psmooth.command_line.options import (
     Bank,
     Device,
     Json,
+    Precision,
     open_file,
     read_banks,
     read_number,
@@ -58,6 +59,7 @@ def attack(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
     bank: Bank = None,
     device: Device = None,
+    precision: Precision = "float32",
     out: Annotated[
         Path | None, typer.Option(help="A folder for what is found; of a folder, one that was cut short goes on.")
     ] = None,
@@ -72,6 +74,7 @@ def attack(
     options = {
         "model": model, "methods": read_words(methods), "denoisers": read_words(denoisers), "levels": levels,
         "votes": votes, "seed": seed, "bank": bank, "device": device,
+        "precision": precision,
     }  # fmt: skip
     effort = _effort(quick, halvings, plain_steps=plain_steps, steps=steps, draws=draws)
     if scan.is_dir():
@@ -103,7 +106,7 @@ def _attack_scan(
     from psmooth.files import make_folder, write_whole
     from psmooth.smoothing.records import no_folder
 
-    med_vlm = load_with_bar(options["model"], options["device"])
+    med_vlm = load_with_bar(options["model"], options["device"], options["precision"])
     target = find_target(
         med_vlm, opened, task=question, method=options["methods"][0], denoiser=options["denoisers"][0],
         noise_level=options["levels"][0], banks=read_banks(options["bank"]), plan=Plan(max_votes=options["votes"]),
@@ -213,7 +216,7 @@ def _attack_folder(
     seed, plan = options["seed"] or 0, Plan(max_votes=options["votes"])
     asked = EvaluationPlan(question, options["methods"], options["denoisers"], options["levels"], plan, seed)
     files = labelled_files(folder, question, limit, seed)
-    med_vlm = load_with_bar(options["model"], options["device"])
+    med_vlm = load_with_bar(options["model"], options["device"], options["precision"])
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     with live_bar() as draw:
