@@ -3,7 +3,7 @@
 It knows nothing about noise, votes, certificates or the page.
 """
 
-from psmooth.models.load import find_device, find_spec, folder_of, load_model, on_runtime, repository_of
+from psmooth.models.load import denoiser_of, find_device, find_spec, folder_of, load_model, on_runtime, repository_of
 from psmooth.models.med_vlm import MedVLM
 from psmooth.models.runtimes import FAST, PRECISIONS, RUNTIMES, TORCH, is_fast_here, runtime_versions
 from psmooth.models.table import MODELS, ModelSpec
@@ -16,6 +16,7 @@ __all__ = [
     "TORCH",
     "MedVLM",
     "ModelSpec",
+    "denoiser_of",
     "find_device",
     "find_spec",
     "folder_of",
