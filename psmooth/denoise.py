@@ -46,6 +46,7 @@ class Denoiser:
     """A denoiser ready to use: its id, the sha256 of the file it was fitted into (None for a closed form), itself.
 
     ``apply`` is the function of copies and σ; gradients flow through it to the copies.
+    ``network``: what that is, where it was learned; ``runs``: the same on another runtime, for calls without gradients.
     ``mirrored``: the embedding of a copy is the mean over the copy and its mirror image, each denoised by itself.
     ``pool``: the sha256 of the crops it was fitted on: none for a closed form, None where its file does not say.
     """
@@ -55,11 +56,13 @@ class Denoiser:
     apply: Apply
     mirrored: bool = False
     pool: frozenset[str] | None = frozenset()
+    network: nn.Module | None = None
+    runs: Apply | None = None
 
     def __call__(self, copies: Tensor, noise_level: float) -> Tensor:
         """``(copies, 3, size, size)`` float32, unclipped → the same shape; row i depends on copy i alone."""
         with torch.inference_mode():
-            return self.apply(copies, noise_level)
+            return (self.runs or self.apply)(copies, noise_level)
 
 
 class LearnedDenoiser(nn.Module):
@@ -135,7 +138,8 @@ def _plain(name: str, beside: Path | None, model_revision: str | None) -> Denois
         raise DenoiserError(
             "The learned denoiser was trained through the model '{model}', not this one.", model=str(facts.get("model"))
         )
-    return Denoiser("learned", sha256, _ready(tensors), pool=pool)
+    network = _network(tensors)
+    return Denoiser("learned", sha256, _applied(network), pool=pool, network=network)
 
 
 def _pool(tensors: dict[str, Tensor], path: Path) -> frozenset[str] | None:
@@ -188,15 +192,17 @@ def _damaged(path: Path) -> DenoiserError:
     return DenoiserError("{file} is not a file of denoisers, or it is damaged. Fit it again.", file=path.name)
 
 
-def _ready(tensors: dict[str, Tensor]) -> Apply:
+def _network(tensors: dict[str, Tensor]) -> LearnedDenoiser:
     state = {name.removeprefix("learned."): value.float() for name, value in tensors.items() if "learned." in name}
     network = LearnedDenoiser(width=state["layers.0.bias"].shape[0], layers=sum("weight" in name for name in state))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise DenoiserError("The learned denoiser's tensors do not fit its network. Fit it again.") from error
-    network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+
+def _applied(network: LearnedDenoiser) -> Apply:
     def apply(copies: Tensor, level: float) -> Tensor:
         with torch.inference_mode(False):  # tensors that are moved within it can have no gradients flow through them
             placed = network.to(copies.device)

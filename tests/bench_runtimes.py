@@ -1,4 +1,4 @@
-"""Measures the image encoder on each runtime: ``python -m tests.bench_runtimes`` prints the table of docs/speed.md.
+"""Measures encoder and denoiser on each runtime: ``python -m tests.bench_runtimes`` prints the tables of docs/speed.md.
 
 It knows nothing about votes. Batches are encoded side by side, as a run does it, and the precisions take turns in one
 process. Beside the wall clock stands the time of the cores, which other programs on the machine hardly change.
@@ -6,51 +6,74 @@ process. Beside the wall clock stands the time of the cores, which other program
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from statistics import median
 
 import torch
+from torch import Tensor
 
-from psmooth.models import PRECISIONS, MedVLM, load_model, on_runtime
+from psmooth.models import FAST, PRECISIONS, MedVLM, denoiser_of, load_model, on_runtime
+from psmooth.models.runtimes import denoiser_on
 from psmooth.runtime import tune_allocator
 from psmooth.sampling import side_by_side
 from tests.bench import vit_b_32
 
 ROUNDS = 7
+LEVEL = 0.25
 Spent = tuple[float, float]  # copies a second; core-milliseconds a copy
+Look = Callable[[Tensor], Tensor]
 
 
-def spent(model: MedVLM, batch: int, batches: int) -> Spent:
-    """The wall's and the cores' time for so many batches of noise."""
-    pixels = torch.rand(batch, 3, model.input_size, model.input_size)
+def spent(look: Look, copies: Tensor, batches: int) -> Spent:
+    """The wall's and the cores' time for so many batches of copies."""
     wall, cores = time.perf_counter(), time.process_time()
-    for _ in side_by_side(lambda _: model.embed_images(pixels), range(batches)):
+    for _ in side_by_side(lambda _: look(copies), range(batches)):
         pass
-    copies = batch * batches
-    return copies / (time.perf_counter() - wall), 1000 * (time.process_time() - cores) / copies
+    count = len(copies) * batches
+    return count / (time.perf_counter() - wall), 1000 * (time.process_time() - cores) / count
 
 
-def rows(name: str, plain: MedVLM, batch: int, batches: int) -> Iterator[str]:
-    """A row a precision; ratios are medians over rounds of what torch and it needed in the same round."""
-    models = [on_runtime(plain, precision) for precision in PRECISIONS]
-    for model in models:
-        spent(model, batch, 2)
-    rounds = [[spent(model, batch, batches) for model in models] for _ in range(ROUNDS)]
-    for place, precision in enumerate(PRECISIONS):
+def rows(name: str, looks: Mapping[str, Look], copies: Tensor, batches: int) -> Iterator[str]:
+    """A row for each way to look; ratios are medians over rounds of what the first and it needed in the same round."""
+    for look in looks.values():
+        spent(look, copies, 2)
+    rounds = [[spent(look, copies, batches) for look in looks.values()] for _ in range(ROUNDS)]
+    for place, way in enumerate(looks):
         speed, cost = (median(found[place][which] for found in rounds) for which in range(2))
         faster = median(found[place][0] / found[0][0] for found in rounds)
         cheaper = median(found[0][1] / found[place][1] for found in rounds)
-        yield f"| {name}, batches of {batch} | {precision} | {speed:.1f} | {cost:.2f} | {faster:.2f} | {cheaper:.2f} |"
+        yield f"| {name}, batches of {len(copies)} | {way} | {speed:.1f} | {cost:.2f} | {faster:.2f} | {cheaper:.2f} |"
+
+
+def encoders(plain: MedVLM) -> dict[str, Look]:
+    """A model in each precision."""
+    return {precision: on_runtime(plain, precision).embed_images for precision in PRECISIONS}
+
+
+def denoisers(plain: MedVLM) -> dict[str, Look]:
+    """A model in bfloat16 behind its learned denoiser: on torch, and on OpenVINO in each format."""
+    fast, found = on_runtime(plain, FAST), denoiser_of(plain, "learned")
+    assert found.network is not None
+    ways = {"float32": found}
+    for precision in PRECISIONS[1:]:
+        ways[precision] = replace(found, runs=denoiser_on(precision, found.network, plain.input_size))
+    return {way: lambda copies, one=one: fast.embed_images(one(copies, LEVEL)) for way, one in ways.items()}
 
 
 def main(batches: float) -> None:
-    """Print the table; ``batches`` stretches or shortens every round."""
+    """Print the tables; ``batches`` stretches or shortens every round."""
     tune_allocator()
+    pocket, vit = load_model("pocket-noisy", "cpu"), vit_b_32()
+    small, large = torch.rand(32, 3, 128, 128), torch.rand(8, 3, 224, 224)
     print("| encoder | precision | copies a second | core-ms a copy | ratio by the wall | ratio by the cores |")
     print("|---|---|---|---|---|---|", flush=True)
-    for row in rows("`pocket-noisy`, 128 px", load_model("pocket-noisy", "cpu"), 32, round(16 * batches)):
+    for row in rows("`pocket-noisy`, 128 px", encoders(pocket), small, round(16 * batches)):
         print(row, flush=True)
-    for row in rows("ViT-B/32, random weights, 224 px", vit_b_32(), 8, round(4 * batches)):
+    for row in rows("ViT-B/32, random weights, 224 px", encoders(vit), large, round(4 * batches)):
+        print(row, flush=True)
+    behind = denoisers(load_model("pocket", "cpu"))
+    for row in rows(f"`pocket` in {FAST} behind its learned denoiser", behind, small, round(16 * batches)):
         print(row, flush=True)
 
 

@@ -82,6 +82,7 @@ def _standing() -> Iterator[str]:
     for pair in (*views.LECTURE, *views.GUARANTEES.values()):
         yield from pair
     yield from (views.TITLE, views.NOTICE, views.NOT_PROMISED, views.UNEXPECTED, *views.PRECISIONS, "fresh", "given")
+    yield from views.SPEEDS.values()
     yield from views_records.COLUMNS
     yield from (words for words, _ in NOT_SHOWN)
     yield from (views_compare.IDLE, views_compare.CHOICE, views_attack.IDLE, views_learn.IDLE)

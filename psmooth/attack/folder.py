@@ -40,7 +40,7 @@ class Attacking:
 
     def facts(self, model: MedVLM) -> dict[Condition, dict[str, Facts]]:
         """Those of an evaluation, and what of the attack decides what a record says."""
-        attack = {"attack_version": ATTACK_VERSION, **effort_facts(self.effort)}
+        attack = {"attack_version": ATTACK_VERSION, **effort_facts(self.effort), **gradient_facts(model.precision)}
         certified = Evaluating(self.asked, self.banks).facts(model)
         return {
             condition: {method: {**one, "attack": attack} for method, one in facts.items()}

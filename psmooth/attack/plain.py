@@ -143,7 +143,7 @@ class _Search:
     def _keep(self, tried: list[Tensor]) -> list[bool]:
         """Which of these changes are adversarial; the smallest that was ever is kept."""
         with torch.no_grad(), without_denormals():
-            scores = self._target.plain_scores((self._crop + torch.stack(tried)) / 255)
+            scores = self._target.answered_scores((self._crop + torch.stack(tried)) / 255)
         good = (margin(scores, self._answer) > _CLEAR).tolist()
         for levels, row, adversarial in zip(tried, scores, good, strict=True):
             if adversarial and (self.best is None or levels.norm() < self.best.norm()):

@@ -16,6 +16,7 @@ from psmooth.attack.attacking import AttackProgress, Effort
 from psmooth.attack.grid import Change
 from psmooth.attack.smoothed import JUDGE, SEARCH_JUDGE, Attempt
 from psmooth.files import write_whole
+from psmooth.models import RUNTIMES, TORCH
 from psmooth.smoothing.records import no_folder
 
 
@@ -71,7 +72,13 @@ def attack_record(progress: AttackProgress) -> dict[str, Any]:
     ]
     certificate = progress.result and progress.result.to_dict()
     facts = {"schema": "psmooth/attack/1", "certificate": certificate, "clean": progress.answer}
+    facts |= gradient_facts(progress.result.run.precision) if progress.result else {}
     return {**facts, "radius": progress.radius, **attack_facts(progress), "points": points}
+
+
+def gradient_facts(precision: str) -> dict[str, str]:
+    """Where what answers lets no gradient pass, the precision of those that were followed; nothing where it does."""
+    return {"gradients": TORCH} if precision in RUNTIMES else {}
 
 
 def effort_facts(effort: Effort) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from psmooth.smoothing.records import RECORDS, SUMMARY, Facts, Record, Runs, no_
 
 Attempts = list[dict[str, Any]]  # of one scan
 
-_NAMED = ("task", "model", "method", "denoiser", "noise_level", "max_votes")  # of a run, what a row shows
+# Of a run, what a row shows; a precision where another was asked for.
+_NAMED = ("task", "model", "method", "denoiser", "noise_level", "max_votes", "precision")
 
 
 def summarise_attacks(records: Sequence[Record], runs: Runs) -> dict[str, list[Facts]]:
@@ -54,7 +55,7 @@ def _by_run(records: Sequence[Record], runs: Runs) -> Iterator[tuple[Facts, list
     for record in records:
         found.setdefault(record["run"], []).append(record)
     for run, rows in found.items():
-        yield {"run": run, **{name: runs[run][name] for name in _NAMED}}, rows
+        yield {"run": run, **{name: runs[run][name] for name in _NAMED if name in runs[run]}}, rows
 
 
 def _inside(facts: Facts, records: Sequence[Record]) -> Facts:

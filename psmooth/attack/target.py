@@ -55,6 +55,10 @@ class Target:
         """Cosines with the class vectors, without noise and denoiser: ``(n, 3, size, size)`` → ``(n, classes)``."""
         return self.request.model.embed_images_with_gradients(pixels) @ self.plain_vectors().T
 
+    def answered_scores(self, pixels: Tensor) -> Tensor:
+        """The same as the model answers, in its own precision, through which no gradients flow."""
+        return self.request.model.embed_images(pixels) @ self.plain_vectors().T
+
     def embed_noisy(self, copies: Tensor) -> Tensor:
         """What votes, of noisy copies: through the denoiser and, where the run does so, their mirror images too."""
         denoiser = self.request.denoiser

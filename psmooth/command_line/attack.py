@@ -15,6 +15,7 @@ from psmooth.command_line.options import (
     Bank,
     Device,
     Json,
+    Precision,
     Ray,
     RayCores,
     open_file,
@@ -61,6 +62,7 @@ def attack(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
     bank: Bank = None,
     device: Device = None,
+    precision: Precision = "float32",
     ray: Ray = None,
     ray_cores: RayCores = None,
     out: Annotated[
@@ -77,6 +79,7 @@ def attack(
     options = {
         "model": model, "methods": read_words(methods), "denoisers": read_words(denoisers), "levels": levels,
         "votes": votes, "seed": seed, "bank": bank, "device": device,
+        "precision": precision,
         "ray": ray, "cores": ray_cores,
     }  # fmt: skip
     effort = _effort(quick, halvings, plain_steps=plain_steps, steps=steps, draws=draws)
@@ -111,7 +114,7 @@ def _attack_scan(
     from psmooth.files import make_folder, write_whole
     from psmooth.smoothing.records import no_folder
 
-    med_vlm = load_with_bar(options["model"], options["device"])
+    med_vlm = load_with_bar(options["model"], options["device"], options["precision"])
     target = find_target(
         med_vlm, opened, task=question, method=options["methods"][0], denoiser=options["denoisers"][0],
         noise_level=options["levels"][0], banks=read_banks(options["bank"]), plan=Plan(max_votes=options["votes"]),
@@ -222,7 +225,8 @@ def _attack_folder(
     asked = EvaluationPlan(question, options["methods"], options["denoisers"], options["levels"], plan, seed)
     spread = read_spread(options["ray"], options["cores"], options["device"])
     files = labelled_files(folder, question, limit, seed)
-    med_vlm = load_with_bar(options["model"], options["device"] if options["ray"] is None else "cpu")
+    device = options["device"] if options["ray"] is None else "cpu"
+    med_vlm = load_with_bar(options["model"], device, options["precision"])
     found = look_over(med_vlm, folder, files, strict)
     refuse_other_scans(med_vlm, out, question, found.seen, labelled_files(folder, question))
     with live_bar() as draw:

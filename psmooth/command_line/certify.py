@@ -165,7 +165,6 @@ def _conclude(progress: "Progress", out: Path | None, as_json: bool) -> int:
 
 def _result_lines(progress: "Progress") -> Iterator[str]:
     from psmooth import views
-    from psmooth.models import RUNTIMES
 
     contender, result = next(iter(progress.results.items()))
     yield views.verdict_sentence(result)
@@ -178,7 +177,5 @@ def _result_lines(progress: "Progress") -> Iterator[str]:
         f"{views.count_text(count):>9}  {label}" for count, label in zip(chart["counts"], chart["labels"], strict=True)
     )
     yield views.state_line(progress, result)
-    if result.run.precision in RUNTIMES:
-        yield f"Encoded in {result.run.precision} (openvino {result.run.versions['openvino']})"
     if result.run.scan_check is not None:
         yield views.finding_sentence(result.run.scan_check, result.run.task)

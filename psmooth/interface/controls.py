@@ -10,7 +10,7 @@ import gradio as gr
 from psmooth import views
 from psmooth.interface.components import About, Frames, NoiseTicks, Picker, Said
 from psmooth.interface.handlers import shown_gallery, task_choices
-from psmooth.interface.model_menu import model_choices
+from psmooth.interface.model_menu import model_choices, offers_fast
 from psmooth.interface.requests import gallery
 from psmooth.interface.settings import OWN_TASK
 from psmooth.views import learn as views_learn
@@ -78,17 +78,24 @@ def question_card() -> dict[str, Any]:
             noise = gr.Slider(0.1, 1, value=0.25, step=0.05, label=words["noise"], elem_id="ps-noise", buttons=[])
             NoiseTicks()
         votes = gr.Radio(counts, value=counts[0][1], label=words["precision"], elem_id="ps-precision")
-        with gr.Accordion(words["more"], open=False, elem_id="ps-more"):
-            target = gr.Number(label=words["target"], info=words["target_info"], minimum=0, value=None)
+        also = ["ps-more-fast"] if offers_fast() else None
+        with gr.Accordion(words["more"], open=False, elem_id="ps-more", elem_classes=also):
+            speed = gr.Radio(
+                views.speed_choices(), value="usual", label=words["speed"], info=words["speed_info"],
+                visible=offers_fast(), elem_id="ps-speed",
+            )  # fmt: skip
+            target = gr.Number(
+                label=words["target"], info=words["target_info"], minimum=0, value=None, elem_id="ps-target"
+            )
             repo = gr.Textbox(label=words["bank_repo"], info=words["bank_repo_info"], elem_id="ps-bank-repo")
             fetch = gr.Button(words["bank_fetch"], size="sm", elem_id="ps-bank-fetch")
             fetched = Said(elem_id="ps-bank-said", value="")
         learning = learning_controls()
     return {
         "model": model, "task": task, "own": own, "class_names": names, "template": template, "noise_level": noise,
-        "votes": votes, "target_radius": target, "method": method, "denoiser": denoiser, "start": start,
-        "start_compare": start_compare, "start_attack": start_attack, "bank_repo": repo, "bank_fetch": fetch,
-        "bank_said": fetched, **learning,
+        "votes": votes, "target_radius": target, "method": method, "denoiser": denoiser, "speed": speed,
+        "start": start, "start_compare": start_compare, "start_attack": start_attack, "bank_repo": repo,
+        "bank_fetch": fetch, "bank_said": fetched, **learning,
     }  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def certify_file(
     series: float | None = None,
     plane: str = "",
     region: str = "",
+    speed: str = "usual",
 ) -> Generator[dict[str, Any], None, None]:
     """Certify a scan and stream what its votes certify so far.
 
@@ -53,11 +54,12 @@ def certify_file(
     The scan may be a zip: series and frame, both counted from 1, say which picture of it, by default the middle one of
     the one series. Of a volume frame and plane ("axial", "coronal", "sagittal") choose a slice; of a whole slide
     region, "left,top,magnification", is a part.
+    The speed "fast" encodes in bfloat16, another classifier, and is refused where the server cannot.
     """
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
         target_radius=target_radius, window_center=window_center, window_width=window_width, method=method,
-        denoiser=denoiser,
+        denoiser=denoiser, speed=speed,
     )  # fmt: skip
     yield from answered(
         lambda: certify_steps(RunRequest(unread(scan, frame, series, plane, region), settings), caller()), answer
@@ -106,6 +108,7 @@ def compare_file(
     series: float | None = None,
     plane: str = "",
     region: str = "",
+    speed: str = "usual",
 ) -> Generator[dict[str, Any], None, None]:
     """Certify a scan by every method from one stream of noise, then at the other noise levels.
 
@@ -114,7 +117,7 @@ def compare_file(
     """
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
-        denoiser=denoiser,
+        denoiser=denoiser, speed=speed,
     )  # fmt: skip
     keys = ("state", "line", "sentence", "groups", "curve", "certificates")
     yield from answered(
@@ -141,6 +144,7 @@ def attack_file(
     series: float | None = None,
     plane: str = "",
     region: str = "",
+    speed: str = "usual",
 ) -> Generator[dict[str, Any], None, None]:
     """Certify a scan, then look for the smallest change that turns the plain answer, and for one that turns the vote.
 
@@ -151,6 +155,7 @@ def attack_file(
     settings = Settings(
         model=model, task=task, class_names=class_names, template=template, noise_level=noise_level, votes=votes,
         window_center=window_center, window_width=window_width, method=method, denoiser=denoiser,
+        speed=speed,
     )  # fmt: skip
     yield from answered(
         lambda: attack_steps(RunRequest(unread(scan, frame, series, plane, region), settings), caller()), attack_answer

@@ -95,7 +95,14 @@ def restore(session: Session, request: gr.Request) -> tuple[Any, ...]:
     shown = shown_gallery(link.example) if link.own_scan or link.example is not None else gr.skip()
     session.locale = read_locale(request.query_params, request.headers.get("accept-language", ""))
     stage = session.show("certify", views.link_without_scan) if link.own_scan else gr.skip()
-    return stage, {} if link.own_scan else gr.skip(), shown, *(settings.get(key, gr.skip()) for key in KEYS)
+    return stage, {} if link.own_scan else gr.skip(), shown, *(_set_to(key, settings) for key in KEYS)
+
+
+def _set_to(key: str, settings: Mapping[str, Any]) -> Any:
+    """What a link sets a control to; one that asks to be fast shows that choice, also where this server refuses it."""
+    if key == "speed" and settings.get(key) == "fast":
+        return gr.Radio(value="fast", visible=True)
+    return settings.get(key, gr.skip())
 
 
 def go_back(session: Session, event: gr.EventData) -> tuple[Any, ...]:
@@ -105,7 +112,7 @@ def go_back(session: Session, event: gr.EventData) -> tuple[Any, ...]:
         [choice for _, choice in model_choices()],
         len(gallery().items),
     )
-    settings = (link.settings.get(key, EMPTY.get(key, gr.skip())) for key in KEYS)
+    settings = (_set_to(key, {**EMPTY, **link.settings}) for key in KEYS)
     own = session.chosen if session.chosen and session.chosen.gallery is None else None
     chosen = own if link.own_scan else example_scan(link.example or 0)
     if chosen and session.has(chosen):
@@ -137,11 +144,11 @@ def said_again(session: Session, run: type[Run[Any]]) -> Any:
 
 def menus_at_first(session: Session) -> tuple[Any, ...]:
     """The same menus after the page has come: they are made in English."""
-    return (gr.skip(),) * 7 if session.locale == IN_WORDS else menus(session)
+    return (gr.skip(),) * 8 if session.locale == IN_WORDS else menus(session)
 
 
 def menus(session: Session) -> tuple[Any, ...]:
-    """The menus whose choices are words: task, prompts, denoiser, precision, way, series, model."""
+    """The menus whose choices are words: task, prompts, denoiser, precision, way, series, model, speed."""
     tasks, ways = session.translated(task_choices), session.translated(views_learn.way_choices)
     return (
         gr.Dropdown(tasks),
@@ -151,6 +158,7 @@ def menus(session: Session) -> tuple[Any, ...]:
         gr.Radio(ways),
         gr.Radio(series_choices(session)),
         gr.Dropdown(session.translated(model_choices)),
+        gr.Radio(session.translated(views.speed_choices)),
     )
 
 

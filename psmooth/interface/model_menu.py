@@ -5,18 +5,23 @@ It knows nothing about scans, runs or the page.
 
 import os
 import re
+import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import cache
+from weakref import WeakKeyDictionary
+
+import torch
 
 from psmooth import views
 from psmooth.errors import ModelError
 from psmooth.files import resource
 from psmooth.interface.arrivals import Arrivals
-from psmooth.interface.zero_gpu import home_device, to_gpu
-from psmooth.models import MODELS, MedVLM, load_model
+from psmooth.interface.zero_gpu import home_device, on_zero_gpu, to_gpu
+from psmooth.models import FAST, MODELS, MedVLM, find_device, is_fast_here, load_model, on_runtime
 from psmooth.models.cache import ModelCache
 from psmooth.models.typed import load_typed, typed_allowed
-from psmooth.runtime import best_batch_size
+from psmooth.runtime import best_batch_size, threads_given, usable_cores
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?", re.ASCII)
 
@@ -84,9 +89,48 @@ def check_choice(choice: str | None) -> str:
     return choice
 
 
-def model_of(choice: str | None) -> MedVLM:
+@cache
+def offers_fast() -> bool:
+    """Whether a run can be fast here: models are on the processor, no GPU is lent, and it computes bfloat16."""
+    return not on_zero_gpu() and find_device(home_device()).type == "cpu" and is_fast_here()
+
+
+def check_speed(choice: str | None, speed: str) -> None:
+    """Raise ModelError where that model does not run at that speed here."""
+    if speed not in views.SPEEDS:
+        raise ModelError(
+            "There is no speed '{speed}'; it must be one of {known}.", speed=speed[:40], known=", ".join(views.SPEEDS)
+        )
+    if speed == "usual":
+        return
+    if not offers_fast():
+        raise ModelError(
+            "This server cannot run fast: that takes OpenVINO, a processor that computes bfloat16, and no GPU. Choose "
+            "the usual speed under More."
+        )
+    if is_typed(check_choice(choice)):  # its export would lie on this disk, and strangers choose it
+        raise ModelError(
+            "A model that is typed in runs at the usual speed alone. Choose that under More, or a model of the menu."
+        )
+
+
+_faster: WeakKeyDictionary[MedVLM, MedVLM] = WeakKeyDictionary()  # by the model that is held, with which they go
+_exporting = threading.Lock()
+
+
+def _fast_form(model: MedVLM) -> MedVLM:
+    """The same model with its encoder in bfloat16, made once; on all cores, however few the last run took."""
+    with _exporting:
+        if model not in _faster:
+            torch.set_num_threads(min(usable_cores(), threads_given()))
+            _faster[model] = on_runtime(model, FAST)
+        return _faster[model]
+
+
+def model_of(choice: str | None, speed: str = "usual") -> MedVLM:
     """The model, read once; whoever asks while it is being read waits for it."""
     model = to_gpu(models.get(check_choice(choice)))
+    model = _fast_form(model) if speed == "fast" else model
     best_batch_size(model)  # tried out once, and before the first run
     return model
 

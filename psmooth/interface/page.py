@@ -118,6 +118,7 @@ class Page:
     window_width: gr.Number
     method: gr.Dropdown
     denoiser: gr.Dropdown
+    speed: gr.Radio
     start: gr.Button
     start_compare: gr.Button
     comparison: Comparison
@@ -245,7 +246,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     wire_attack(page, at_once)
     wire_learn(page, at_once)
     wire_results(page, at_once)
-    worded = [page.task, page.method, page.denoiser, page.votes, page.way, page.series, page.model]
+    worded = [page.task, page.method, page.denoiser, page.votes, page.way, page.series, page.model, page.speed]
     said = [
         page.stage,
         page.comparison,

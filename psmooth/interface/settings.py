@@ -58,6 +58,7 @@ class Settings:
     window_width: float | None = None
     method: str = control("prompts", choices=tuple(views.METHOD_NAMES), default="template")
     denoiser: str = control("denoiser", choices=views.DENOISERS_OFFERED, default="none")
+    speed: str = control("speed", choices=tuple(views.SPEEDS), default="usual")
     way: str = control(choices=tuple(way for _, way in views_learn.WAY_CHOICES), default="few_shot")
     shots: float = control(limits=(1, 64), default=16)
 

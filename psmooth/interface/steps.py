@@ -16,7 +16,7 @@ from psmooth.attack import QUICK, AttackProgress, attack, find_target
 from psmooth.attack.records import attack_record
 from psmooth.certificate import Abstention, Certificate
 from psmooth.errors import BankError
-from psmooth.interface.model_menu import Download, check_choice, fetch_model, model_of, models
+from psmooth.interface.model_menu import Download, check_choice, check_speed, fetch_model, model_of, models
 from psmooth.interface.places import Client, Places, Queued, Visit
 from psmooth.interface.requests import ResolvedRun, ResolvedTraining, RunRequest, TrainingRequest
 from psmooth.interface.settings import OWN_TASK, Settings, told
@@ -153,6 +153,7 @@ def _in_turn(
 
     try:
         request.settings.plan()  # what cannot be run waits for nothing
+        check_speed(request.settings.model, request.settings.speed)
         with places.admitted(client, request.chosen.weight) as visit:
             yield from fetch_model(request.settings.model)  # meanwhile the device is anybody's
             yield from visit.turn(begun)
@@ -161,7 +162,7 @@ def _in_turn(
 
 
 def _certify_steps(request: RunRequest) -> Generator[RunStep, None, None]:
-    model = model_of(request.settings.model)
+    model = model_of(request.settings.model, request.settings.speed)
     run = request.resolve(model)
     with closing(certify(model, run.crop, methods=(run.method,), **run.options())) as steps:
         for step in paced(steps):
@@ -196,7 +197,7 @@ def compare_steps(request: RunRequest, client: Client = HERE) -> Generator[Compa
 
 
 def _compare_steps(request: RunRequest) -> Generator[Comparison, None, None]:
-    model = model_of(request.settings.model)
+    model = model_of(request.settings.model, request.settings.speed)
     run = request.resolve(model)
     with closing(compare(model, run.crop, **run.options())) as steps:
         yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
@@ -208,7 +209,7 @@ def attack_steps(request: RunRequest, client: Client = HERE) -> Generator[Attack
 
 
 def _attack_steps(request: RunRequest) -> Generator[AttackStep, None, None]:
-    model = model_of(request.settings.model)
+    model = model_of(request.settings.model, request.settings.speed)
     run = request.resolve(model)
     asked = {"task": run.task, "plan": run.plan, "noise_level": run.noise_level, "denoiser": run.denoiser}
     target = find_target(model, run.crop, method=run.method, banks=run.banks, **asked)  # type: ignore[arg-type]

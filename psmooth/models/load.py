@@ -4,6 +4,7 @@ It knows nothing about noise, votes, certificates or the page.
 """
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from psmooth import hub as hubs
+from psmooth.denoise import Apply, Denoiser, find_denoiser
 from psmooth.errors import ModelError
 from psmooth.files import resource
 from psmooth.hub import Hub, Progress
@@ -19,8 +21,10 @@ from psmooth.models.files import Files, Parts
 from psmooth.models.fold import fold_batch_norms, fold_padding
 from psmooth.models.formats import FORMATS, detect_format, read_model
 from psmooth.models.med_vlm import MedVLM
-from psmooth.models.runtimes import TORCH, check_precision, encoder_on
+from psmooth.models.runtimes import FAST, TORCH, check_precision, denoiser_on, encoder_on
 from psmooth.models.table import BERT_FILES, HF_FILES, HF_WEIGHTS, MODELS, OPEN_CLIP_FILES, OPEN_CLIP_WEIGHTS, ModelSpec
+
+_MOST_DENOISERS = 4
 
 _LARGEST_STRIDE = 32  # of a tower that ends in a map: a side that it divides is even at every stride
 
@@ -70,6 +74,27 @@ def on_runtime(model: MedVLM, precision: str) -> MedVLM:
         return replace(model, encode=plain, precision=TORCH, differentiable=None)
     encode = encoder_on(precision, model.network, model.input_size)
     return replace(model, encode=encode, precision=precision, differentiable=plain)
+
+
+def denoiser_of(model: MedVLM, name: str) -> Denoiser:
+    """``find_denoiser`` beside the model's weights; in bfloat16 where the model is, if it was learned.
+
+    On OpenVINO in float32 a learned one gains too little: docs/speed.md.
+    """
+    found = find_denoiser(name, folder_of(model.spec), model.revision)
+    if model.precision != FAST or found.network is None:
+        return found
+    key = str(found.sha256), model.input_size, torch.get_num_threads()
+    with _exporting:
+        if key not in _exported:
+            _exported[key] = denoiser_on(FAST, found.network, model.input_size)
+            while len(_exported) > _MOST_DENOISERS:
+                del _exported[next(iter(_exported))]
+        return replace(found, runs=_exported[key])
+
+
+_exported: dict[tuple[str, int, int], Apply] = {}  # by file, side of a crop, and threads
+_exporting = threading.Lock()
 
 
 def find_spec(name: str) -> ModelSpec:

@@ -1,4 +1,4 @@
-"""Runs an image encoder on OpenVINO: exported from the network that was loaded, held against it, and kept.
+"""Runs an image encoder or a denoiser on OpenVINO: exported from the network that was loaded, and held against it.
 
 It knows nothing about files of models, prompts, noise or votes.
 
@@ -30,12 +30,14 @@ from psmooth.errors import ModelError
 Encode = Callable[[Tensor], Tensor]
 
 TORCH = "float32"  # the precision of every model that nobody asked another one of
-RUNTIMES = ("openvino-float32", "openvino-bfloat16")
+FAST = "openvino-bfloat16"  # what a page means that offers a fast one
+RUNTIMES = ("openvino-float32", FAST)
 PRECISIONS = (TORCH, *RUNTIMES)
 BLOCK = 4  # copies that are encoded at once
-WITHIN = 1e-5  # of the network's own unit vectors, in float32
+WITHIN = 1e-5  # of the network's own unit vectors or pixels, in float32
 
 _MOST_STREAMS = 4  # as many as sampling has workers
+_PROBED_LEVELS = (torch.tensor([0.1]), torch.tensor([1.0]))  # of noise, at which a denoiser is
 _PROBES = 2  # images on which the export is held against the network
 _PACKAGES = ("openvino", "torch", "timm", "open_clip_torch")
 _EXPORT = 1  # raised whenever what is kept is made otherwise
@@ -65,6 +67,20 @@ def check_precision(precision: str, device: str | None) -> None:
         )
 
 
+@cache
+def is_fast_here() -> bool:
+    """Whether OpenVINO is installed and this processor has instructions for bfloat16: without, it is only imitated.
+
+    OpenVINO by itself computes in bfloat16 exactly where they are. Asking it takes some 80 milliseconds, once.
+    """
+    if util.find_spec("openvino") is None:
+        return False
+    try:
+        return _core().get_property("CPU", "INFERENCE_PRECISION_HINT") == _openvino().Type.bf16
+    except (ImportError, OSError, RuntimeError):  # an installation that is broken, or made for another system
+        return False
+
+
 def runtime_versions(precision: str) -> dict[str, str]:
     """By package, the version of the runtime of a precision; empty for torch, whose version is told anyway."""
     return {} if precision == TORCH else {"openvino": metadata.version("openvino")}
@@ -84,22 +100,37 @@ def encoder_on(precision: str, network: nn.Module, side: int) -> Encode:
     if model is None:
         model = _export(network, side, probe)
         _keep(model, folder, probe)
-    return OpenVinoEncoder(_compiled(model, precision))
+    return InBlocks(_compiled(model, precision))
 
 
-class OpenVinoEncoder:
-    """A compiled encoder; those who ask at the same time each have a request of their own."""
+def denoiser_on(precision: str, network: nn.Module, side: int) -> Callable[[Tensor, float], Tensor]:
+    """A denoising network in that precision: copies ``(batch, 3, side, side)`` and σ → the same, denoised.
+
+    As with ``encoder_on`` row i depends on copy i and σ alone, and no gradient flows. Such a network is small: its
+    export is not kept. Raises ModelError likewise.
+    """
+    model = _converted(network, side, torch.ones(1))
+    run, images = InBlocks(_compiled(model, "openvino-float32")), _images(side)
+    for level in _PROBED_LEVELS:
+        _check(run(images, level), network(images, level))
+    run = InBlocks(_compiled(model, precision))
+    return lambda copies, level: run(copies, torch.tensor([level]))
+
+
+class InBlocks:
+    """A compiled network, asked in blocks of one shape; those who ask at once each have a request of their own."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
         self._idle: LifoQueue[Any] = LifoQueue()
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """``(batch, 3, side, side)`` float32 → ``(batch, dim)`` float32."""
+    def __call__(self, pixels: Tensor, *beside: Tensor) -> Tensor:
+        """``(batch, 3, side, side)`` float32, and what else the network takes → ``(batch, dim)``, or images again."""
         images = pixels.detach().permute(0, 2, 3, 1).contiguous()
-        return torch.cat([self._block(part) for part in images.split(BLOCK)])
+        rows = torch.cat([self._block(part, *beside) for part in images.split(BLOCK)])
+        return rows.permute(0, 3, 1, 2) if rows.ndim == 4 else rows
 
-    def _block(self, images: Tensor) -> Tensor:
+    def _block(self, images: Tensor, *beside: Tensor) -> Tensor:
         count = len(images)
         if count < BLOCK:
             images = torch.cat([images, images.new_zeros(BLOCK - count, *images.shape[1:])])
@@ -107,9 +138,10 @@ class OpenVinoEncoder:
             request = self._idle.get_nowait()
         except Empty:
             request = self._compiled.create_infer_request()
-        vectors = torch.from_numpy(request.infer([images.numpy()], share_inputs=True)[0].copy())
+        given = [one.numpy() for one in (images, *beside)]
+        rows = torch.from_numpy(request.infer(given, share_inputs=True)[0].copy())
         self._idle.put(request)
-        return vectors[:count]
+        return rows[:count]
 
 
 @cache
@@ -170,26 +202,33 @@ class _Tower(nn.Module):
 
 
 def _export(network: nn.Module, side: int, probe: Tensor) -> Any:
-    """The network as a model of OpenVINO that takes rows of pixels; ModelError if it is not the same function."""
-    openvino = _openvino()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch would rather have its newer tracer taken
-        traced = torch.jit.trace(_Tower(network).eval(), torch.zeros(BLOCK, 3, side, side), check_trace=False)
-    frontend = import_module("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
-    decoder = import_module("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(traced)
-    model = frontend.convert(frontend.load(decoder))
-    model.reshape([BLOCK, 3, side, side])
-    steps = openvino.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_layout(openvino.Layout("NHWC"))
-    steps.input().model().set_layout(openvino.Layout("NCHW"))
-    model = steps.build()
-    _check(OpenVinoEncoder(_compiled(model, "openvino-float32")), side, probe)
+    """The image side as a model of OpenVINO; ModelError if it is not the same function."""
+    model = _converted(_Tower(network), side)
+    run = InBlocks(_compiled(model, "openvino-float32"))
+    _check(normalize(run(_images(side)), dim=-1), probe)
     return model
 
 
-def _check(encode: Encode, side: int, probe: Tensor) -> None:
+def _converted(network: nn.Module, side: int, *beside: Tensor) -> Any:
+    """A network of a block of images, and of what stands beside them, as a model of OpenVINO of rows of pixels."""
+    openvino, images = _openvino(), torch.zeros(BLOCK, 3, side, side)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have its newer tracer taken
+        traced = torch.jit.trace(network.eval(), (images, *beside), check_trace=False)
+    frontend = import_module("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
+    decoder = import_module("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(traced)
+    model = frontend.convert(frontend.load(decoder))
+    model.reshape({place: list(one.shape) for place, one in enumerate((images, *beside))})
+    steps = openvino.preprocess.PrePostProcessor(model)
+    for pictures in (steps.input(0), *([steps.output(0)] if len(model.output(0).shape) == 4 else [])):
+        pictures.tensor().set_layout(openvino.Layout("NHWC"))
+        pictures.model().set_layout(openvino.Layout("NCHW"))
+    return steps.build()
+
+
+def _check(found: Tensor, wanted: Tensor) -> None:
     """Raise ModelError where the export is another function than the network; written so that NaN is none."""
-    if not float((normalize(encode(_images(side)), dim=-1) - probe).abs().max()) <= WITHIN:
+    if not float((found - wanted).abs().max()) <= WITHIN:
         raise ModelError("This model comes out of OpenVINO as another function than it went in. Choose float32.")
 
 

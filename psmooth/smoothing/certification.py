@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from psmooth.certificate import Abstention, Certificate, Plan, Run, Votes, advance, conclude, is_settled
-from psmooth.denoise import find_denoiser
 from psmooth.errors import ModelError, PlanError
 from psmooth.learning import tune
-from psmooth.models import MedVLM, folder_of
+from psmooth.models import MedVLM, denoiser_of
 from psmooth.noise import Phase, grid_noise
 from psmooth.prompts import PromptBank
 from psmooth.recognition import Finding
@@ -171,7 +170,7 @@ def resolve(
             expected=model.input_size,
         )
     origin: Literal["fresh", "given"] = "fresh" if seed is None else "given"
-    found_denoiser = find_denoiser(denoiser, folder_of(model.spec), model.revision)
+    found_denoiser = denoiser_of(model, denoiser)
     contenders = find_contenders(model, crop, found, methods, found_denoiser, noise_level, banks)
     batch = batch_size or best_batch_size(model)
     if batch < 1:

@@ -23,7 +23,16 @@ Curve = tuple[list[float], list[float]]  # radii, and the share from each of the
 
 Part = tuple[dict[str, Any], list[Record]]  # a row of a summary, and its records
 
-_ALIKE: Final = ("model", "method", "denoiser", "noise_level", "guarantee", "max_votes", "failure_probability")
+_ALIKE: Final = (
+    "model",
+    "method",
+    "denoiser",
+    "noise_level",
+    "guarantee",
+    "max_votes",
+    "failure_probability",
+    "precision",
+)
 
 
 class Row(TypedDict):

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from psmooth.certificate import TOLERANCE, Abstention, Certificate, Run, State, Votes, conclude, states_of
-from psmooth.denoise import MIRROR, find_denoiser
+from psmooth.denoise import MIRROR
 from psmooth.errors import CertificateError
 from psmooth.methods import METHODS
-from psmooth.models import RUNTIMES, TORCH, MedVLM, folder_of, load_model, runtime_versions
+from psmooth.models import RUNTIMES, TORCH, MedVLM, denoiser_of, load_model, runtime_versions
 from psmooth.noise import SCHEMES, Scheme
 from psmooth.prompts import PromptBank
 from psmooth.recognition import recognise
@@ -113,7 +113,7 @@ def _request_again(
         )
     if crop.pixels.shape[-1] != model.input_size:  # one pixel would be spread over the model's whole picture
         raise CertificateError("preprocessing: the crop of the certificate is not of the size that the model sees.")
-    denoiser = find_denoiser(_denoiser_name(run, own_denoiser), folder_of(model.spec), model.revision)
+    denoiser = denoiser_of(model, _denoiser_name(run, own_denoiser))
     if (denoiser.id, denoiser.sha256) != (run.denoiser, run.denoiser_sha256):
         raise CertificateError(
             "denoiser_sha256: the denoiser here is not that of the certificate. Give its file with --denoiser."

@@ -5,6 +5,7 @@ It knows nothing about torch, Gradio, or how a result was made.
 
 from psmooth.views.chart import chart_data, class_order, empty_chart, plotly_text
 from psmooth.views.colours import DARK, LIGHT, colour_sheet
+from psmooth.views.facts import encoder_sentence, facts, runtime_of
 from psmooth.views.figures import curves_figure, votes_figure
 from psmooth.views.frames import Frames, frames
 from psmooth.views.levels import Levels, Look, levels, own_window
@@ -27,7 +28,6 @@ from psmooth.views.sentences import (
     Result,
     abstention_sentence,
     announcement,
-    facts,
     guarantee_mark,
     guarantee_sentence,
     guarantee_words,
@@ -107,6 +107,7 @@ from psmooth.views.words import (
     PAGE_WORDS,
     PRECISIONS,
     SLOGAN,
+    SPEEDS,
     STRANGE_MODEL,
     TITLE,
     UNEXPECTED,
@@ -117,6 +118,7 @@ from psmooth.views.words import (
     model_words,
     precision_choices,
     short_method,
+    speed_choices,
     tick_buttons,
 )
 
@@ -145,6 +147,7 @@ __all__ = [
     "PAGE_WORDS",
     "PRECISIONS",
     "SLOGAN",
+    "SPEEDS",
     "STRANGE_MODEL",
     "TITLE",
     "UNEXPECTED",
@@ -179,6 +182,7 @@ __all__ = [
     "downloading",
     "duration_text",
     "empty_chart",
+    "encoder_sentence",
     "error_words",
     "facts",
     "failed",
@@ -220,6 +224,7 @@ __all__ = [
     "report",
     "restart_notice",
     "ruler",
+    "runtime_of",
     "scan_facts",
     "scan_words",
     "sentence",
@@ -227,6 +232,7 @@ __all__ = [
     "shared_line",
     "short_method",
     "size_text",
+    "speed_choices",
     "stage",
     "state_line",
     "state_of",

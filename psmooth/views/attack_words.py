@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from psmooth.certificate import Abstention, Certificate
 from psmooth.methods import METHODS
+from psmooth.views.facts import encoder_words, runtime_of
 from psmooth.views.locale import class_words, translate
 from psmooth.views.numbers import number_text, radius_text
 from psmooth.views.sentences import joint_alpha_text
@@ -29,7 +30,7 @@ def said(progress: "AttackProgress", task: "Task") -> str:
 
 def about(progress: "AttackProgress", task: "Task") -> str:
     """For a researcher: how far what was found lies from what is certified, and what it does and does not prove."""
-    parts = [_turned(progress, task), _tuning(progress)]
+    parts = [_turned(progress, task), _encoder(progress), _tuning(progress)]
     parts.append(translate("An attack that fails proves nothing; the certificate does."))
     if progress.radius and progress.turned is None:
         parts.append(translate("Outside its radius nothing is promised."))
@@ -156,6 +157,16 @@ def _inside(progress: "AttackProgress", turned: "Attempt", result: Certificate, 
         "which noise has a chance of at most {alpha}.",
         alpha=joint_alpha_text([result, *judged]),
         **values,
+    )
+
+
+def _encoder(progress: "AttackProgress") -> str:
+    """Where what answers has no gradients, whose they are."""
+    if progress.result is None or not runtime_of(progress.result.run):
+        return ""
+    return translate(
+        "Answers and votes are encoded in {encoder}; gradients are those of the same network in float32.",
+        encoder=encoder_words(progress.result.run),
     )
 
 

@@ -170,7 +170,9 @@ def comparison(step: "Comparison") -> Compared:
         "line": _line(step),
         "fraction": step.share,
         "sentence": " ".join(
-            filter(None, [_finding(results), _together(step), translate(CHOICE), _missing(step.missing)])
+            filter(
+                None, [_finding(results), _encoder(results), _together(step), translate(CHOICE), _missing(step.missing)]
+            )
         ),
         "notice": views.restart_notice(step.restarted, step.lost),
         "announce": _finding(results) if step.done else "",
@@ -207,6 +209,11 @@ def _finding(results: dict[str, Result]) -> str:
         method=", ".join(best),
         radius=views.radius_text(furthest),
     )
+
+
+def _encoder(results: dict[str, Result]) -> str:
+    """One encoder for all of them."""
+    return next((views.encoder_sentence(result.run) for result in results.values()), "")
 
 
 def _together(step: "Comparison") -> str:

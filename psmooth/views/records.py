@@ -55,7 +55,7 @@ def _row(result: Result, kinds: Sequence[str]) -> list[str]:
     certified = result if isinstance(result, Certificate) else None
     radius = views.radius_text(certified.radius) if certified else "–"
     return [
-        str(run.model["id"]),
+        " · ".join(filter(None, [str(run.model["id"]), views.runtime_of(run)])),
         views.marked_method(result),
         views.denoiser_words(run.denoiser),
         views.number_text(run.noise_level),
@@ -110,6 +110,7 @@ def _said(found: Verification) -> views.Message:
             views.verdict_sentence(result),
             views.sentence(result),
             *kind,
+            *filter(None, [views.encoder_sentence(result.run)]),
             *([doubt] if (doubt := views.doubt(result.run)) else []),
             translate(
                 "The bounds and the radius were computed again from the votes that the file records. That these votes "

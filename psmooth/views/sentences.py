@@ -1,13 +1,13 @@
-"""Says in sentences what a run has come to: verdict, guarantee, abstention, state, facts.
+"""Says in sentences what a run has come to: verdict, guarantee, abstention, state.
 
 It knows nothing about where a sentence stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, Context, Decimal
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from psmooth.certificate import GUARANTEES as KINDS
 from psmooth.certificate import Abstention, Certificate, Run, advance, conclude
@@ -25,7 +25,7 @@ from psmooth.views.numbers import (
     number_text,
     radius_text,
 )
-from psmooth.views.words import NOT_PROMISED, denoiser_words, short_method
+from psmooth.views.words import NOT_PROMISED, short_method
 
 if TYPE_CHECKING:
     from psmooth.smoothing import Progress
@@ -371,50 +371,6 @@ def _unit(guarantee: str, side: int) -> str:
     if guarantee == "frozen_prompt":
         return translate("radius R with this prompt frozen, L2 on {side}\u00a0×\u00a0{side}", side=side)
     return translate("certified radius R, L2 on {side}\u00a0×\u00a0{side}", side=side)
-
-
-_DRAWN: Final = "drawn by psmooth"  # what the phantoms' gallery says of them
-
-
-def facts(result: Result, progress: "Progress", contender: str, truth: str | None) -> list[list[str]]:
-    """Short pairs beside the verdict: the unsmoothed model's answer, what the scan shows, the denoiser, all origins."""
-    run, clean = result.run, progress.clean.get(contender)
-    wrong = correctness(result, truth) == "wrong"
-    drawn = run.gallery is None or run.gallery["source"] == _DRAWN
-    pairs = fact_rows(name_of(run, clean) if clean else None, truth, wrong, drawn)
-    pairs += [[translate("Denoiser"), denoiser_words(run.denoiser)]] if run.denoiser != "none" else []
-    origins = ((translate("Model"), run.model), (translate("Bank"), run.bank), (translate("Gallery"), run.gallery))
-    return [*pairs, *([name, _short_origin(origin)] for name, origin in origins if origin)]
-
-
-def fact_rows(clean: str | None, truth: str | None, wrong: bool, drawn: bool = True) -> list[list[str]]:
-    pairs = [] if clean is None else [[translate("Without smoothing"), class_words(clean)]]
-    if truth is not None:
-        shown = translate("{truth}: the answer is wrong", truth=truth) if wrong else class_words(truth)
-        pairs.append([translate("Drawn as") if drawn else translate("Labelled as"), shown])
-    return pairs
-
-
-def _short_origin(origin: Mapping[str, Any]) -> str:
-    """Name, the first digits of the revision, and licence of a model, a bank or a gallery."""
-    pin = origin["revision"] or origin.get("sha256")
-    name = f"{origin['id']} @ {pin[:8]}" if pin else translate(origin["id"])
-    return " · ".join([name, translate(origin["licence"] or "no licence stated")])
-
-
-def whole_origin(origin: Mapping[str, Any] | None) -> str:
-    """All that a certificate has of a model, a bank or a gallery."""
-    if origin is None:
-        return translate("none")
-    revision, licence = origin["revision"], origin["licence"]
-    parts = (
-        translate(origin["id"]),
-        revision and translate("revision {revision}", revision=revision),
-        origin.get("sha256") and f"sha256 {origin['sha256']}",
-        translate("licence {licence}", licence=translate(licence)) if licence else translate("no licence stated"),
-        translate(origin.get("source") or ""),
-    )
-    return ", ".join(part for part in parts if part)
 
 
 def marked_method(result: Result) -> str:

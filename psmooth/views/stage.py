@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
 from psmooth.certificate import Certificate, Run
 from psmooth.scans.landmarks import Landmark
 from psmooth.views.chart import Chart, chart_data, empty_chart
+from psmooth.views.facts import encoder_words, fact_rows, facts, runtime_of, whole_origin
 from psmooth.views.locale import class_words, translate, translate_error
 from psmooth.views.numbers import (
     alpha_text,
@@ -28,8 +29,6 @@ from psmooth.views.sentences import (
     announcement,
     correctness,
     drawn_words,
-    fact_rows,
-    facts,
     guarantee_words,
     guarantee_words_of,
     headline,
@@ -43,7 +42,6 @@ from psmooth.views.sentences import (
     statement,
     truth_sentence,
     verdict,
-    whole_origin,
 )
 from psmooth.views.strip import Ruler, ruler
 from psmooth.views.words import NOT_PROMISED, NOTICE, PAGE_WORDS, UNEXPECTED, denoiser_words
@@ -186,6 +184,7 @@ def report(result: Result, crop_size: int) -> Report:
         ],
         [translate("Prompts, denoiser"), f"{marked_method(result)}, {denoiser}"],
         [translate("Model"), whole_origin(run.model)],
+        *([[translate("Encoder"), encoder_words(run)]] if runtime_of(run) else []),
         [translate("Prompt bank"), whole_origin(run.bank)],
         [translate("Gallery"), whole_origin(run.gallery)],
         [translate("Crop"), f"{crop_size} × {crop_size}, sha256 {run.crop_sha256}"],

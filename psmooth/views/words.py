@@ -223,6 +223,8 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "denoiser": "Denoiser",
     "noise": "Noise level σ",
     "precision": "Precision",
+    "speed": "Speed",
+    "speed_info": "Fast encodes in bfloat16: another classifier, certified as it runs. Prompts are learned as usual.",
     "target": "Stop early when R reaches",
     "target_info": "Empty: draw all votes.",
     "series": "Series",
@@ -267,6 +269,8 @@ PRECISIONS: Final[dict[str, int]] = {"quick": 1_000, "as needed": 0, "standard":
 
 NEEDED_AT_MOST: Final = PRECISIONS["standard"]  # the votes that are announced where as many are drawn as needed
 
+SPEEDS: Final[dict[str, str]] = {"usual": "as usual", "fast": "fast"}
+
 NOISE_TICKS: Final = (0.1, 0.25, 0.5, 1.0)
 
 
@@ -284,6 +288,11 @@ def precision_choices() -> list[tuple[str, int]]:
     """(words and votes, votes) as the page shows them; 0 votes are as many as needed."""
     most = f"≤ {count_text(NEEDED_AT_MOST)}"
     return [(f"{translate(name)}\n{count_text(count) if count else most}", count) for name, count in PRECISIONS.items()]
+
+
+def speed_choices() -> list[tuple[str, str]]:
+    """(words, speed) as the menu shows them."""
+    return [(translate(words), speed) for speed, words in SPEEDS.items()]
 
 
 def denoiser_words(denoiser: str) -> str:

@@ -278,9 +278,9 @@ def test_another_voice_says_what_is_shown_again() -> None:
         assert shown["state"] == before["state"]
         assert shown["sentence"] != before["sentence"]
     assert question == checked == results == gr.skip()
-    assert len(menus) == 10
-    assert menus[8:] == [gr.skip()] * 2, "without a scan nothing is told of one, and there is no window"
-    assert handlers.menus_at_first(Session()) == (gr.skip(),) * 7
+    assert len(menus) == 11
+    assert menus[9:] == [gr.skip()] * 2, "without a scan nothing is told of one, and there is no window"
+    assert handlers.menus_at_first(Session()) == (gr.skip(),) * 8
 
 
 def test_what_is_told_of_a_scan_and_its_windows_are_said_again_in_another_voice() -> None:
@@ -666,13 +666,13 @@ def test_a_control_offers_what_its_setting_may_be_set_to_and_opens_with_its_defa
     offered = {one.name: one.metadata for one in fields(Settings) if one.metadata}
     chosen = [name for name, about in offered.items() if about["choices"]]
     slid = [name for name, about in offered.items() if isinstance(getattr(laid_out, name), gr.Slider)]
-    assert {*chosen, *slid} == {"task", "votes", "method", "denoiser", "way", "noise_level", "shots"}
+    assert {*chosen, *slid} == {"task", "votes", "method", "denoiser", "speed", "way", "noise_level", "shots"}
     for name in chosen:
         assert sorted(value for _, value in getattr(laid_out, name).choices) == sorted(offered[name]["choices"])
     for name in slid:
         assert (getattr(laid_out, name).minimum, getattr(laid_out, name).maximum) == offered[name]["limits"]
     usual = Settings(None, "")
-    for name in ("votes", "method", "denoiser", "way", "noise_level", "shots"):
+    for name in ("votes", "method", "denoiser", "speed", "way", "noise_level", "shots"):
         assert getattr(laid_out, name).value == getattr(usual, name)
 
 

@@ -502,7 +502,7 @@ def test_a_denoiser_that_was_learned_on_this_very_scan_gives_a_frozen_guarantee(
     crop = crop_scan(scan, tiny_model.crop_rule)
     plain = find_denoiser("none")
     learned_on_it = replace(plain, id="learned", sha256="c" * 64, pool=frozenset({crop.sha256}))
-    monkeypatch.setattr(engine, "find_denoiser", lambda *_: learned_on_it)
+    monkeypatch.setattr(engine, "denoiser_of", lambda *_: learned_on_it)
     record = one_run(tiny_model, scan, "template", [], denoiser="learned")
     assert (record.guarantee, record.run.denoiser_learned_on_scan) == ("frozen_prompt", True)
     assert DENOISER_OF_THIS_SCAN in record.run.caveats

@@ -320,9 +320,10 @@ def test_a_cache_that_cannot_be_written_does_no_harm(tiny_model, cache):
 
 @needs_openvino
 def test_an_export_that_is_another_function_is_refused(tiny_model, cache, monkeypatch):
-    for wrong in (lambda pixels: torch.ones(len(pixels), 2), lambda pixels: torch.full((len(pixels), 2), torch.nan)):
+    probe = normalize(torch.tensor([[1.0, 0.9], [1.0, 0.9]]), dim=-1)
+    for wrong in (normalize(torch.ones(2, 2), dim=-1), torch.full((2, 2), torch.nan)):
         with pytest.raises(ModelError, match="another function"):
-            runtimes._check(wrong, 32, normalize(torch.tensor([[1.0, 0.9], [1.0, 0.9]]), dim=-1))
+            runtimes._check(wrong, probe)
     monkeypatch.setattr(runtimes, "WITHIN", -1.0)
     with pytest.raises(ModelError, match="another function"):
         on_runtime(tiny_model, "openvino-float32")
