@@ -15,7 +15,7 @@ from torch import Tensor
 from psmooth.attack.attacking import AttackProgress, Effort, attack_result
 from psmooth.attack.plain import PlainProgress
 from psmooth.attack.reading import whole_attacks
-from psmooth.attack.records import attack_facts, effort_facts
+from psmooth.attack.records import attack_facts, effort_facts, gradient_facts
 from psmooth.attack.target import Target
 from psmooth.certificate import conclude
 from psmooth.models import MedVLM
