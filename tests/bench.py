@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from psmooth.certificate import Plan
 from psmooth.errors import ModelError
-from psmooth.models import RUNTIMES, TORCH, MedVLM, ModelSpec, load_model, on_runtime
+from psmooth.models import HALF, ON_OPENVINO, TORCH, MedVLM, ModelSpec, load_model, on_runtime
 from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size, tune_allocator
 from psmooth.sampling import batch_copies, batch_copies_on
@@ -217,7 +217,7 @@ def peer_rows() -> Iterator[Row]:
 def runtime_rows(name: str, model: MedVLM, crop: Crop, batch: int, passes: int) -> Iterator[Row]:
     """Votes a second in each precision, against float32 by torch in the same rounds; ratios are medians over them."""
     models = {TORCH: model}
-    for precision in RUNTIMES:
+    for precision in ON_OPENVINO:
         try:
             models[precision] = on_runtime(model, precision)
         except ModelError as error:
@@ -260,6 +260,8 @@ def card_rows() -> Iterator[Row]:
         first = whole_run(model, crop, batch, 4)[1]
         yield card_noise(model, crop, batch)
         yield against_bare(f"{name} on the card", model, crop, batch, 200)
+        half = on_runtime(model, HALF)
+        yield against_bare(f"{name} on the card in {HALF}", half, crop, batch, 200)
         yield Row(f"first certificate of {name} on the card", round(first, 2), "s", f"{4 * batch:,} votes", 1.0)
 
 

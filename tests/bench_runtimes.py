@@ -13,7 +13,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from psmooth.models import FAST, PRECISIONS, MedVLM, denoiser_of, load_model, on_runtime
+from psmooth.models import FAST, ON_OPENVINO, TORCH, MedVLM, denoiser_of, load_model, on_runtime
 from psmooth.models.runtimes import denoiser_on
 from psmooth.runtime import tune_allocator
 from psmooth.sampling import side_by_side
@@ -48,7 +48,7 @@ def rows(name: str, looks: Mapping[str, Look], copies: Tensor, batches: int) -> 
 
 def encoders(plain: MedVLM) -> dict[str, Look]:
     """A model in each precision."""
-    return {precision: on_runtime(plain, precision).embed_images for precision in PRECISIONS}
+    return {precision: on_runtime(plain, precision).embed_images for precision in (TORCH, *ON_OPENVINO)}
 
 
 def denoisers(plain: MedVLM) -> dict[str, Look]:
@@ -56,7 +56,7 @@ def denoisers(plain: MedVLM) -> dict[str, Look]:
     fast, found = on_runtime(plain, FAST), denoiser_of(plain, "learned")
     assert found.network is not None
     ways = {"float32": found}
-    for precision in PRECISIONS[1:]:
+    for precision in ON_OPENVINO:
         ways[precision] = replace(found, runs=denoiser_on(precision, found.network, plain.input_size))
     return {way: lambda copies, one=one: fast.embed_images(one(copies, LEVEL)) for way, one in ways.items()}
 

@@ -35,8 +35,11 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda or mps; by default t
 
 
 Precision = Annotated[
-    Literal["float32", "openvino-float32", "openvino-bfloat16"],
-    typer.Option(help="Of the image encoder; all but float32 need an extra: pip install 'psmooth[fast]'."),
+    Literal["float32", "openvino-float32", "openvino-bfloat16", "torch-float16"],
+    typer.Option(
+        help="Of the image encoder: openvino-… on the processor (pip install 'psmooth[fast]'), torch-float16 on an "
+        "NVIDIA card."
+    ),
 ]
 
 

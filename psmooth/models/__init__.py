@@ -5,12 +5,14 @@ It knows nothing about noise, votes, certificates or the page.
 
 from psmooth.models.load import denoiser_of, find_device, find_spec, folder_of, load_model, on_runtime, repository_of
 from psmooth.models.med_vlm import MedVLM
-from psmooth.models.runtimes import FAST, PRECISIONS, RUNTIMES, TORCH, is_fast_here, runtime_versions
+from psmooth.models.runtimes import FAST, HALF, ON_OPENVINO, PRECISIONS, RUNTIMES, TORCH, is_fast_here, runtime_versions
 from psmooth.models.table import MODELS, ModelSpec
 
 __all__ = [
     "FAST",
+    "HALF",
     "MODELS",
+    "ON_OPENVINO",
     "PRECISIONS",
     "RUNTIMES",
     "TORCH",

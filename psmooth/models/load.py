@@ -21,7 +21,7 @@ from psmooth.models.files import Files, Parts
 from psmooth.models.fold import fold_batch_norms, fold_padding
 from psmooth.models.formats import FORMATS, detect_format, read_model
 from psmooth.models.med_vlm import MedVLM
-from psmooth.models.runtimes import FAST, TORCH, check_precision, denoiser_on, encoder_on
+from psmooth.models.runtimes import FAST, HALF, TORCH, check_precision, denoiser_on, encoder_on, in_half
 from psmooth.models.table import BERT_FILES, HF_FILES, HF_WEIGHTS, MODELS, OPEN_CLIP_FILES, OPEN_CLIP_WEIGHTS, ModelSpec
 
 _MOST_DENOISERS = 4
@@ -48,8 +48,8 @@ def load_model(
         progress: told the bytes as they are downloaded; not called where the cache has them.
         hub: which Hub, and where its files are kept.
         weigh: sees the files when they are there and before they are read; what it raises ends the loading.
-        precision: the runtime of the image encoder and its number format, one of ``PRECISIONS``; all but torch's own
-            float32 run on the CPU, and need ``pip install "psmooth[fast]"``.
+        precision: the runtime of the image encoder and its number format, one of ``PRECISIONS``; those on OpenVINO run
+            on the CPU and need ``pip install "psmooth[fast]"``, ``torch-float16`` needs an NVIDIA card.
 
     Raises:
         ModelError: no such model, device or precision, a runtime that is missing, or weights that do not fit the
@@ -57,7 +57,7 @@ def load_model(
         HubError: the files cannot be had.
     """
     check_precision(precision, device)
-    spec, place = find_spec(name), find_device(device if precision == TORCH else "cpu")
+    spec, place = find_spec(name), find_device(device if precision in (TORCH, HALF) else "cpu")
     if spec.family and spec.family not in FORMATS:
         raise ModelError(spec.access)
     spec, files, revision = _files_of(spec, progress, hub)
@@ -72,6 +72,8 @@ def on_runtime(model: MedVLM, precision: str) -> MedVLM:
     plain = model.differentiable or model.encode
     if precision == TORCH:
         return replace(model, encode=plain, precision=TORCH, differentiable=None)
+    if precision == HALF:
+        return replace(model, encode=in_half(plain, model.device), precision=HALF, differentiable=plain)
     encode = encoder_on(precision, model.network, model.input_size)
     return replace(model, encode=encode, precision=precision, differentiable=plain)
 

@@ -1,4 +1,4 @@
-"""Runs an image encoder or a denoiser on OpenVINO: exported from the network that was loaded, and held against it.
+"""Runs an image encoder or a denoiser on OpenVINO, exported and held against its network, or in half precision.
 
 It knows nothing about files of models, prompts, noise or votes.
 
@@ -31,7 +31,9 @@ Encode = Callable[[Tensor], Tensor]
 
 TORCH = "float32"  # the precision of every model that nobody asked another one of
 FAST = "openvino-bfloat16"  # what a page means that offers a fast one
-RUNTIMES = ("openvino-float32", FAST)
+HALF = "torch-float16"  # on an NVIDIA card
+ON_OPENVINO = ("openvino-float32", FAST)
+RUNTIMES = (*ON_OPENVINO, HALF)
 PRECISIONS = (TORCH, *RUNTIMES)
 BLOCK = 4  # copies that are encoded at once
 WITHIN = 1e-5  # of the network's own unit vectors or pixels, in float32
@@ -54,6 +56,9 @@ def check_precision(precision: str, device: str | None) -> None:
         )
     if precision == TORCH:
         return
+    if precision == HALF:
+        _check_card(device)
+        return
     if device not in (None, "cpu"):
         raise ModelError(
             "The precision '{precision}' runs on the processor, not on '{device}'. Choose the device cpu, or float32.",
@@ -64,6 +69,15 @@ def check_precision(precision: str, device: str | None) -> None:
         raise ModelError(
             "The precision '{precision}' needs OpenVINO, which is not installed here: pip install 'psmooth[fast]'.",
             precision=precision,
+        )
+
+
+def _check_card(device: str | None) -> None:
+    if device != "cuda" and not (device is None and torch.cuda.is_available()):
+        raise ModelError(
+            "The precision '{precision}' runs on an NVIDIA card alone. Choose the device cuda where there is one, or "
+            "float32.",
+            precision=HALF,
         )
 
 
@@ -83,7 +97,20 @@ def is_fast_here() -> bool:
 
 def runtime_versions(precision: str) -> dict[str, str]:
     """By package, the version of the runtime of a precision; empty for torch, whose version is told anyway."""
-    return {} if precision == TORCH else {"openvino": metadata.version("openvino")}
+    return {} if precision in (TORCH, HALF) else {"openvino": metadata.version("openvino")}
+
+
+def in_half(encode: Encode, device: torch.device) -> Encode:
+    """The same encoder with its products in float16, ``(batch, dim)`` float32; what needs more bits keeps them.
+
+    Batches keep one shape, so row i depends on image i alone here too: no scale is taken over a batch.
+    """
+
+    def run(pixels: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.float16):
+            return encode(pixels).float()
+
+    return run
 
 
 def encoder_on(precision: str, network: nn.Module, side: int) -> Encode:

@@ -16,7 +16,7 @@ from psmooth import runtime
 from psmooth.certificate import Plan, read_certificate, verify
 from psmooth.command_line.options import Precision
 from psmooth.errors import CertificateError, ModelError
-from psmooth.models import PRECISIONS, RUNTIMES, MedVLM, load_model, on_runtime, runtimes
+from psmooth.models import HALF, ON_OPENVINO, PRECISIONS, MedVLM, load_model, on_runtime, runtimes
 from psmooth.phantoms import draw_phantom
 from psmooth.scans import open_scan
 from psmooth.smoothing import certify, replay
@@ -38,7 +38,7 @@ def scan():
     return open_scan(draw_phantom("blood_cells", "monocyte", seed=3).pixels)
 
 
-@pytest.fixture(scope="module", params=RUNTIMES)
+@pytest.fixture(scope="module", params=ON_OPENVINO)
 def fast(request, tmp_path_factory, pocket):
     """The pocket model on each runtime; bfloat16 where the processor has it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -85,6 +85,25 @@ def test_a_missing_runtime_is_named_with_how_to_get_it(monkeypatch):
 def test_another_device_is_refused():
     with pytest.raises(ModelError, match="runs on the processor, not on 'cuda'"):
         load_model("pocket", "cuda", precision="openvino-bfloat16")
+
+
+@pytest.mark.parametrize("device", ["cpu", None])
+def test_half_precision_is_for_a_card(monkeypatch, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="'torch-float16' runs on an NVIDIA card alone"):
+        load_model("pocket", device, precision=HALF)
+
+
+def test_half_precision_is_another_classifier_whose_copies_are_strangers_to_each_other(pocket):
+    """torch's processor computes in float16 too, if slowly."""
+    half = replace(pocket, encode=runtimes.in_half(pocket.encode, pocket.device), precision=HALF)
+    pixels = copies(8)
+    others = torch.cat([pixels[:1], copies(8, seed=4)[1:]])
+    with torch.inference_mode():
+        found = half.embed_images(pixels)
+        assert torch.equal(found[0], half.embed_images(others)[0])
+        assert 1e-5 < (found - pocket.embed_images(pixels)).abs().max() < 0.05
+    assert found.dtype == torch.float32
 
 
 def test_who_does_not_ask_gets_torch_alone():

@@ -12,7 +12,7 @@ import torch
 from psmooth.certificate import Abstention, Certificate, Plan, verify
 from psmooth.denoise import find_denoiser
 from psmooth.learning import TrainingConfig, learn_bank
-from psmooth.models import MedVLM, load_model
+from psmooth.models import HALF, MedVLM, load_model, on_runtime
 from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size
 from psmooth.sampling import batch_copies, batch_copies_on, noisy_embeddings
@@ -87,6 +87,25 @@ def test_the_card_draws_the_noise_of_the_processor_bit_for_bit(crop: Crop, noise
 
 def test_the_copies_past_the_last_vote_are_thrown_away(on_card: MedVLM, crop: Crop) -> None:
     assert torch.equal(embeddings(on_card, crop, 64, 100), embeddings(on_card, crop, 64, 128)[:100])
+
+
+# --- half precision
+
+
+def test_half_precision_is_another_classifier_whose_copies_are_strangers_to_each_other(on_card: MedVLM) -> None:
+    half = on_runtime(on_card, HALF)
+    pixels = torch.rand(64, 3, on_card.input_size, on_card.input_size, device="cuda")
+    others = torch.cat([pixels[:1], torch.rand_like(pixels[1:])])
+    with torch.inference_mode():
+        assert torch.equal(half.embed_images(pixels)[0], half.embed_images(others)[0])
+        apart = (half.embed_images(pixels) - on_card.embed_images(pixels)).abs().max()
+    assert 0 < apart < 0.05
+
+
+def test_a_certificate_in_half_precision_is_replayed_in_it(on_card: MedVLM, scan: Scan) -> None:
+    record = run(on_runtime(on_card, HALF), scan)
+    assert record.run.precision == HALF
+    assert replay(record, scan).ok
 
 
 # --- votes and certificates
