@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +81,8 @@ def start(command: str, folder: Path, out: Path, environment: dict[str, str], *o
         return subprocess.Popen(arguments, stdout=log, stderr=log, env=environment)
 
 
+SCRATCH = re.compile(r"/\S*/psmooth-ray-\w+")  # the folder of a cluster of one's own
+
 ON_RAY = ("--ray", "local", "--ray-cores", "1")
 
 
@@ -134,6 +138,7 @@ def test_workers_and_a_command_that_are_killed_change_no_byte(
 
     first = started_until(0.1)
     left = below(first)
+    (scratch,) = {found for one, (_, words) in processes().items() if one in left for found in SCRATCH.findall(words)}
     first.send_signal(signal.SIGKILL)
     assert first.wait(60) == -signal.SIGKILL
     assert expected.startswith((spread / RECORDS).read_bytes())
@@ -144,6 +149,7 @@ def test_workers_and_a_command_that_are_killed_change_no_byte(
     assert "24 of 24 runs" in told
     assert ".png" not in told
     assert ended(left)
+    shutil.rmtree(scratch)  # what a command leaves that could not tidy up
 
 
 def ended(left: set[int]) -> bool:
