@@ -99,7 +99,9 @@ def check_speed(choice: str | None, speed: str) -> None:
     """Raise ModelError where that model does not run at that speed here."""
     if speed not in views.SPEEDS:
         raise ModelError(
-            "There is no speed '{speed}'; it must be one of {known}.", speed=speed[:40], known=", ".join(views.SPEEDS)
+            "There is no speed '{speed}'; it must be one of {known}.",
+            speed=str(speed)[:40],
+            known=", ".join(views.SPEEDS),
         )
     if speed == "usual":
         return

@@ -69,6 +69,7 @@ class Home:
             None,
             "",
             "",
+            "usual",
         ]
         return self.post("call/certify", json={"data": data})
 

@@ -105,7 +105,9 @@ def test_a_speed_that_is_none_and_a_model_that_is_typed_in_are_refused(
 ) -> None:
     monkeypatch.setenv("PSMOOTH_TYPED_MODELS", "1")
     model_menu.check_speed(menu, "fast")
-    for choice, speed, sentence in ((menu, "warp", "one of usual, fast"), ("a/b", "fast", "usual speed alone")):
+    none: Any = None  # as a program may send it
+    refused = ((menu, "warp", "one of usual, fast"), (menu, none, "no speed 'None'"), ("a/b", "fast", "speed alone"))
+    for choice, speed, sentence in refused:
         with pytest.raises(ModelError, match=sentence):
             model_menu.check_speed(choice, speed)
         with pytest.raises(ModelError, match=sentence):
