@@ -144,6 +144,10 @@ def original_step(model: MedVLM, files: Files) -> Iterator[Step]:
         return
     try:
         wanted = _wanted(load_original(model.spec, files), model)
+    except ModelError as error:  # what psmooth does not even hand to it
+        advice = "Do not load these files with another program: its configuration is not that of its weights."
+        yield Step("original", "failed", sentence(error), advice)
+        return
     except Exception as error:  # whatever that library has for a word
         found = f"{library} could not load these files ({type(error).__name__}), so nothing is compared."
         yield Step("original", "doubtful", found, f"Load them with {library} by hand, and report what it says.")

@@ -373,6 +373,30 @@ def test_files_that_the_original_cannot_read_are_told_without_a_path(bench: Benc
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "value", "words"),
+    [
+        ("hidden_size", 65_536, "asks for a network of 37,"),
+        ("num_hidden_layers", 10**7, "of a size that no model has"),
+        ("vocab_size", 900_000, "asks for a network of 4"),
+    ],
+)
+def test_a_configuration_that_asks_for_gigabytes_is_not_built(
+    bench: Bench, tmp_path: Path, size: str, value: int, words: str
+) -> None:
+    """psmooth reads sizes off the tensors; transformers would build what the configuration says."""
+    FAMILIES["MONET"](tmp_path / "m")
+    file = tmp_path / "m" / "config.json"
+    config = json.loads(file.read_text())
+    config["text_config"][size] = value
+    file.write_text(json.dumps(config))
+    bench.publish("monet", tmp_path / "m")
+    steps = bench.check("monet")
+    assert steps["weights"].outcome == "passed"
+    assert steps["original"].outcome == "failed"
+    assert words in steps["original"].found
+
+
 # --- plausible, and wrong
 
 
