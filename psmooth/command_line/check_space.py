@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("endpoint", "result", "first word", "run begins", "end", "psmooth", "torch", "device", "precision", "votes")
 
+_WIDEST = 24  # letters of a cell that a page fills
+
 
 def check_space(
     url: Annotated[
@@ -54,15 +56,21 @@ def _lines(outcomes: "Sequence[Outcome]") -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    yield from (f"{outcome.name}: {outcome.said}." for outcome in outcomes if outcome.said)
-    yield from (f"{outcome.name}: {outcome.problem}" for outcome in outcomes if outcome.problem)
+    yield from (f"{outcome.name}: {_in_a_line(outcome.said)}." for outcome in outcomes if outcome.said)
+    yield from (f"{outcome.name}: {_in_a_line(str(outcome.problem))}" for outcome in outcomes if outcome.problem)
+
+
+def _in_a_line(text: str, most: int = 1_000) -> str:
+    """What may be a page's own words: they make no line of their own, which could look like one of this table."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _row(outcome: "Outcome") -> tuple[str, ...]:
     waits = (_seconds(outcome.heard), _seconds(outcome.begun), _seconds(outcome.ended))
     stated = (outcome.versions.get("psmooth"), outcome.versions.get("torch"), outcome.device, outcome.precision)
     votes = f"{outcome.votes - outcome.differing:,} of {outcome.votes:,} again" if outcome.votes else "–"
-    return (outcome.name, _result(outcome), *waits, *(word or "–" for word in stated), votes)
+    return (outcome.name, _result(outcome), *waits, *(_in_a_line(word or "–", _WIDEST) for word in stated), votes)
 
 
 def _result(outcome: "Outcome") -> str:

@@ -5,7 +5,7 @@ It knows nothing about how one is loaded or checked.
 
 import gc
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,18 +75,21 @@ def check(
     for name in chosen:
         find_spec(name)  # a slip of the pen is told before the first download
     checked: list[Checked] = []
-    with suppress(KeyboardInterrupt):  # what is done by then is told
-        for name in chosen:
-            checked.append(_checked(name, Settings(device, scans, limit)))
-            if report is not None:  # after each model: the next one may take hours
-                write_whole(report, text_of(checked, device).encode(), _refusal)
+    for name in chosen:
+        checked.append(_checked(name, Settings(device, scans, limit)))
+        if report is not None:  # after each model: the next one may take hours
+            write_whole(report, text_of(checked, device).encode(), _refusal)
+        if checked[-1].ended:
+            break
     if as_json:
         show_json(json_text(facts(checked, device)))
     else:
         _show_table(checked)
     if report is not None:
         note("The report holds no path, user name or name of a scan: it can be published as it is.")
-    raise typer.Exit(CHECK_FAILED if len(checked) < len(chosen) or any(one.failed for one in checked) else 0)
+    if checked[-1].ended:
+        note(f"Ended by Ctrl-C at model {len(checked):,} of {len(chosen):,}.")
+    raise typer.Exit(CHECK_FAILED if any(one.failed or one.ended for one in checked) else 0)
 
 
 def _chosen(names: Sequence[str], every: bool) -> Sequence[str]:
@@ -98,17 +101,20 @@ def _chosen(names: Sequence[str], every: bool) -> Sequence[str]:
 
 
 def _checked(name: str, settings: "Settings") -> "Checked":
-    """The steps of one model; each is told on stderr as it is done, for some take minutes."""
+    """The steps of one model; each is told on stderr as it is done, for some take minutes. Ctrl-C ends them."""
     from psmooth.model_check import Checked, check_model
 
-    steps, label = [], _label(name)
-    with ExitStack() as drawn:
-        for step in check_model(name, settings, drawn.enter_context(telling_download(label))):
-            drawn.close()  # all bytes are here
-            steps.append(step)
-            note(f"{label}, {step.name}: {step.outcome}")
+    steps, label, ended = [], _label(name), False
+    try:
+        with ExitStack() as drawn:
+            for step in check_model(name, settings, drawn.enter_context(telling_download(label))):
+                drawn.close()  # all bytes are here
+                steps.append(step)
+                note(f"{label}, {step.name}: {step.outcome}")
+    except KeyboardInterrupt:  # what is done by then is told
+        ended = True
     gc.collect()
-    return Checked(label, tuple(steps))
+    return Checked(label, tuple(steps), ended)
 
 
 def _refusal(path: Path, reason: str) -> CertificateError:
@@ -134,11 +140,13 @@ def _show_table(checked: "Sequence[Checked]") -> None:
     from rich.text import Text
 
     colours = {"passed": "green", "doubtful": "yellow", "failed": "red", "skipped": "dim"}
-    table = Table("model", "step", "outcome", "found, and what to do next")
+    several = len(checked) > 1
+    table = Table(*(["model"] if several else []), "step", "outcome")
+    table.add_column("found, and what to do next", overflow="fold")  # a sha256 is worth nothing without its end
     for one in checked:
         for step in one.steps:
-            words = f"{step.found} {step.advice}".strip()
-            table.add_row(one.name, step.name, Text(step.outcome, colours[step.outcome]), Text(plain(words)))
+            words, outcome = f"{step.found} {step.advice}".strip(), Text(step.outcome, colours[step.outcome])
+            table.add_row(*([plain(one.name)] if several else []), step.name, outcome, Text(plain(words)))
         table.add_section()
     Console(markup=False, highlight=False).print(table)
     for one in checked:

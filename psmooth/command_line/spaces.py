@@ -42,6 +42,8 @@ def push(
         show_json(json_text(_facts(found, address)))
     else:
         show(_lines(found, list(space.lines(found))))
+    if private and found.parent:
+        note("The Space is there already, and --private does not change who sees it. Its settings on the Hub do.")
     note(f"{address} · psmooth check-space {found.url}" if yes else "Nothing was sent. With --yes it is.")
 
 
@@ -51,7 +53,7 @@ def _facts(found: "Plan", address: str | None) -> dict[str, Any]:
 
 
 def _lines(found: "Plan", files: list[str]) -> Iterator[str]:
-    yield from files[:_MOST_LINES]
+    yield from (" ".join(file.split()) for file in files[:_MOST_LINES])
     if len(files) > _MOST_LINES:
         yield f"… and {len(files) - _MOST_LINES:,} more; --json names all"
     what = f"{found.repo}, {'there already' if found.parent else 'to be made'}, from {found.commit[:12]}"

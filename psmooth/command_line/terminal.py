@@ -112,7 +112,11 @@ def json_text(value: Any) -> str:
 
 
 def show_json(text: str) -> None:
-    """On a console that lacks a letter all of them are escaped, which JSON allows within its texts alone: there."""
+    """As the console can print it: what steers a terminal is escaped, and where it lacks a letter all that ASCII lacks.
+
+    JSON allows that within its texts alone, and there they are.
+    """
+    text = "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -1,14 +1,15 @@
 """Asks an endpoint of a served page, in a process of its own that ends when the time is up.
 
 It knows nothing about what is asked, or what the answer means. The process shows no token to the page and sends nothing
-but what it was given; its client's threads, which may wait for a silent server for ever, end with it.
+but what it was given; its client's threads, which may wait for a silent server for ever, end with it. It asks nobody
+but the page's own host, wherever the page points to, and reads so many bytes at most.
 """
 
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,6 +22,7 @@ _SECONDS_TO_START = 300.0  # of the process here, on however busy a machine
 WAITING = ("queued", "loading")  # states of an answer before the run itself
 _PAUSE = 0.02  # between two looks at what has come
 _LONGEST = 300  # characters of a server's own words that are passed on
+_MOST_BYTES = 2**26  # of all answers to one question
 
 Kind = Literal["started", "connected", "step", "done", "refused", "broke", "none", "other", "lacks"]
 Message = tuple[Kind, Any]
@@ -162,6 +164,7 @@ def _connect(connection: Connection, url: str, name: str, seconds: float) -> Any
     from gradio_client import Client
 
     connection.send(("started", None))
+    keep_to(url)
     # Without a token of False the client shows that of this machine to whatever page it is.
     options: dict[str, Any] = {"token": False, "verbose": False, "download_files": False, "analytics_enabled": False}
     try:
@@ -177,6 +180,48 @@ def _connect(connection: Connection, url: str, name: str, seconds: float) -> Any
         return connection.send(("lacks", None))
     connection.send(("connected", str(client.config.get("version", ""))[:40]))
     return client
+
+
+def keep_to(url: str, most: int = _MOST_BYTES) -> None:
+    """From here on, whoever asks by httpx in this process reaches the origin of that address alone.
+
+    A page names its own routes, which could lie on a machine inside the network of whoever checks it. What comes is
+    counted, over all answers, and comes unpacked: a few packed bytes may stand for any number.
+    """
+    import httpx
+
+    own, plain, read = _origin(httpx.URL(url)), httpx.HTTPTransport.handle_request, [0]
+
+    class Counted(httpx.SyncByteStream):
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+
+        def __iter__(self) -> Iterator[bytes]:
+            for chunk in self._stream:
+                read[0] += len(chunk)
+                if read[0] > most:
+                    raise OverflowError(url)
+                yield chunk
+
+        def close(self) -> None:
+            self._stream.close()
+
+    def handle_request(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        if _origin(request.url) != own:
+            raise PermissionError(url)
+        request.headers["Accept-Encoding"] = "identity"
+        answer = plain(transport, request)
+        answer.stream = Counted(answer.stream)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            answer.close()
+            raise OverflowError(url)
+        return answer
+
+    httpx.HTTPTransport.handle_request = handle_request  # type: ignore[method-assign]
+
+
+def _origin(url: Any) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _follow(connection: Connection, client: Any, question: Question) -> None:

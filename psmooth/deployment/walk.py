@@ -17,9 +17,10 @@ from typing import Any
 
 from PIL import Image
 
-from psmooth.certificate import Abstention, Certificate, Run, verify
+from psmooth.certificate import Abstention, Certificate, verify
 from psmooth.deployment.page import ENDPOINTS, NO_ADDRESS, NO_PAGE, NOT_PSMOOTH, Answer, Question, ask
 from psmooth.errors import BankError, CertificateError, PageError, PsmoothError
+from psmooth.methods import METHODS
 from psmooth.models import MODELS, MedVLM, load_model
 from psmooth.models.load import find_device
 from psmooth.phantoms import draw_phantom
@@ -146,6 +147,8 @@ def _outcome(url: str, asked: Question, scan: Scan, seconds: float, device: str 
         return Outcome(name, **waited, **_verified(name, answer, scan, device))
     except PsmoothError as error:
         return Outcome(name, **waited, problem=error)
+    except Exception:  # whatever a stranger's answer is that nothing here is made for
+        return Outcome(name, **waited, problem=PageError(ODD, name=name))
 
 
 def _verified(name: str, answer: Answer, scan: Scan, device: str | None) -> dict[str, Any]:
@@ -156,7 +159,12 @@ def _verified(name: str, answer: Answer, scan: Scan, device: str | None) -> dict
     found = _CERTIFICATES[name](answer.last)
     if not isinstance(found, list) or not found or not all(isinstance(one, dict) for one in found):
         raise PageError(ODD, name=name)
-    return _replayed(name, [_recomputed(name, one) for one in found], scan, device)
+    if len(found) != (len(METHODS) if name == "compare" else 1):  # each would cost its time here
+        raise PageError(ODD, name=name)
+    records = [_recomputed(name, one) for one in found]
+    if name == "compare" and {record.run.method for record in records} != METHODS.keys():
+        raise PageError(ODD, name=name)
+    return _replayed(name, records, scan, device)
 
 
 _CERTIFICATES: Mapping[str, Callable[[dict[str, Any]], Any]] = {  # by endpoint, those of its last step
@@ -173,15 +181,16 @@ def _recomputed(name: str, record: dict[str, Any]) -> Certificate | Abstention:
     found = verify(record)
     if found.certificate is None:
         raise PageError(NOT_HELD, name=name, problem=found.problems[0][1])
-    for fact, here, there in _asked(name, found.certificate.run):
+    for fact, here, there in _asked(name, found.certificate):
         if here != there:  # before a model is loaded or a vote is drawn that the page names
             raise PageError(NOT_ASKED, name=name, field=fact)
     return found.certificate
 
 
-def _asked(name: str, run: Run) -> Iterator[tuple[str, object, object]]:
-    """What was asked for beside what a certificate says."""
-    spec = MODELS[MODEL[name]]
+def _asked(name: str, record: Certificate | Abstention) -> Iterator[tuple[str, object, object]]:
+    """What was asked for beside what a certificate says; a run that ended before its last vote shows little."""
+    spec, run = MODELS[MODEL[name]], record.run
+    yield "ended", "complete", record.votes.ended
     yield "model", (spec.id, spec.weights), (run.model["id"], run.model["weights"])
     yield "task", TASK, run.task
     yield "noise_level", NOISE_LEVEL, run.noise_level

@@ -97,7 +97,10 @@ def _unfetched(spec: ModelSpec, error: HubError, hub: Hub) -> Step:
 def _file_steps(spec: ModelSpec, fetched: Fetched, hub: Hub) -> Iterator[Step]:
     if not fetched.files:
         return  # whoever loads it says which file is missing
-    yield check_files(spec, fetched)
+    files = check_files(spec, fetched)
+    yield files
+    if files.outcome == "failed":
+        return  # the sha256 of half a file says nothing of its source
     yield check_digests(spec, fetched)
     if spec.weights.startswith("hf-hub:"):
         yield check_pin(spec, fetched, hubs.newest_commit(repository_of(spec)[0], hub))

@@ -3,13 +3,19 @@
 It knows nothing about what the files hold.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psmooth import hub as hubs
+from psmooth.errors import ModelError
 from psmooth.hub import Hub, Progress
 from psmooth.model_check.step import Step
 from psmooth.models import ModelSpec, folder_of, repository_of
+from psmooth.models.formats import detect_format
+from psmooth.models.load import weights_in
+from psmooth.models.table import BERT_FILES, HF_FILES, OPEN_CLIP_FILES
 
 _TOLERANCE = 0.02  # of the megabytes in the table, which are about
 _TABLE = "psmooth/models/table.py"
@@ -21,6 +27,7 @@ class File:
 
     Attributes:
         path: where it lies.
+        name: what it is called in a report.
         sha256: of its bytes.
         listed: the bytes that it should have, where the Hub lists them.
         tag: the sha256 that the Hub gave it, where it is a large file of the Hub's.
@@ -28,14 +35,11 @@ class File:
     """
 
     path: Path
+    name: str
     sha256: str
     listed: int | None
     tag: str | None
     recorded: str | None
-
-    @property
-    def name(self) -> str:
-        return self.path.name
 
     @property
     def size(self) -> int:
@@ -78,16 +82,28 @@ def fetch_files(spec: ModelSpec, progress: Progress | None, hub: Hub) -> Fetched
         unpacked = hubs.fetch_zip(spec.weights, sha256, progress=progress, hub=hub).folder
         return Fetched(tuple(_file(spec, file, {}) for name in names for file in unpacked.rglob(name)))
     folder = folder_of(spec)
-    here = [folder / name for name in names] or sorted(
-        filter(Path.is_file, folder.glob("*")), key=lambda file: file.stat().st_size
-    )
-    return Fetched(tuple(_file(spec, file, {}) for file in here if file.is_file()))
+    here = [(folder / name, name) for name in names] or list(_read_of(folder, spec))
+    there = here if here[-1][0].is_file() else []  # without weights the rest says nothing
+    return Fetched(tuple(_file(spec, file, {}, told) for file, told in there if file.is_file()))
 
 
-def _file(spec: ModelSpec, path: Path, sizes: dict[str, int]) -> File:
+def _read_of(folder: Path, spec: ModelSpec) -> Iterator[tuple[Path, str]]:
+    """What a model of a folder is read from, its weights last, and what each is called.
+
+    What else lies there is nobody's business, nor what somebody called a checkpoint.
+    """
+    beside = (*OPEN_CLIP_FILES, *HF_FILES, *BERT_FILES, "spiece.model")
+    yield from ((folder / name, name) for name in dict.fromkeys(beside))
+    with suppress(ModelError, StopIteration):  # whoever loads it says what is wrong
+        weights = weights_in(folder, replace(spec, family=detect_format(folder)))
+        yield weights, "a .pt file" if weights.suffix == ".pt" else weights.name
+
+
+def _file(spec: ModelSpec, path: Path, sizes: dict[str, int], told: str = "") -> File:
     tag = path.resolve().name  # huggingface_hub keeps a file under its tag, which of a large file is its sha256
     return File(
         path,
+        told or path.name,
         hubs.sha256_of([path]),
         sizes.get(path.name),
         tag if len(tag) == 64 and path.is_symlink() else None,

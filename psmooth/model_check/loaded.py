@@ -3,6 +3,7 @@
 It knows nothing about pictures whose class is known, votes or reports.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from importlib import util
@@ -19,6 +20,7 @@ from psmooth.model_check.step import Step, sentence
 from psmooth.models import MedVLM
 from psmooth.models.cache import free_memory
 from psmooth.models.files import Files
+from psmooth.models.open_clip_format import OPENAI_MEAN, OPENAI_STD
 
 WITHIN = 1e-4  # of the original's unit vectors, in every number
 
@@ -35,6 +37,16 @@ SENTENCES = (
     "an MRI, T2.",
 )
 
+
+_NORMALISATIONS = {  # mean and spread of a colour, as the models of these formats were published with
+    "OpenAI's": (OPENAI_MEAN, OPENAI_STD),
+    "one half": ((0.5,) * 3, (0.5,) * 3),
+    "ImageNet's": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "MedCLIP's": ((0.5862785803043838,) * 3, (0.27950088968644304,) * 3),
+}
+_SCALES = (1.0, 1_000.0)  # CLIP is trained up to 100, SigLIP a little beyond
+_SPARE_ROWS = 128  # of the table of words: some are filled up to a round number
+_LONGEST_NAME = 80  # letters of a tensor's name that are shown
 
 # --- loading
 
@@ -57,7 +69,7 @@ def misfit(error: ModelError) -> Step:
 
 def _names(head: str, said: str) -> list[str]:
     found = re.search(rf"{head} in state_dict: ((?:\"[^\"]+\"(?:, )?)+)", said)
-    return re.findall(r"\"([^\"]+)\"", found[1]) if found else []
+    return [name[:_LONGEST_NAME] for name in re.findall(r"\"([^\"]+)\"", found[1])] if found else []
 
 
 def _listed(names: list[str]) -> str:
@@ -65,17 +77,42 @@ def _listed(names: list[str]) -> str:
 
 
 def loaded_step(model: MedVLM) -> Step:
-    """That the model gives numbers, and different ones for different sentences."""
+    """That the model gives numbers, different ones for different sentences, and is built as published ones are."""
     vectors = [model.embed_texts(SENTENCES), model.embed_images(probe(model)[None].float() / 255)]
     tensors, numbers = model.network.state_dict(), sum(value.numel() for value in model.network.parameters())
     facts = (
         f"All keys fit: {len(tensors):,} tensors, {numbers / 1e6:,.1f} M parameters, logit scale "
-        f"{model.logit_scale:.4g}, {activation(model.network) or 'no GELU of its own'}."
+        f"{model.logit_scale:.4g}, {activation(model.network) or 'no GELU of its own'}, pixels normalised by "
+        f"{_normalisation(model) or 'numbers of its own'}."
     )
+    damaged = "The weights are damaged or empty; look at the tensors in the file."
     if not all(vector.isfinite().all() for vector in vectors) or vectors[0].std(0).max() < 1e-6:
-        advice = "The weights are damaged or empty; look at the tensors in the file."
-        return Step("weights", "failed", f"{facts} Its embeddings are no numbers, or all the same.", advice)
+        return Step("weights", "failed", f"{facts} Its embeddings are no numbers, or all the same.", damaged)
+    if not math.isfinite(model.logit_scale):
+        return Step("weights", "failed", f"{facts} Its logit scale is no number.", damaged)
+    if oddities := " ".join(_oddities(model)):
+        advice = "Compare that with what the authors of the model say of it, before you use it."
+        return Step("weights", "doubtful", f"{facts} {oddities}", advice)
     return Step("weights", "passed", facts)
+
+
+def _normalisation(model: MedVLM) -> str:
+    """Whose mean and spread of the colours it is; empty where it is none that is known."""
+    scale, shift = (values[0, :, 0, 0].cpu() for values in (model.scale, model.shift))
+    found = torch.stack([-shift / scale, 1 / scale])
+    known = (name for name, values in _NORMALISATIONS.items() if torch.allclose(found, torch.tensor(values), atol=1e-4))
+    return next(known, "")
+
+
+def _oddities(model: MedVLM) -> Iterator[str]:
+    """What the original shares with the files, so that comparing with it says nothing."""
+    if not _SCALES[0] <= model.logit_scale <= _SCALES[1]:
+        yield f"A trained model has a logit scale between {_SCALES[0]:g} and {_SCALES[1]:,.0f}."
+    if not _normalisation(model):
+        yield f"Known are {', '.join(_NORMALISATIONS)} as mean and spread of the colours."
+    words, rows = getattr(model.tokenizer, "vocab_size", 0), model.text.embed.num_embeddings
+    if words and not 0 <= rows - words <= _SPARE_ROWS:
+        yield f"Its vocabulary has {words:,} words, and its text tower {rows:,}: it may be that of another model."
 
 
 def row_step(model: MedVLM, size_line: str) -> Step:
@@ -107,6 +144,10 @@ def original_step(model: MedVLM, files: Files) -> Iterator[Step]:
         return
     try:
         wanted = _wanted(load_original(model.spec, files), model)
+    except ModelError as error:  # what psmooth does not even hand to it
+        advice = "Do not load these files with another program: its configuration is not that of its weights."
+        yield Step("original", "failed", sentence(error), advice)
+        return
     except Exception as error:  # whatever that library has for a word
         found = f"{library} could not load these files ({type(error).__name__}), so nothing is compared."
         yield Step("original", "doubtful", found, f"Load them with {library} by hand, and report what it says.")

@@ -9,7 +9,7 @@ A BERT tower needs sizes that stand in another repository: they are read off the
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -19,7 +19,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from psmooth.errors import ModelError
 from psmooth.models.files import Files
+from psmooth.models.open_clip_format import check_architecture
 from psmooth.models.table import ModelSpec
 from psmooth.models.text_towers import bert_config
 from psmooth.models.weights import read_state
@@ -69,10 +71,28 @@ def _named(package: str, more: str = "") -> str:
 # --- transformers
 
 
-def _hf_clip(_: ModelSpec, files: Files) -> Original:
-    import open_clip
-    from transformers import CLIPModel
+def _check_size(files: Files, state: Mapping[str, Tensor], config: Any, network: Any) -> None:
+    """Raise ModelError where config.json asks for a network that is larger than the weights: here it decides sizes."""
+    told = files.read_json("config.json")
+    parts = [told.get(f"{name}_config") or {} for name in ("vision", "text")]
+    check_architecture({}, {"layers": [part.get("num_hidden_layers") for part in parts], "sizes": parts})
+    with torch.device("meta"):  # shapes, and no memory
+        empty = network(config.from_pretrained(files.folder, local_files_only=True))
+    wanted, held = (sum(value.numel() for value in values) for values in (empty.parameters(), state.values()))
+    if wanted > 2 * held:
+        raise ModelError(
+            "config.json asks for a network of {wanted:,} numbers, and the weights have {held:,}. Expected was one "
+            "that they fill; choose another model.",
+            wanted=wanted,
+            held=held,
+        )
 
+
+def _hf_clip(spec: ModelSpec, files: Files) -> Original:
+    import open_clip
+    from transformers import CLIPConfig, CLIPModel
+
+    _check_size(files, read_state(spec, files.weights), CLIPConfig, CLIPModel)
     network: Any = CLIPModel.from_pretrained(files.folder, local_files_only=True).float().eval()
     words = open_clip.SimpleTokenizer(context_length=network.config.text_config.max_position_embeddings)
     return Original(
@@ -82,10 +102,11 @@ def _hf_clip(_: ModelSpec, files: Files) -> Original:
     )
 
 
-def _siglip(_: ModelSpec, files: Files) -> Original:
+def _siglip(spec: ModelSpec, files: Files) -> Original:
     from sentencepiece import SentencePieceProcessor
-    from transformers import SiglipModel
+    from transformers import SiglipConfig, SiglipModel
 
+    _check_size(files, read_state(spec, files.weights), SiglipConfig, SiglipModel)
     network: Any = SiglipModel.from_pretrained(files.folder, local_files_only=True).float().eval()
     pieces = SentencePieceProcessor(model_file=str(files.words / "spiece.model"))
     length, pad = network.config.text_config.max_position_embeddings, pieces.eos_id()

@@ -22,10 +22,16 @@ _MORE_PACKAGES = ("transformers", "huggingface_hub", "tokenizers", "sentencepiec
 
 @dataclass(frozen=True)
 class Checked:
-    """The steps of one model; ``name`` is its id or repository, and of a folder says no more than that it is one."""
+    """The steps of one model.
+
+    Attributes:
+        name: its id or repository, and of a folder no more than that it is one.
+        ended: somebody ended the check before its last step.
+    """
 
     name: str
     steps: tuple[Step, ...]
+    ended: bool = False
 
     @property
     def failed(self) -> bool:
@@ -39,7 +45,11 @@ class Checked:
     def conclusion(self) -> str:
         """What to do with the model, in a sentence."""
         if failed := self._those("failed"):
+            if failed == "files":  # mostly the network or the disk here, and nothing that the model can do about it
+                return f"{self.name} failed at files: do what it says there; nothing else was looked at."
             return f"{self.name} failed at {failed}: do not use it before that is mended, and report it."
+        if self.ended:
+            return f"{self.name}: the check was ended and says nothing yet; run it again, what was fetched is kept."
         if doubtful := self._those("doubtful"):
             return f"{self.name}: nothing failed; look at {doubtful}."
         if skipped := self._those("skipped"):
@@ -92,8 +102,13 @@ def _lines(checked: Sequence[Checked], device: str | None) -> Iterator[str]:
 
 
 def _row(step: Step) -> str:
-    cells = (step.name, step.outcome, step.found, step.advice)
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+    return f"| {' | '.join(map(_cell, (step.name, step.outcome, step.found, step.advice)))} |"
+
+
+def _cell(text: str) -> str:
+    """Text that says what it says: names from a stranger's file are no markup, link or call of a person."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return "".join(f"&#{ord(letter)};" if letter in "|<>&[]`@!*~" else letter for letter in shown)
 
 
 def facts(checked: Sequence[Checked], device: str | None) -> dict[str, Any]:
@@ -103,7 +118,7 @@ def facts(checked: Sequence[Checked], device: str | None) -> dict[str, Any]:
         "models": [
             {
                 "model": one.name,
-                "ok": not one.failed,
+                "ok": not (one.failed or one.ended),
                 "conclusion": one.conclusion(),
                 "lines": list(one.lines),
                 "steps": [_step_facts(step) for step in one.steps],

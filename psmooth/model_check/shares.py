@@ -42,7 +42,10 @@ def scans_steps(model: MedVLM, folder: Path, most: int) -> Iterator[Step]:
         found = "The scans cannot be used: a class is empty, or one picture lies under two classes."
         yield Step("scans", "failed", found, "`psmooth evaluate` on that folder names the files: correct it.")
         return
-    advice = "Do not use the model: see that both towers are of one model, and that these are scans of its kind."
+    advice = (
+        "Do not use the model before you know why: see that both towers are of one model, and that these are scans of "
+        "its kind. One that is right and weak at these fails as well: try scans of another task."
+    )
     yield _judged("scans", "failed", ask(model, pictures), activation(model.network), advice)
 
 
@@ -59,12 +62,10 @@ def _judged(name: str, wrong: Outcome, answers: Sequence[Answers], gelu: str, ad
         set_it = "Set the GELU in psmooth/models/table.py by the line below."
         return Step(name, wrong, found, set_it if wrong == "failed" else f"{advice} {_IF_SO} {set_it}", (line,))
     if as_good is None:
-        found += " With so few classes chance does as well."
-        return Step(name, "doubtful", found, "Give --scans of a task with more classes.")
+        found += " The names of so few classes can be shuffled in too few ways to tell."
+        return Step(name, "doubtful", found, "Give --scans of a task with more classes, or of several tasks.")
     if as_good > CHANCE:
-        found += (
-            f" Shuffled names are as good {as_good:.0%} of the time: what it says has nothing to do with the pictures."
-        )
+        found += f" Shuffled names are as good {as_good:.0%} of the time: nothing shows that it knows the pictures."
         return Step(name, wrong, found, advice)
     return Step(name, "passed", found)
 

@@ -6,10 +6,14 @@ It knows nothing about what is checked.
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Literal
 
+import torch
+
 from psmooth.errors import PsmoothError
+
+_OURS = Path(__file__).resolve().parents[1]
 
 Outcome = Literal["passed", "doubtful", "failed", "skipped"]
 
@@ -34,8 +38,15 @@ class Step:
 
 
 def sentence(error: PsmoothError) -> str:
-    """What an error says, without the name of the model: that of a folder is nobody's business."""
-    return error.template.format(**(error.values | {"model": "this model"})) if error.values else error.template
+    """What an error says, without the name of the model or the folders of a path: they are nobody's business."""
+    values = {name: _last_part(value) for name, value in error.values.items()} | {"model": "this model"}
+    return error.template.format(**values) if error.values else error.template
+
+
+def _last_part(value: object) -> object:
+    """Of a path from a root on, on whatever system, its last part; anything else as it is."""
+    path = PureWindowsPath(value) if isinstance(value, str) else PureWindowsPath()
+    return path.name if path.root or path.drive else value
 
 
 def guarded(name: str, steps: Iterator[Step]) -> Iterator[Step]:
@@ -44,6 +55,9 @@ def guarded(name: str, steps: Iterator[Step]) -> Iterator[Step]:
         yield from steps
     except PsmoothError as error:
         yield Step(name, "failed", sentence(error), "Do what it says, and run this again.")
+    except (MemoryError, torch.OutOfMemoryError):
+        advice = "Close other programs, or run this on another device or a larger machine."
+        yield Step(name, "failed", "There is too little memory for it here.", advice)
     except Exception as error:
         advice = "This is a mistake in psmooth: report it with the text of --report."
         yield Step(name, "failed", f"{type(error).__name__} {_place(error)}.", advice)
@@ -51,5 +65,5 @@ def guarded(name: str, steps: Iterator[Step]) -> Iterator[Step]:
 
 def _place(error: Exception) -> str:
     """Where an error came from: the last line of psmooth's own that it went through, without the folder."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "psmooth" in Path(frame.filename).parts]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _OURS in Path(frame.filename).parents]
     return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "in a library"

@@ -167,7 +167,7 @@ def _files_of(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[Mod
         weights = [folder / "text.safetensors", folder / spec.weight_files[0]]
     else:
         spec = replace(spec, family=detect_format(folder))
-        weights = [_weights_in(folder, spec)]
+        weights = [weights_in(folder, spec)]
     if missing := [file.name for file in weights if not file.is_file()]:
         raise ModelError(
             "The model is incomplete: {file} is missing from its folder. Fetch the folder again.", file=missing[0]
@@ -175,7 +175,7 @@ def _files_of(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[Mod
     return spec, Files(folder, tuple(weights), folder), hubs.sha256_of(weights)
 
 
-def _weights_in(folder: Path, spec: ModelSpec) -> Path:
+def weights_in(folder: Path, spec: ModelSpec) -> Path:
     """The weights of a folder of that family, safetensors first; the name they should have if there are none."""
     if spec.family == "unimed":
         return next(folder.glob("*.pt"))
@@ -192,7 +192,7 @@ def _from_hub(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[Mod
     if not found.listed and spec.family in ("hf_clip", "siglip") and not decides.is_file():
         raise hubs.no_answer(repo, hub)
     words = _words_of(spec, found.folder, hub)
-    return spec, Files(found.folder, (_weights_in(found.folder, spec),), words), found.revision
+    return spec, Files(found.folder, (weights_in(found.folder, spec),), words), found.revision
 
 
 def _from_zip(spec: ModelSpec, progress: Progress | None, hub: Hub) -> tuple[ModelSpec, Files, str]:

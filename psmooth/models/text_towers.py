@@ -200,7 +200,7 @@ class WordPieces:
     def __init__(self, pieces: Any) -> None:
         pieces.no_truncation()
         pieces.no_padding()
-        self._pieces = pieces
+        self._pieces, self.vocab_size = pieces, pieces.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
         return self._pieces.encode(text, add_special_tokens=False).ids
@@ -238,7 +238,7 @@ class SentencePieces:
     """SigLIP's tokenizer, from ``spiece.model``: small letters, no punctuation."""
 
     def __init__(self, pieces: Any) -> None:
-        self._pieces, self.end = pieces, pieces.eos_id()
+        self._pieces, self.end, self.vocab_size = pieces, pieces.eos_id(), pieces.get_piece_size()
 
     def encode(self, text: str) -> list[int]:
         plain = text.lower().translate(str.maketrans("", "", string.punctuation))

@@ -27,6 +27,7 @@ class Between:
         alter: changes the last step of a stream, in place.
         silent: it takes a question and never says anything of it but that it is alive.
         cuts: the stream breaks off at its first step.
+        points_to: an address that it says its routes are at.
         asked: paths, with the headers that came; ``sent``: the bytes of uploads.
     """
 
@@ -35,6 +36,7 @@ class Between:
     alter: Callable[[Any], None] | None = None
     silent: bool = False
     cuts: bool = False
+    points_to: str = ""
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -92,7 +94,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _altered(self, content: bytes) -> bytes:
-        if not self.path.partition("?")[0].endswith("/info") or not self.stand.without:
+        path = self.path.partition("?")[0]
+        if path.endswith("/config") and self.stand.points_to:
+            return json.dumps(json.loads(content) | {"api_prefix": self.stand.points_to}).encode()
+        if not path.endswith("/info") or not self.stand.without:
             return content
         told = json.loads(content)
         for name in self.stand.without:

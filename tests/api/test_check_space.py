@@ -1,6 +1,7 @@
 """`psmooth check-space` against a served page, and against servers that are wrong in one way each."""
 
 import base64
+import gzip
 import json
 import re
 import socket
@@ -8,21 +9,26 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import psmooth
 from psmooth.certificate import Votes, advance, conclude, read_certificate
 from psmooth.command_line import main
+from psmooth.command_line.check_space import _lines
 from psmooth.deployment import walk
+from psmooth.deployment.page import keep_to
+from psmooth.deployment.walk import Outcome
+from psmooth.errors import PageError
 from psmooth.files import resource
 from psmooth.phantoms import draw_phantom
 from psmooth.scans import CropRule, crop_scan, open_scan
 from tests.api.between import between
-from tests.serving import Server, free_port
+from tests.serving import Server, free_port, in_a_thread
 
 Check = Callable[..., tuple[int, Any, str]]
 
@@ -221,6 +227,13 @@ def of_another_scan(step: Any) -> None:
     step["certificate"]["crop_sha256"] = "0" * 64
 
 
+def stopped(step: Any) -> None:
+    """No vote at all: such a record agrees with itself, and with whatever is drawn again."""
+    run = read_certificate(step["certificate"]).run
+    none = (0,) * len(run.class_ids)
+    step["certificate"] = conclude(run, Votes(none, none, ended="stopped")).to_dict()
+
+
 def of_no_kind(step: Any) -> None:
     step["certificate"] = "/etc/hostname"
 
@@ -233,6 +246,7 @@ def of_no_kind(step: Any) -> None:
         (invented, "The certificate from /certify does not hold: "),
         (of_another_scan, "The certificate from /certify does not hold: "),
         (of_another_model, "The certificate from /certify has another model than was asked for."),
+        (stopped, "The certificate from /certify has another ended than was asked for."),
         (of_no_kind, "What /certify answered is not what psmooth answers."),
     ],
 )
@@ -241,6 +255,94 @@ def test_an_altered_certificate_fails_the_check(
 ) -> None:
     with between(server.url, alter=alter) as stand:
         assert failure(check(stand.url)).startswith(words)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_comparison_has_each_method_once(
+    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """More would cost this machine its time, each of them; fewer would leave out those that do not hold."""
+
+    def alter(step: Any) -> None:
+        step["certificates"] = step["certificates"][: 7 if times else 1] * times or step["certificates"][1:]
+
+    monkeypatch.setattr(walk, "ENDPOINTS", ("compare",))
+    monkeypatch.setitem(walk.VOTES, "compare", 64)
+    with between(server.url, alter=alter) as stand:
+        found = check(stand.url)
+    if times == 1:
+        assert found[0] == 0, found
+    else:
+        assert failure(found).startswith("What /compare answered is not what psmooth answers.")
+
+
+# --- servers that mean harm
+
+
+class Harm(BaseHTTPRequestHandler):
+    """Answers that are large, packed, or elsewhere; ``paths`` were asked for."""
+
+    paths: list[str]
+    elsewhere = ""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is said."""
+
+    def do_GET(self) -> None:
+        self.paths.append(self.path)
+        packed, away = self.path == "/packed", self.path == "/away"
+        self.send_response(302 if away else 200)
+        headers = {"Content-Encoding": "gzip"} if packed else {"Location": self.elsewhere} if away else {}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(gzip.compress(bytes(600)) if packed else bytes(600))
+
+
+@pytest.fixture
+def harmful() -> Iterator[tuple[str, type[Harm]]]:
+    kind = type("Kind", (Harm,), {"paths": []})
+    with in_a_thread(kind) as url:
+        yield url, kind
+
+
+@pytest.mark.usefixtures("one_endpoint")
+def test_a_page_whose_routes_lie_on_another_machine_is_not_followed_there(
+    server: Server, check: Check, harmful: tuple[str, type[Harm]]
+) -> None:
+    url, inside = harmful
+    with between(server.url, points_to=url) as stand:
+        code, _, err = check(stand.url)
+    assert (code, "is no page of psmooth" in err, inside.paths) == (2, True, [])
+
+
+def test_one_origin_is_asked_and_so_many_unpacked_bytes_are_read(
+    harmful: tuple[str, type[Harm]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, kind = harmful
+    kind.elsewhere = url.replace("127.0.0.1", "localhost") + "/inside"
+    plain = httpx.HTTPTransport.handle_request
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", plain)  # what stands there after the test
+    keep_to(f"{url}/page", 1_500)
+    assert len(httpx.get(f"{url}/large").content) == 600
+    with pytest.raises(OverflowError):
+        httpx.get(f"{url}/packed")
+    with pytest.raises(PermissionError):
+        httpx.get(f"{url}/away", follow_redirects=True)
+    with pytest.raises(OverflowError):
+        httpx.get(f"{url}/large")
+    assert "/inside" not in kind.paths
+
+
+def test_a_page_s_own_words_make_no_line_of_the_table() -> None:
+    said = PageError("The page refused /certify: '{said}'", said="no\nlearn  passed\x1b[31m")
+    versions = {"psmooth": "0.1.0\ncompare  passed", "torch": "x" * 2_000}
+    lines = list(
+        _lines([Outcome("certify", 1.0, 1.0, 1.0, versions=versions, said="a\nb"), Outcome("x", problem=said)])
+    )
+    assert len(lines) == 5
+    assert not any("\n" in line for line in lines)
+    assert max(map(len, lines)) < 200
 
 
 def another_bank(step: Any) -> None:

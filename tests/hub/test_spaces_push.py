@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from psmooth.deployment.space import going, plan, push
+from psmooth.deployment.space import _blobs, plan, push
 from psmooth.errors import HubError
 from psmooth.hub import Hub
 from tests.hub.server import FakeHub, serving
@@ -124,6 +124,50 @@ def test_what_was_changed_and_not_committed_is_not_sent(checkout: Path, hub: Hub
         plan(checkout, REPO, hub=hub)
 
 
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_the_bytes_are_those_that_were_committed_whatever_lies_in_the_folder(
+    checkout: Path, server: FakeHub, hub: Hub, flag: str
+) -> None:
+    """git overlooks a change where it was told to, and a file can change once it was looked at."""
+    git(checkout, "update-index", flag, "app.py")
+    (checkout / "app.py").write_text("token = 'hf_x'")
+    found = plan(checkout, REPO, hub=hub)
+    (checkout / "README.md").write_text("token: hf_x")
+    push(found, hub=hub)
+    assert files_of(server) == SENT | {".gitattributes": b"*.bin filter=lfs"}
+
+
+def test_what_a_link_leads_to_is_not_sent(checkout: Path, hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("private")
+    blob = git(checkout, "hash-object", "-w", "--no-filters", str(tmp_path / "outside.txt"))
+    git(checkout, "update-index", "--add", "--cacheinfo", f"120000,{blob},assets/link.txt")
+    git(checkout, "commit", "--quiet", "--message", "a link")
+    git(checkout, "checkout", "--", "assets/link.txt")
+    with pytest.raises(HubError, match=r"^assets/link.txt is a link or another repository"):
+        plan(checkout, REPO, hub=hub)
+    git(checkout, "rm", "--quiet", "assets/link.txt")
+    git(checkout, "update-index", "--add", "--cacheinfo", f"160000,{git(checkout, 'rev-parse', 'HEAD')},assets/other")
+    git(checkout, "commit", "--quiet", "--message", "another repository")
+    (checkout / "assets" / "other").mkdir()
+    with pytest.raises(HubError, match=r"^assets/other is a link or another repository"):
+        plan(checkout, REPO, hub=hub)
+
+
+@pytest.mark.parametrize("name", [".env", ".env.local", "key.PEM", "id_rsa", "token.txt", ".netrc", "my_secrets.json"])
+def test_what_has_the_name_of_a_secret_is_not_sent_even_if_it_was_committed(
+    checkout: Path, hub: Hub, name: str
+) -> None:
+    (checkout / "tests" / name).write_text("hf_x")
+    git(checkout, "add", "--force", "tests")
+    git(checkout, "commit", "--quiet", "--message", "where no Space gets it")
+    assert plan(checkout, REPO, hub=hub).added
+    (checkout / "psmooth" / name).write_text("hf_x")
+    git(checkout, "add", "--force", "psmooth")
+    git(checkout, "commit", "--quiet", "--message", "a slip")
+    with pytest.raises(HubError, match="has the name of a secret"):
+        plan(checkout, REPO, hub=hub)
+
+
 def test_what_is_no_checkout_is_refused(tmp_path: Path, checkout: Path, hub: Hub) -> None:
     with pytest.raises(HubError, match="is no git checkout of psmooth"):
         plan(tmp_path, REPO, hub=hub)
@@ -172,7 +216,7 @@ def test_a_hub_out_of_reach_is_said(checkout: Path) -> None:
 def test_of_this_very_checkout_the_app_and_its_documents_go_and_no_test() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("These files were not cloned, so git does not say which were committed.")
-    files = going(ROOT, "ls-files", "-z")
+    files = list(dict(_blobs(ROOT, "HEAD")))
     assert {"app.py", "README.md", "requirements.txt", "psmooth/interface/page.py", "docs/certify-light.png"} <= {
         *files
     }
@@ -210,6 +254,8 @@ def test_the_command_sends_nothing_until_it_is_told_to(command: Callable[..., An
     told = json.loads(done.stdout)
     assert (told["pushed"], told["url"]) == (True, "https://somebody-psmooth.hf.space")
     assert set(files_of(server)) == {*SENT, ".gitattributes"}
+    again = command("--private")
+    assert "--private does not change who sees it" in again.stderr
     assert "jane" not in dry.stdout + done.stdout + done.stderr
 
 
