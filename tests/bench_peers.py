@@ -6,6 +6,7 @@ take turns with ``certify`` in one process; what they would certify is not looke
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from statistics import median
 from typing import Any
 
@@ -105,11 +106,8 @@ class Classifier(nn.Module):
 
 def art(model: MedVLM, crop: Crop) -> Callable[[int, int], object]:
     """``certify`` of the Adversarial Robustness Toolbox, for (votes, batch size); ImportError without it."""
-    from art.estimators.certification.randomized_smoothing import (  # type: ignore[import-not-found]
-        PyTorchRandomizedSmoothing,
-    )
-
-    smoothed: Any = PyTorchRandomizedSmoothing(
+    toolbox = import_module("art.estimators.certification.randomized_smoothing")
+    smoothed: Any = toolbox.PyTorchRandomizedSmoothing(
         Classifier(model), nn.CrossEntropyLoss(), tuple(crop.pixels.shape), len(TASKS[TASK].class_ids),
         device_type="cpu", sample_size=Plan().selection_votes or 0, scale=NOISE_LEVEL,
     )  # fmt: skip

@@ -56,7 +56,7 @@ RUN_TIME = listed("requirements.txt")
 EXTRAS = {extra: requirements(lines) for extra, lines in PROJECT["optional-dependencies"].items()}
 ON_SPACES = {"spaces": EXTRAS["test"]["spaces"]}  # a Space brings it, and nothing imports it anywhere else
 READERS = EXTRAS["nifti"] | EXTRAS["slides"]  # imported by the readers of these files, in processes of their own
-EVERYTHING = RUN_TIME | EXTRAS["test"] | EXTRAS["train"] | READERS
+EVERYTHING = RUN_TIME | EXTRAS["test"] | EXTRAS["train"] | EXTRAS["bench"] | READERS
 
 
 def imported(source: Path) -> set[str]:
