@@ -67,6 +67,7 @@ clean:
 $(VENV)/.ready-to-run: requirements.txt constraints.txt pyproject.toml | $(BIN)/python
 	$(if $(TORCH_INDEX),$(PIP) install --extra-index-url $(TORCH_INDEX) -c constraints.txt torch torchvision)
 	$(PIP) install -c constraints.txt -r requirements.txt -e .
+	-$(PIP) install -c constraints.txt -e '.[fast]' # fast runs, where this system has them
 	@touch $@
 
 $(VENV)/.ready-to-test: $(VENV)/.ready-to-run
