@@ -162,8 +162,7 @@ def _conclusion_lines(record: "Certificate | Abstention") -> Iterator[str]:
     yield from _prompt_lines(record)
     if record.verdict == "certified":
         yield ": ".join(views.guarantee_words_of(record))
-    if doubt := views.doubt(record.run):
-        yield doubt
+    yield from filter(None, [views.encoder_sentence(record.run), views.doubt(record.run)])
 
 
 def _prompt_lines(record: "Certificate | Abstention") -> Iterator[str]:

@@ -9,10 +9,10 @@ import gradio as gr
 
 from psmooth import views
 from psmooth.interface.components import About, Frames, NoiseTicks, Picker, Said
-from psmooth.interface.handlers import shown_gallery, task_choices
+from psmooth.interface.handlers import shown_gallery
 from psmooth.interface.model_menu import model_choices, offers_fast
 from psmooth.interface.requests import gallery
-from psmooth.interface.settings import OWN_TASK
+from psmooth.interface.settings import OWN_TASK, task_choices
 from psmooth.views import learn as views_learn
 
 

@@ -22,7 +22,7 @@ from psmooth.interface.model_menu import Download, model_choices
 from psmooth.interface.requests import Bundle, RunRequest, TrainingRequest, brought, example_scan, gallery
 from psmooth.interface.runs import Attack, Certify, Compare, Learn, Run, known, model_name, prompt_choices, prompt_menu
 from psmooth.interface.session import Session
-from psmooth.interface.settings import KEYS, OWN_TASK, settings_from
+from psmooth.interface.settings import KEYS, OWN_TASK, settings_from, task_choices
 from psmooth.interface.steps import hub_banks
 from psmooth.interface.uploads import Upload, no_upload
 from psmooth.interface.visitors import caller, drop
@@ -35,7 +35,7 @@ from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 from psmooth.views import records as views_records
 from psmooth.views import results as views_results
-from psmooth.views.locale import IN_WORDS, translate
+from psmooth.views.locale import IN_WORDS
 
 _CHECKS = count()
 
@@ -398,9 +398,3 @@ def forgetting(demo: gr.Blocks) -> Callable[[gr.Request], None]:
 def own_fields(task_id: str) -> Any:
     """The fields of a visitor's own class names, shown when they are asked for."""
     return gr.Column(visible=task_id == OWN_TASK)
-
-
-def task_choices() -> list[tuple[str, str]]:
-    """(words, task id) as the menu shows them, the visitor's own last."""
-    names = [(translate(task.name), task.id) for task in TASKS.values()]
-    return [*names, (translate(views.CONTROL_WORDS["own_task"]), OWN_TASK)]

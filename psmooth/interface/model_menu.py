@@ -129,6 +129,11 @@ def _fast_form(model: MedVLM) -> MedVLM:
         return _faster[model]
 
 
+def is_made(choice: str | None, speed: str) -> bool:
+    """Whether nothing has to be exported before a run at that speed; the model itself is at hand."""
+    return speed == "usual" or models.get(check_choice(choice)) in _faster
+
+
 def model_of(choice: str | None, speed: str = "usual") -> MedVLM:
     """The model, read once; whoever asks while it is being read waits for it."""
     model = to_gpu(models.get(check_choice(choice)))

@@ -13,6 +13,7 @@ from psmooth.certificate import Plan
 from psmooth.errors import PlanError
 from psmooth.tasks import TASKS, Task, own_task
 from psmooth.views import learn as views_learn
+from psmooth.views.locale import translate
 
 OWN_TASK = "own"
 
@@ -129,3 +130,9 @@ def number_in(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def task_choices() -> list[tuple[str, str]]:
+    """(words, task id) as the menu shows them, the visitor's own last."""
+    names = [(translate(task.name), task.id) for task in TASKS.values()]
+    return [*names, (translate(views.CONTROL_WORDS["own_task"]), OWN_TASK)]

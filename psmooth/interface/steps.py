@@ -16,7 +16,7 @@ from psmooth.attack import QUICK, AttackProgress, attack, find_target
 from psmooth.attack.records import attack_record
 from psmooth.certificate import Abstention, Certificate
 from psmooth.errors import BankError
-from psmooth.interface.model_menu import Download, check_choice, check_speed, fetch_model, model_of, models
+from psmooth.interface.model_menu import Download, check_choice, check_speed, fetch_model, is_made, model_of, models
 from psmooth.interface.places import Client, Places, Queued, Visit
 from psmooth.interface.requests import ResolvedRun, ResolvedTraining, RunRequest, TrainingRequest
 from psmooth.interface.settings import OWN_TASK, Settings, told
@@ -25,7 +25,7 @@ from psmooth.interface.watching import Watching
 from psmooth.interface.zero_gpu import on_gpu, seconds_for
 from psmooth.learning.from_folders import Gathered, TrainingProgress, classes_of, drawn_scans, gather
 from psmooth.methods import METHODS
-from psmooth.models import find_spec
+from psmooth.models import MedVLM, find_spec
 from psmooth.models.typed import visitors_hub
 from psmooth.prompts import PromptBank
 from psmooth.prompts.hub import pull
@@ -161,8 +161,15 @@ def _in_turn(
         request.chosen.let_go()
 
 
-def _certify_steps(request: RunRequest) -> Generator[RunStep, None, None]:
-    model = model_of(request.settings.model, request.settings.speed)
+def _made(settings: Settings) -> Generator[Download, None, MedVLM]:
+    """The model at the speed that was chosen; who watches is told where that takes seconds, and no more of a place."""
+    if not is_made(settings.model, settings.speed):
+        yield Download(0, 0)
+    return model_of(settings.model, settings.speed)
+
+
+def _certify_steps(request: RunRequest) -> Generator[RunStep | Download, None, None]:
+    model = yield from _made(request.settings)
     run = request.resolve(model)
     with closing(certify(model, run.crop, methods=(run.method,), **run.options())) as steps:
         for step in paced(steps):
@@ -196,8 +203,8 @@ def compare_steps(request: RunRequest, client: Client = HERE) -> Generator[Compa
     yield from _in_turn(request, client, on_gpu(_compare_steps, _seconds))
 
 
-def _compare_steps(request: RunRequest) -> Generator[Comparison, None, None]:
-    model = model_of(request.settings.model, request.settings.speed)
+def _compare_steps(request: RunRequest) -> Generator[Comparison | Download, None, None]:
+    model = yield from _made(request.settings)
     run = request.resolve(model)
     with closing(compare(model, run.crop, **run.options())) as steps:
         yield from paced(steps, phase=lambda step: (step.level, step.progress.phase, step.done))
@@ -208,8 +215,8 @@ def attack_steps(request: RunRequest, client: Client = HERE) -> Generator[Attack
     yield from _in_turn(request, client, on_gpu(_attack_steps, _seconds_to_attack))
 
 
-def _attack_steps(request: RunRequest) -> Generator[AttackStep, None, None]:
-    model = model_of(request.settings.model, request.settings.speed)
+def _attack_steps(request: RunRequest) -> Generator[AttackStep | Download, None, None]:
+    model = yield from _made(request.settings)
     run = request.resolve(model)
     asked = {"task": run.task, "plan": run.plan, "noise_level": run.noise_level, "denoiser": run.denoiser}
     target = find_target(model, run.crop, method=run.method, banks=run.banks, **asked)  # type: ignore[arg-type]

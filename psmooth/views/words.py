@@ -226,7 +226,7 @@ CONTROL_WORDS: Final[dict[str, str]] = {
     "speed": "Speed",
     "speed_info": "Fast encodes in bfloat16: another classifier, certified as it runs. Prompts are learned as usual.",
     "target": "Stop early when R reaches",
-    "target_info": "Empty: draw all votes.",
+    "target_info": "Empty or 0: draw all votes.",
     "series": "Series",
     "frame": "Frame",
     "plane": "Plane",

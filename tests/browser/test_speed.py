@@ -42,6 +42,21 @@ def test_compare_offers_the_speed_and_nothing_else_under_more_and_learn_neither(
     expect(page.locator("#ps-more")).to_be_hidden()
 
 
+@needs_fast
+@pytest.mark.parametrize("locale", ["en", "de", "es", "fr", "zh"])
+def test_both_speeds_stand_on_one_line_in_every_language(browser: Browser, server: Server, locale: str) -> None:
+    page = browser.new_page(viewport={"width": 1320, "height": 900})
+    page.goto(f"{server.url}/?lang={locale}")
+    page.wait_for_selector(f"html[lang^={locale}]")
+    page.wait_for_selector(OVER)
+    open_more(page)
+    expect(page.locator("#ps-speed label:has(input)").first).to_be_visible()
+    tops = page.eval_on_selector_all("#ps-speed label:has(input)", "all => all.map((one) => one.offsetTop)")
+    assert len(tops) == 2
+    assert tops[0] == tops[1]
+    page.close()
+
+
 @pytest.fixture(scope="module")
 def server_without(models_served: str, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """A page whose OpenVINO is a broken one: it lies in a folder that comes first."""

@@ -5,14 +5,17 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 import pytest
 import torch
 
 from psmooth.certificate import read_certificate, verify
+from psmooth.command_line.run import main
 from psmooth.errors import ModelError
 from psmooth.interface import handlers, model_menu, page, requests
+from psmooth.interface.model_menu import Download
 from psmooth.interface.requests import RunRequest, TrainingRequest
 from psmooth.interface.session import Session
 from psmooth.interface.settings import CONTROLS, KEYS, Settings
@@ -209,3 +212,27 @@ def test_a_model_is_exported_once_on_all_cores_and_its_fast_form_goes_with_it(
 def test_the_speed_stands_in_the_address_and_among_the_controls() -> None:
     assert KEYS["speed"] == "speed"
     assert "speed" in CONTROLS
+
+
+@needs_fast
+def test_who_waits_for_an_export_is_told_that_something_is_made_ready_and_no_longer_of_a_place(
+    menu: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_menu, "_faster", WeakKeyDictionary())
+    request, fast = a_request(menu), a_request(menu, speed="fast")
+    assert not [step for step in certify_steps(request) if step == Download(0, 0)], "as usual nothing is exported"
+    waited = [[step for step in steps(fast) if isinstance(step, Download)] for steps in (certify_steps, attack_steps)]
+    assert waited == [[Download(0, 0)], []], "made once"
+
+
+@needs_fast
+def test_verify_on_the_command_line_names_the_encoder(
+    menu: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for speed in ("usual", "fast"):
+        *_, last = certify_steps(a_request(menu, speed=speed))
+        assert isinstance(last, RunStep)
+        last.outcome().save(tmp_path / f"{speed}.json")
+        with pytest.raises(SystemExit, match="0"):
+            main(["verify", str(tmp_path / f"{speed}.json")])
+        assert (f"Encoded in {FAST}" in capsys.readouterr().out) == (speed == "fast")
