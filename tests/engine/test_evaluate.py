@@ -68,7 +68,7 @@ def start(folder: Path, model: Path, out: Path) -> subprocess.Popen[bytes]:
         "--task",
         "oral_histology",
         "--votes",
-        "2000",
+        "500",
         "--noise",
         "0.1,0.25,0.5",
     ]
