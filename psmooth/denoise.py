@@ -206,7 +206,7 @@ def _applied(network: LearnedDenoiser) -> Apply:
     def apply(copies: Tensor, level: float) -> Tensor:
         with torch.inference_mode(False):  # tensors that are moved within it can have no gradients flow through them
             placed = network.to(copies.device)
-        return placed(copies, torch.tensor([level], device=copies.device))
+        return placed(copies, torch.full((1,), level, device=copies.device))  # filled there: nothing is waited for
 
     return apply
 

@@ -81,7 +81,7 @@ class GridNoise:
         return noise
 
     def most_undecided(self, count: int) -> int:
-        """So many of ``count`` draws that no more are ever undecided."""
+        """More of ``count`` draws than these are undecided with a chance below e^-59, by Bernstein's bound: never."""
         share = float((self.table == _UNDECIDED).mean())
         return min(count, ceil(count * share + _DEVIATIONS * sqrt(count * share) + _DEVIATIONS))
 
@@ -112,7 +112,9 @@ def noise_block(
     """The noise of votes ``32 · block`` to ``32 · block + 31`` of a phase: ``(32, size, size, 3)`` int16 grey levels.
 
     A function of the arguments alone, whatever the batch size or the number of workers. One seed for many crops
-    never repeats noise, because the crop's sha256 is part of the key; phases and blocks never share any either.
+    never repeats noise, because the crop's sha256 is part of the key; phases and blocks never share any either. Two
+    keys are the same only where the first 128 bits of two sha256 are. The noise level is no part of it: one seed
+    rounds the same draws at several levels.
     """
     return _drawn(noise_level, _key(seed, crop, phase, block), crop.pixels.shape[-1], scheme)
 
@@ -159,8 +161,13 @@ def noise_blocks_on(
 def _drawn_on(device: torch.device, noise_level: float, keys: tuple[bytes, ...], size: int) -> Tensor:
     words = torch.frombuffer(bytearray(b"".join(key[:16] for key in keys)), dtype=torch.int64)
     count = BLOCK * size * size * 3
-    noise = _grid_on(device, noise_level).draw(words.view(-1, 2).to(device), count)
+    noise = _grid_on(device, noise_level).draw(sent(words.view(-1, 2), device), count)
     return noise.reshape(-1, size, size, 3)
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device, which the host does not wait for: without pinned memory torch waits for all work there."""
+    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
 @lru_cache(maxsize=8)

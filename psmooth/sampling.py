@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from psmooth.noise import BLOCK, SCHEME, Phase, Scheme, noise_block, noise_blocks_on
+from psmooth.noise import BLOCK, SCHEME, Phase, Scheme, noise_block, noise_blocks_on, sent
 from psmooth.scans import Crop
 
 Result = TypeVar("Result")
@@ -64,8 +64,8 @@ def batch_copies_on(
     """The same copies as ``batch_copies``, bit for bit, with noise that the device draws itself."""
     blocks, start = _blocks(first, batch_size)
     noise = noise_blocks_on(device, noise_level, seed, crop, phase, blocks)[start : start + batch_size]
-    copies = (noise + torch.from_numpy(_levels(crop)).to(device)).float()
-    copies /= torch.tensor(255.0, device=device)  # a number of the host's would become a product with its inverse
+    copies = (noise + sent(torch.from_numpy(_levels(crop)), device)).float()
+    copies /= torch.full((), 255.0, device=device)  # a number of the host's would become a product with its inverse
     return copies.permute(0, 3, 1, 2)
 
 

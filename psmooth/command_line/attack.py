@@ -218,12 +218,14 @@ def _attack_folder(
 ) -> dict[str, Any]:
     from psmooth.attack import attack_folder, write_attack_summary
     from psmooth.certificate import Plan
-    from psmooth.smoothing.evaluation import EvaluationPlan, refuse_other_scans
+    from psmooth.smoothing.evaluation import EvaluationPlan, refuse_other_scans, scheme_in
     from psmooth.smoothing.labelled import labelled_files, look_over
 
     seed, plan = options["seed"] or 0, Plan(max_votes=options["votes"])
-    asked = EvaluationPlan(question, options["methods"], options["denoisers"], options["levels"], plan, seed)
-    spread = read_spread(options["ray"], options["cores"], options["device"])
+    asked = EvaluationPlan(
+        question, options["methods"], options["denoisers"], options["levels"], plan, seed, noise=scheme_in(out)
+    )
+    spread = read_spread(options["ray"], options["cores"], options["device"], options["precision"])
     files = labelled_files(folder, question, limit, seed)
     device = options["device"] if options["ray"] is None else "cpu"
     med_vlm = load_with_bar(options["model"], device, options["precision"])

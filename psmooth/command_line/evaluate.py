@@ -50,7 +50,7 @@ def evaluate(
 ) -> None:
     """Certify every labelled scan of a folder by every method, and add up what came of it."""
     from psmooth.certificate import Plan
-    from psmooth.smoothing.evaluation import EvaluationPlan, refuse_other_scans
+    from psmooth.smoothing.evaluation import EvaluationPlan, refuse_other_scans, scheme_in
     from psmooth.smoothing.evaluation import evaluate as run
     from psmooth.smoothing.labelled import labelled_files, look_over
     from psmooth.smoothing.summary import write_summary
@@ -58,8 +58,10 @@ def evaluate(
 
     question = find_task(task)
     levels = tuple(read_number(level, "--noise") for level in noise.split(","))
-    asked = EvaluationPlan(question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed)
-    spread = read_spread(ray, ray_cores, device)
+    asked = EvaluationPlan(
+        question, read_words(methods), read_words(denoisers), levels, Plan(max_votes=votes), seed, noise=scheme_in(out)
+    )
+    spread = read_spread(ray, ray_cores, device, precision)
     files = labelled_files(folder, question, limit, seed)
     med_vlm = load_with_bar(model, device if ray is None else "cpu", precision)
     found = look_over(med_vlm, folder, files, strict)

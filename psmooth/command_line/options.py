@@ -57,12 +57,18 @@ RayCores = Annotated[
 ]
 
 
-def read_spread(ray: str | None, cores: int | None, device: str | None) -> "Spread":
-    """One scan after another, or spread over a cluster."""
+def read_spread(ray: str | None, cores: int | None, device: str | None, precision: str) -> "Spread":
+    """One scan after another, or spread over a cluster; raises ClusterError for what cannot be."""
+    from psmooth.errors import ClusterError
+    from psmooth.models import HALF
     from psmooth.smoothing.spreading import in_turn
 
     if ray is None:
         return in_turn
+    if precision == HALF:  # the machine that sends the scans has its model on the processor
+        raise ClusterError(
+            "--ray does not spread the precision '{precision}'. Leave one of the two out.", precision=precision
+        )
     from psmooth.smoothing.on_ray import OnRay
 
     return OnRay(ray, cores, device)

@@ -2,8 +2,9 @@
 
 It knows nothing about models, scans or votes.
 
-Ray is told to tell nobody that it is used, and a cluster that is started here has no dashboard and answers only those
-who know its token, which nobody but its own processes does.
+Ray is told to tell nobody that it is used. A cluster that is started here has no dashboard, listens to this machine
+alone, and answers only those who know its token, which nobody but its own processes does. Ray reads the latter two
+when it is imported: a program that did so before has the cluster that its own environment asks for.
 """
 
 import os
@@ -31,6 +32,7 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns that it will be the default
 }
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # Ray's own default there: no port is open to other machines
 _SHORT = "/tmp" if Path("/tmp").is_dir() else None  # the name of a socket may have some hundred letters
 _QUIET = {"log_to_driver": False, "logging_level": "ERROR"}
 
@@ -89,6 +91,7 @@ def _ray(address: str) -> Any:
     """The package; what it reads from the environment it reads when it is imported."""
     os.environ.update(_ENVIRONMENT)
     if address == OWN and "ray" not in sys.modules:
+        os.environ.update(_LOOPBACK)
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     return import_module("ray")

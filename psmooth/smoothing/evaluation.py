@@ -51,7 +51,7 @@ class EvaluationPlan:
     """What is to be evaluated, fixed before the first scan; one ``seed`` serves all: their noise still differs.
 
     ``drawn`` says which of a folder's scans come first where not all are taken; see ``labelled_files``. ``noise`` is
-    how random bits are made: records of before there was a choice go on with ``sfc64``.
+    how random bits are made; ``scheme_in`` says how those of records were that are to go on.
     """
 
     task: Task
@@ -62,6 +62,16 @@ class EvaluationPlan:
     seed: int = 0
     drawn: Literal["shuffled by the seed", "first by name"] = "shuffled by the seed"
     noise: Scheme = SCHEME
+
+
+def scheme_in(out: Path) -> Scheme:
+    """How noise is drawn for the records of a folder: as of old, where all that lie there are of before a choice.
+
+    Raises:
+        CertificateError: the folder holds records that this version cannot have written.
+    """
+    runs = read_runs(out).values()
+    return _UNNAMED if runs and all("noise" not in facts for facts in runs) else SCHEME
 
 
 def refuse_other_scans(

@@ -170,7 +170,7 @@ def read_runs(out: Path) -> Runs:
 def _is_run(name: str, facts: Any) -> bool:
     if not isinstance(facts, dict) or not is_of(facts, _FACTS) or facts["method"] not in GUARANTEES:
         return False
-    if type(facts.get("precision", "")) is not str:
+    if not all(type(facts.get(name, "")) is str for name in ("precision", "noise")):
         return False
     try:
         _plan(facts)

@@ -28,6 +28,7 @@ from psmooth.command_line.run import main
 from psmooth.denoise import without_mirror
 from psmooth.errors import CertificateError, PlanError, ScanError
 from psmooth.models import MedVLM
+from psmooth.noise import SCHEME
 from psmooth.phantoms import draw_phantom
 from psmooth.prompts import PromptBank, load_bank
 from psmooth.scans.pool import pool_of
@@ -168,6 +169,28 @@ def test_a_second_run_with_other_facts_makes_records_and_a_row_of_its_own(
     assert both[0]["run"] != both[1]["run"]
     assert done(tiny_model, STUDY, files, tmp_path / "both") == both
     assert len(whole_records(tmp_path / "both" / "records.jsonl")) == 4
+
+
+def test_records_of_before_a_choice_of_noise_go_on_with_theirs(
+    folder: Path, tiny_model: MedVLM, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    """The command adds what is missing to the runs that lie there; a folder without any has the new scheme's."""
+    files = labelled_files(folder, TASK)
+    for _ in evaluate(tiny_model, files[:3], replace(STUDY, noise="sfc64"), tmp_path / "old"):
+        pass
+    (old,) = read_runs(tmp_path / "old")
+    asked = ["evaluate", str(folder), "--task", TASK.id, "--model", f"local-dir:{tiny_model_folder}"]
+    asked += ["--methods", "template", "--votes", "32", "--noise", "0.25", "--device", "cpu"]
+    threads = torch.get_num_threads()
+    for out in ("old", "new"):
+        with pytest.raises(SystemExit) as ended:
+            main([*asked, "--out", str(tmp_path / out)])
+        assert not ended.value.code
+    torch.set_num_threads(threads)
+    assert {record["run"] for record in whole_records(tmp_path / "new" / "records.jsonl")} != {old}
+    assert [record["run"] for record in whole_records(tmp_path / "old" / "records.jsonl")] == [old] * len(files)
+    (facts,) = read_runs(tmp_path / "new").values()
+    assert facts["noise"] == SCHEME
 
 
 def test_another_model_makes_records_of_its_own_and_both_are_told_apart(

@@ -1,17 +1,23 @@
 """Scans spread over a Ray cluster: the same file as one process writes, whoever is killed meanwhile."""
 
 import os
+import pickle
 import random
 import re
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from importlib import util
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,8 +28,9 @@ from psmooth import runtime
 from psmooth.certificate import Plan
 from psmooth.command_line.run import main
 from psmooth.errors import ClusterError, ModelError, ScanError
-from psmooth.models import MedVLM, load_model
+from psmooth.models import HALF, MedVLM, load_model
 from psmooth.phantoms import draw_phantom
+from psmooth.runtime import usable_cores
 from psmooth.smoothing import cluster, on_ray
 from psmooth.smoothing.cluster import Share, check_address, shares
 from psmooth.smoothing.evaluation import Evaluating, EvaluationPlan, evaluate
@@ -83,13 +90,64 @@ def start(command: str, folder: Path, out: Path, environment: dict[str, str], *o
 
 SCRATCH = re.compile(r"/\S*/psmooth-ray-\w+")  # the folder of a cluster of one's own
 
-ON_RAY = ("--ray", "local", "--ray-cores", "1")
-
 
 def ended_well(process: Started, out: Path) -> bytes:
     """The records of a command that ended as it should."""
     assert process.wait(300) == 0, out.with_suffix(".log").read_text("utf-8")
     return (out / RECORDS).read_bytes()
+
+
+def in_one_process(
+    command: str, folder: Path, out: Path, environment: dict[str, str], patch: pytest.MonkeyPatch, *options: str
+) -> bytes:
+    """The records that the same command writes in this process."""
+    patch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
+    threads = torch.get_num_threads()
+    with pytest.raises(SystemExit) as ended:
+        main([command, str(folder), "--task", TASK.id, "--out", str(out), "--device", "cpu", *options])
+    torch.set_num_threads(threads)
+    assert not ended.value.code
+    return (out / RECORDS).read_bytes()
+
+
+HEAD = """
+import sys, ray
+options = dict(num_cpus=2, include_dashboard=False, object_store_memory=2**27, log_to_driver=False)
+print(ray.init("local", _temp_dir=sys.argv[1], **options).address_info["gcs_address"], flush=True)
+sys.stdin.read()
+"""
+
+
+TOKEN = secrets.token_hex(32)
+
+
+def joins() -> dict[str, str]:
+    """What a cluster that stands, and those who join it, have in their environment."""
+    return {**cluster._LOOPBACK, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+
+
+@pytest.fixture(scope="module")
+def standing(environment: dict[str, str]) -> Iterator[Started]:
+    """A cluster that stands before a command comes; it says its address."""
+    with TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as scratch:
+        told = {**environment, **cluster._ENVIRONMENT, **joins()}
+        arguments = [sys.executable, "-c", HEAD, scratch]
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=told) as head:
+            yield head
+            assert head.stdin
+            head.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def joining(standing: Started) -> Callable[[], tuple[str, ...]]:
+    """The options with which a command joins that cluster, asked for when they are needed: it takes its time."""
+
+    @cache
+    def options() -> tuple[str, ...]:
+        assert standing.stdout
+        return "--ray", standing.stdout.readline().decode().split()[-1], "--ray-cores"
+
+    return options
 
 
 def size(file: Path) -> int:
@@ -98,7 +156,8 @@ def size(file: Path) -> int:
 
 def processes() -> dict[int, tuple[int, str]]:
     """Parent and words of every process that has not ended, by its number."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
+    asked = ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="]  # lines as long as they are, whatever COLUMNS says
+    listed = subprocess.run(asked, capture_output=True, text=True, check=True)
     rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
     return {int(row[0]): (int(row[1]), row[-1]) for row in rows if not row[2].startswith("Z")}
 
@@ -111,45 +170,76 @@ def below(process: Started) -> set[int]:
     return found - {process.pid}
 
 
-def kill_a_worker(process: Started, generator: random.Random) -> bool:
-    """Whether one of those that stand was killed."""
+def kill_a_worker(process: Started) -> bool:
+    """Whether one of those that stand below a process was killed."""
     known, found = processes(), below(process)
     workers = sorted(one for one in found & known.keys() if known[one][1].startswith("ray::Worker"))
     if workers:
-        os.kill(generator.choice(workers), signal.SIGKILL)
+        os.kill(random.choice(workers), signal.SIGKILL)
     return bool(workers)
+
+
+def written_past(process: Started, file: Path, length: int) -> bool:
+    """Whether a command goes on with its file: waits until it does or ends, and a random moment more."""
+    while process.poll() is None and size(file) <= length:
+        time.sleep(0.02)
+    time.sleep(0.3 * random.random())
+    return process.poll() is None
 
 
 @needs_ray
 def test_workers_and_a_command_that_are_killed_change_no_byte(
-    folder: Path, environment: dict[str, str], tmp_path: Path
+    folder: Path,
+    environment: dict[str, str],
+    standing: Started,
+    joining: Callable[[], tuple[str, ...]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole, spread, generator = tmp_path / "whole", tmp_path / "spread", random.Random()
-    options = ("--noise", "0.25,0.5", "--votes", "20")
-    expected = ended_well(start("evaluate", folder, whole, environment, *options), whole)
-
-    def started_until(share: float) -> Started:
-        """The command, when it has written that share of the records, and a little more; a worker is killed then."""
-        process = start("evaluate", folder, spread, environment, *options, *ON_RAY)
-        while process.poll() is None and size(spread / RECORDS) < len(expected) * (share + 0.2 * generator.random()):
-            time.sleep(0.02)
-        assert kill_a_worker(process, generator)
-        return process
-
-    first = started_until(0.1)
+    spread, options = tmp_path / "spread", ("--noise", "0.25,0.5", "--votes", "20", "--limit", "6")
+    first = start(
+        "evaluate", folder, spread, environment, *options, "--ray", "local", "--ray-cores", str(usable_cores())
+    )
+    assert written_past(first, spread / RECORDS, 0)
     left = below(first)
     (scratch,) = {found for one, (_, words) in processes().items() if one in left for found in SCRATCH.findall(words)}
+    assert open_to_others(left) == set(), "a cluster of one's own listens to its machine alone"
     first.send_signal(signal.SIGKILL)
     assert first.wait(60) == -signal.SIGKILL
-    assert expected.startswith((spread / RECORDS).read_bytes())
-    assert ended_well(started_until(0.4), spread) == expected
+    before = (spread / RECORDS).read_bytes()
+    second = start("evaluate", folder, spread, {**environment, **joins()}, *options, *joining(), "1")
+    while second.poll() is None and not kill_a_worker(standing):  # before it has a model
+        time.sleep(0.05)
+    assert written_past(second, spread / RECORDS, len(before))
+    assert kill_a_worker(standing)
+    whole = tmp_path / "whole"
+    expected = in_one_process("evaluate", folder, whole, environment, monkeypatch, *options)
+    assert expected.startswith(before)
+    assert ended_well(second, spread) == expected
     for file in ("runs.json", "summary.json"):
         assert (spread / file).read_bytes() == (whole / file).read_bytes()
     told = spread.with_suffix(".log").read_text("utf-8")
-    assert "24 of 24 runs" in told
+    assert "12 of 12 runs" in told
     assert ".png" not in told
     assert ended(left)
     shutil.rmtree(scratch)  # what a command leaves that could not tidy up
+
+
+def open_to_others(processes: set[int]) -> set[str]:
+    """The addresses, as Linux writes them, at which these processes listen to more than their own machine."""
+    held = {link for one in processes for link in links_of(one)}
+    rows = [row.split() for kind in ("tcp", "tcp6") for row in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]]
+    listening = {row[1].split(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held}
+    assert listening, "a cluster listens somewhere"
+    return {address for address in listening if not address.endswith("0100007F")}
+
+
+def links_of(process: int) -> Iterator[str]:
+    """What a process has open; nothing of one that has ended."""
+    with suppress(OSError):
+        for file in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                yield str(file.readlink())
 
 
 def ended(left: set[int]) -> bool:
@@ -161,21 +251,6 @@ def ended(left: set[int]) -> bool:
             return False
         time.sleep(0.2)
     return True
-
-
-@needs_ray
-def test_an_attacked_folder_is_the_same_though_a_worker_died_before_it_had_a_model(
-    folder: Path, tiny_model_folder: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    """Only the plain model: when a judge of a smoothed attack ends, the clock says, in one process too."""
-    options = ("--model", f"local-dir:{tiny_model_folder}", "--noise", "0.1,0.25", "--votes", "20", "--quick")
-    options += ("--halvings", "0", "--plain-steps", "3", "--limit", "6")
-    whole, spread = tmp_path / "whole", tmp_path / "spread"
-    expected = ended_well(start("attack", folder, whole, environment, *options), whole)
-    process = start("attack", folder, spread, environment, *options, *ON_RAY)
-    while process.poll() is None and not kill_a_worker(process, random.Random()):
-        time.sleep(0.05)
-    assert ended_well(process, spread) == expected
 
 
 # --- the queue, on a cluster that dies as it is told
@@ -196,9 +271,10 @@ class Call:
         self.cluster, self.work, self.arguments = cluster, work, arguments
 
     def answer(self) -> Any:
+        """Both ways through bytes, as between machines."""
         if self.cluster.deaths and self.cluster.deaths.popleft():
             raise DiedError
-        return self.work(*self.arguments)
+        return pickle.loads(pickle.dumps(self.work(*pickle.loads(pickle.dumps(self.arguments)))))
 
 
 class Method:
@@ -298,6 +374,27 @@ def test_whoever_dies_and_whoever_is_first_the_file_is_the_same(
     started = fake.started
     assert run(tiny_model, scans, tmp_path / "cut", spread) == whole
     assert fake.started == started
+
+
+@pytest.mark.parametrize("deaths", ["1", "01", "0001", "0101001"])
+def test_an_attacked_folder_is_the_same_whoever_dies(
+    deaths: str,
+    folder: Path,
+    tiny_model_folder: Path,
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the plain model: when a judge of a smoothed attack ends, the clock says, in one process too."""
+    options = ("--model", f"local-dir:{tiny_model_folder}", "--noise", "0.1,0.25", "--votes", "20", "--quick")
+    options += ("--halvings", "0", "--plain-steps", "3", "--limit", "6")
+    fake = FakeRay(*map(int, deaths))
+    spread_over(fake, monkeypatch)
+    expected = in_one_process("attack", folder, tmp_path / "whole", environment, monkeypatch, *options)
+    joining = ("--ray", "local", "--ray-cores", "1")
+    assert in_one_process("attack", folder, tmp_path / "out", environment, monkeypatch, *options, *joining) == expected
+    assert not fake.deaths
+    assert fake.started == 2 + deaths.count("1")
 
 
 def test_a_scan_is_given_up_after_all_before_it_are_recorded(
@@ -457,3 +554,11 @@ def test_one_scan_is_not_spread(folder: Path, capsys: pytest.CaptureFixture[str]
     scan = next(folder.rglob("*.png"))
     told = told_by(["attack", str(scan), "--task", TASK.id, "--ray", "local"], capsys)
     assert told == "--ray spreads the scans of a folder, and this is one scan. Leave it out.\n"
+
+
+def test_half_precision_is_not_spread(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The machine that sends has its model on the processor, which has no half precision."""
+    asked = [str(folder), "--task", TASK.id, "--out", str(tmp_path), "--precision", HALF, "--ray", "local"]
+    for command in ("evaluate", "attack"):
+        told = told_by([command, *asked], capsys)
+        assert told == "--ray does not spread the precision 'torch-float16'. Leave one of the two out.\n"

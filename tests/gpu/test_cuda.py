@@ -12,12 +12,13 @@ import torch
 from psmooth.certificate import Abstention, Certificate, Plan, verify
 from psmooth.denoise import find_denoiser
 from psmooth.learning import TrainingConfig, learn_bank
-from psmooth.models import HALF, MedVLM, load_model, on_runtime
+from psmooth.models import HALF, MedVLM, denoiser_of, load_model, on_runtime
 from psmooth.phantoms import draw_phantom
 from psmooth.runtime import best_batch_size
 from psmooth.sampling import batch_copies, batch_copies_on, noisy_embeddings
 from psmooth.scans import Crop, Scan, crop_scan, open_scan
 from psmooth.smoothing import certify, replay
+from psmooth.smoothing.contender import answers_of
 from psmooth.smoothing.provenance import use_whole_float32
 from psmooth.smoothing.replaying import TOLERATED
 from psmooth.tasks import own_task
@@ -83,6 +84,19 @@ def test_the_card_draws_the_noise_of_the_processor_bit_for_bit(crop: Crop, noise
     there = batch_copies_on(torch.device("cuda"), crop, noise_level, "0" * 32, "estimate", 20, 256)
     assert there.device.type == "cuda"
     assert torch.equal(there.cpu(), batch_copies(crop, noise_level, "0" * 32, "estimate", 20, 256))
+
+
+def test_nothing_waits_for_the_card_while_votes_are_cast(name: str, on_card: MedVLM, crop: Crop) -> None:
+    options: dict[str, Any] = {"seed": "0" * 32, "phase": "estimate", "count": 1_024, "batch_size": 256}
+    options["denoise"] = denoiser_of(on_card, "learned" if name == "pocket" else "none")
+    votes = noisy_embeddings(on_card, crop, NOISE_LEVEL, **options)
+    vectors = next(votes)[:2].clone()  # tables and weights are on the card by now
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        counted = [(answers_of(part, vectors, 256) == 0).sum() for part in votes]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(counted) == 3
 
 
 def test_the_copies_past_the_last_vote_are_thrown_away(on_card: MedVLM, crop: Crop) -> None:
