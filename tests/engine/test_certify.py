@@ -281,7 +281,7 @@ def test_a_radius_that_went_away_with_a_restart_is_remembered_by_its_contender(g
     whole = engine._run
     monkeypatch.setattr(engine, "_run", one_that_fails_late)
     monkeypatch.setattr(engine, "_SECONDS_BETWEEN_LOOKS", 0)
-    looks = run(Oracle((PLACE + 0.3,)), grey, plan=Plan(max_votes=400), batch_size=64)
+    looks = run(Oracle((PLACE + 0.3,)), grey, plan=Plan(max_votes=400), batch_size=64, seed=1)
     shown = [isinstance(look.results["template"], Certificate) for look in looks if look.restarted is None]
     assert any(shown)
     assert {look.lost for look in looks if look.restarted is None} == {frozenset()}
