@@ -34,7 +34,8 @@ Phase = Literal["tune", "select", "estimate", "attack", "judge"]
 Scheme = Literal["philox4x64-10", "sfc64"]
 
 SCHEME: Scheme = "philox4x64-10"  # of every new run
-SCHEMES: tuple[Scheme, ...] = ("philox4x64-10", "sfc64")
+UNNAMED: Scheme = "sfc64"  # in certificates and records of before there was a choice
+SCHEMES = (SCHEME, UNNAMED)
 
 BLOCK = 32  # copies drawn with one key
 SMALLEST_NOISE_LEVEL, LARGEST_NOISE_LEVEL = 0.001, 10.0  # below, hardly a pixel moves by one level
@@ -133,7 +134,7 @@ def _drawn(noise_level: float, key: bytes, size: int, scheme: Scheme) -> np.ndar
 
 def _generators(key: bytes, scheme: Scheme) -> tuple[np.random.BitGenerator, np.random.BitGenerator]:
     """Where prefixes come from, and where further bits do: of the older scheme, from what follows the prefixes."""
-    if scheme == "sfc64":
+    if scheme == UNNAMED:
         generator = np.random.SFC64(np.random.SeedSequence(int.from_bytes(key, "big")))
         return generator, generator
     number = int.from_bytes(key[:16], "little")

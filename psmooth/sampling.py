@@ -52,10 +52,17 @@ def batch_copies(
     crop: Crop, noise_level: float, seed: str, phase: Phase, first: int, batch_size: int, scheme: Scheme = SCHEME
 ) -> Tensor:
     """Copies ``first`` to ``first + batch_size − 1`` of a phase, ``(batch_size, 3, size, size)``."""
+    return noisy_copies(crop, batch_noise(crop, noise_level, seed, phase, first, batch_size, scheme))
+
+
+def batch_noise(
+    crop: Crop, noise_level: float, seed: str, phase: Phase, first: int, batch_size: int, scheme: Scheme = SCHEME
+) -> np.ndarray:
+    """The noise of those copies, ``(batch_size, size, size, 3)`` int16 grey levels, not to be written to."""
     blocks, start = _blocks(first, batch_size)
     drawn = [noise_block(noise_level, seed, crop, phase, block, scheme) for block in blocks]
     noise = drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
-    return noisy_copies(crop, noise[start : start + batch_size])
+    return noise[start : start + batch_size]
 
 
 def batch_copies_on(

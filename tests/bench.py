@@ -223,9 +223,7 @@ def runtime_rows(name: str, model: MedVLM, crop: Crop, batch: int, passes: int) 
         except ModelError as error:
             print(error)
     rounds = [[whole_run(one, crop, batch, passes)[0] for one in models.values()] for _ in range(ROUNDS)]
-    for place, precision in enumerate(models):
-        if place == 0:
-            continue
+    for place, precision in enumerate(list(models)[1:], 1):
         speed, plain = (median(found[which] for found in rounds) for which in (place, 0))
         ratio = median(found[place] / found[0] for found in rounds)
         yield Row(f"{name} in {precision}", round(speed, 1), "votes/s", f"float32: {plain:.1f}", round(ratio, 2))

@@ -6,6 +6,7 @@ take turns with ``certify`` in one process; what they would certify is not looke
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from statistics import median
 from typing import Any
@@ -57,26 +58,31 @@ def pixels_of(crop: Crop) -> Tensor:
 
 def locuslab(model: MedVLM, crop: Crop, votes: int, batch: int) -> None:
     """Cohen, Rosenfeld & Kolter's published code: repeat the image, add float noise, argmax, count on the host."""
-    vectors, image = class_vectors(model), pixels_of(crop)
-    for count in (Plan().selection_votes or 0, votes):
-        counts = np.zeros(len(vectors), int)
-        for first in range(0, count, batch):
-            copies = image.repeat(min(batch, count - first), 1, 1, 1)
-            answers = classify(model, vectors, copies + torch.randn_like(copies) * NOISE_LEVEL)
-            for answer in answers.numpy():
-                counts[answer] += 1
+    vectors = class_vectors(model)
+    counts = np.zeros(len(vectors), int)
+    for answers in answers_in_turn(model, crop, votes, batch, lambda: vectors):
+        for answer in answers:
+            counts[answer] += 1
 
 
 def promptsmooth(model: MedVLM, crop: Crop, votes: int, batch: int) -> None:
     """The published code of PromptSmooth: a stream a method, and the prompts go through the text tower every batch."""
-    image = pixels_of(crop)
+    fixed = class_vectors(model)
     for method in METHODS:
-        vectors = class_vectors(model)
-        for count in (Plan().selection_votes or 0, votes):
-            for first in range(0, count, batch):
-                copies = image.repeat(min(batch, count - first), 1, 1, 1)
-                vectors = class_vectors(model) if method in OF_PROMPTS else vectors
-                classify(model, vectors, copies + torch.randn_like(copies) * NOISE_LEVEL).numpy()
+        vectors = partial(class_vectors, model) if method in OF_PROMPTS else lambda: fixed
+        for _ in answers_in_turn(model, crop, votes, batch, vectors):
+            pass
+
+
+def answers_in_turn(
+    model: MedVLM, crop: Crop, votes: int, batch: int, vectors: Callable[[], Tensor]
+) -> Iterator[np.ndarray]:
+    """Class numbers on the host, a batch at a time: of those that select, then of those that are counted."""
+    image = pixels_of(crop)
+    for count in (Plan().selection_votes or 0, votes):
+        for first in range(0, count, batch):
+            copies = image.repeat(min(batch, count - first), 1, 1, 1)
+            yield classify(model, vectors(), copies + torch.randn_like(copies) * NOISE_LEVEL).numpy()
 
 
 def class_vectors(model: MedVLM) -> Tensor:

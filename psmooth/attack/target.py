@@ -15,9 +15,9 @@ from torch.nn.functional import pad
 
 from psmooth.certificate import Plan
 from psmooth.models import MedVLM
-from psmooth.noise import BLOCK, Phase, noise_block
+from psmooth.noise import Phase
 from psmooth.prompts import PromptBank
-from psmooth.sampling import Result, noisy_copies, side_by_side
+from psmooth.sampling import Result, batch_noise, noisy_copies, side_by_side
 from psmooth.scans import Crop, CropRule, Scan
 from psmooth.smoothing.certification import clean_answers, resolve
 from psmooth.smoothing.contender import Contender, answers_of
@@ -70,15 +70,9 @@ class Target:
 
     def noise(self, phase: Phase, first: int, count: int) -> Tensor:
         """The noise of copies of a phase from number ``first`` on, ``(count, 3, size, size)`` in units of 1."""
-        blocks = range(first // BLOCK, (first + count - 1) // BLOCK + 1)
         asked = self.request
-        drawn = [
-            torch.from_numpy(noise_block(asked.noise_level, asked.seed, self.crop, phase, block, asked.noise).copy())
-            for block in blocks
-        ]
-        start = first - blocks[0] * BLOCK
-        chosen = torch.cat(drawn)[start : start + count].to(self.request.model.device)
-        return chosen.permute(0, 3, 1, 2).float() / 255
+        drawn = batch_noise(self.crop, asked.noise_level, asked.seed, phase, first, count, asked.noise)
+        return torch.from_numpy(drawn.copy()).to(asked.model.device).permute(0, 3, 1, 2).float() / 255
 
     def answer(self, crop: Crop) -> str:
         """The class id that the model names for a crop without any noise, as ``certify`` says it."""

@@ -74,9 +74,9 @@ class _Tally:
 
     def add(self, answers: Tensor) -> None:
         """Count answers ``(copies,)`` where they are: a device is not waited for."""
-        classes = torch.arange(len(self.run.class_ids) + 1, device=answers.device)
-        counts = (answers[:, None] == classes).sum(0)
-        self.fresh = counts if self.fresh is None else self.fresh + counts
+        if self.fresh is None:
+            self.fresh = answers.new_zeros(len(self.run.class_ids) + 1)
+        self.fresh.scatter_add_(0, answers, torch.ones_like(answers))
 
     def counted(self) -> tuple[tuple[int, ...], int]:
         """The fresh votes by class, and those that were no number."""

@@ -24,7 +24,7 @@ from psmooth.certificate import Plan, Run
 from psmooth.errors import CertificateError, ModelError, PlanError
 from psmooth.methods import METHODS
 from psmooth.models import RUNTIMES, MedVLM
-from psmooth.noise import SCHEME, Scheme
+from psmooth.noise import SCHEME, UNNAMED, Scheme
 from psmooth.prompts import PromptBank, shipped_bank
 from psmooth.scans import Crop, crop_scan, open_scan
 from psmooth.scans.pool import pool_sha256
@@ -42,7 +42,6 @@ from psmooth.smoothing.records import (
 from psmooth.smoothing.spreading import Condition, Job, Part, Spread, check_label, in_turn, recorded
 from psmooth.tasks import Task
 
-_UNNAMED: Scheme = "sfc64"  # in records of before there was a choice
 _CROP = ("size", "fit", "interpolation")  # of a crop rule, what a run states
 
 
@@ -71,7 +70,7 @@ def scheme_in(out: Path) -> Scheme:
         CertificateError: the folder holds records that this version cannot have written.
     """
     runs = read_runs(out).values()
-    return _UNNAMED if runs and all("noise" not in facts for facts in runs) else SCHEME
+    return UNNAMED if runs and all("noise" not in facts for facts in runs) else SCHEME
 
 
 def refuse_other_scans(
@@ -145,7 +144,7 @@ def _facts(run: Run, bank: Facts, asked: EvaluationPlan) -> Facts:
         "crop": {name: run.preprocessing[name] for name in _CROP},
         "drawn": asked.drawn,
         **({"precision": run.precision} if run.precision in RUNTIMES else {}),
-        **({"noise": run.noise} if run.noise != _UNNAMED else {}),
+        **({"noise": run.noise} if run.noise != UNNAMED else {}),
     }
 
 

@@ -28,7 +28,6 @@ from psmooth.attack import (
     points_between,
 )
 from psmooth.attack import pipeline as pipelines
-from psmooth.attack import target as targets
 from psmooth.attack.grid import changed_crop, fitted_levels, levels_of
 from psmooth.attack.reading import check_attack, whole_attacks
 from psmooth.attack.smoothed import JUDGE, Climb, outcome_of
@@ -315,7 +314,6 @@ def test_attack_and_judge_draw_no_noise_that_certifies(
         return original(level, seed, seen, phase, block, *scheme)
 
     monkeypatch.setattr(sampling, "noise_block", noise_block)
-    monkeypatch.setattr(targets, "noise_block", noise_block)
     target = find_target(tiny_model, crop, task="blood_cells", method=method, batch_size=16, plan=Plan(max_votes=200))
     steps = list(attack(target, small(inside=0.9)))
     assert steps[-1].part == "done"
