@@ -29,5 +29,12 @@ export function save(content, name, type = "application/json") {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+// Sends an event of which the latest counts. Where one waits for the one before, Gradio sends what it was given with the
+// first that waited: so that is always the same object, with what was sent last.
+export function latest(trigger) {
+  const asked = {};
+  return (name, data) => trigger(name, Object.assign((asked[name] ??= {}), data));
+}
+
 // A link that is opened elsewhere is the browser's own.
 export const opensElsewhere = (event) => event.ctrlKey || event.metaKey || event.shiftKey;

@@ -17,7 +17,7 @@ export function mount(element, props, watch, trigger) {
   const words = translated(props.words);
   const [root, image, button] = [".ps-frames", ".ps-frames img", ".ps-frames-play"].map((name) => one(element, name));
   let pictures = new Map();
-  let [count, asked, since, at, chosen, spread, playing, resting] = [1, 1, 0, 1, 1, "", 0, 0];
+  let [count, asked, since, at, shown, sent, spread, playing, resting] = [1, 1, 0, 1, 1, 1, "", 0, 0];
 
   function show(number) {
     at = number;
@@ -41,7 +41,7 @@ export function mount(element, props, watch, trigger) {
     since = 0;
     if (value.asked === asked) value.pictures.forEach((picture, index) => pictures.set(value.first + index, picture));
     if (!pictures.has(at) || value.asked !== asked) show(at);
-    else if (at !== chosen) draw(pictures.get(at));
+    else if (at !== shown) draw(pictures.get(at));
   }
 
   function forget() {
@@ -56,7 +56,7 @@ export function mount(element, props, watch, trigger) {
     for (const name of ["input", ...events]) slider().dispatchEvent(new Event(name, { bubbles: true }));
   }
 
-  const choose = () => at !== chosen && slide((chosen = at), "change", "pointerup");
+  const choose = () => at !== sent && slide((sent = at), "change", "pointerup");
 
   document.addEventListener("input", (event) => field() && field().contains(event.target) && show(Number(event.target.value)));
   document.addEventListener("keyup", (event) => {
@@ -99,14 +99,15 @@ export function mount(element, props, watch, trigger) {
 
   // ---- what happens elsewhere
 
-  onLoading(() => playing && (halt(), slide(chosen)));
+  onLoading(() => playing && (halt(), slide(shown)));
 
   onStrip((value) => {
     if (JSON.stringify(value.window) !== spread) forget();
     spread = JSON.stringify(value.window);
-    chosen = value.number;
-    if (playing) return;
-    at = chosen;
+    const moving = playing || at !== shown; // on to another frame, before this one was shown
+    shown = value.number;
+    if (moving && at !== shown) return;
+    at = sent = shown;
     draw(value.scan);
   });
 
@@ -115,7 +116,7 @@ export function mount(element, props, watch, trigger) {
     if (playing) halt();
     forget();
     count = value.frames;
-    at = chosen = value.first;
+    at = shown = sent = value.first;
     since = 0;
     draw("");
     root.hidden = count < 2;

@@ -2,6 +2,7 @@
 import { one } from "./dom.js";
 import { offerReturns } from "./returns.js";
 import { offerLink } from "./share.js";
+import { stands } from "./standing.js";
 import { followLinks } from "./views.js";
 import { offerLocales } from "./locale.js";
 import { offerTheme } from "./theme.js";
@@ -19,4 +20,5 @@ export function mount(element, props, watch, trigger) {
   offerLink(element);
   offerLocales(element, trigger);
   offerReturns(trigger);
+  stands("header");
 }

@@ -1,9 +1,11 @@
 // The examples to pick from. It knows nothing about what happens when one is picked.
 import { keep } from "./address.js";
-import { make, one } from "./dom.js";
+import { latest, make, one } from "./dom.js";
+import { stands } from "./standing.js";
 
 export function mount(element, props, watch, trigger) {
   const box = one(element, ".ps-picker");
+  const send = latest(trigger);
   function show({ items, chosen }) {
     if (box.children.length !== items.length) {
       box.replaceChildren(
@@ -17,7 +19,7 @@ export function mount(element, props, watch, trigger) {
           if (item.shown) button.append(make("small", "", item.about));
           button.setAttribute("aria-label", item.label);
           button.title = item.label;
-          button.addEventListener("click", () => trigger("pick", { index }));
+          button.addEventListener("click", () => send("pick", { index }));
           return button;
         }),
       );
@@ -26,6 +28,7 @@ export function mount(element, props, watch, trigger) {
     if (box.children[chosen]) box.scrollLeft += box.children[chosen].getBoundingClientRect().left - box.getBoundingClientRect().left - 40;
   }
   show(props.value);
+  if (!element.closest("#ps-first")) stands("picker");
   watch("value", () => {
     const { chosen, own } = props.value;
     keep({ example: chosen, scan: own ? "own" : null });

@@ -1,6 +1,6 @@
 // The one question after an upload: what does the scan show? A tile for each kind of scan, one for anything else. It knows
 // nothing about how a scan is recognised.
-import { make, one, setText, still } from "./dom.js";
+import { latest, make, one, setText, still } from "./dom.js";
 import { onLoading } from "./stage.js";
 import { openView } from "./views.js";
 
@@ -25,6 +25,7 @@ function nameClasses(left) {
 
 export function mount(element, props, watch, trigger) {
   const [root, title, text, image, tiles] = [".ps-question", "h2", "p", ".ps-question-head img", ".ps-tiles"].map((name) => one(element, name));
+  const send = latest(trigger);
   let value = null;
 
   function tile({ id, name, example }) {
@@ -33,7 +34,7 @@ export function mount(element, props, watch, trigger) {
     button.dataset.task = id;
     button.append(pictureOf(example), make("span", "", name));
     button.addEventListener("click", () => {
-      trigger("answer", { task: id });
+      send("answer", { task: id });
       if (id === "own") nameClasses(PATIENCE);
     });
     return button;

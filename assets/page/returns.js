@@ -2,6 +2,7 @@
 // its own, and where an entry is returned to, the server is asked for what its address says. It knows nothing about what a
 // control does.
 import { changed, keep, onReturn, push, settle } from "./address.js";
+import { latest } from "./dom.js";
 import { ofControls, ofResult } from "./settings.js";
 
 let entry = null; // what a link to the run says for which this entry stands
@@ -11,7 +12,6 @@ let returned = false; // nobody has asked for a run since; one that ends now has
 
 for (const asking of ["click", "drop", "paste"]) addEventListener(asking, () => (returned = false), true);
 
-const asked = {}; // Gradio sends the latest of several, but what it was given with the first: so that is one object
 
 function scanOf({ searchParams: query }) {
   const [example, scan] = [query.get("example"), query.get("scan")];
@@ -40,11 +40,12 @@ export function arrive(certificate) {
 const isShown = (said) => Object.keys(ofResult()).length > 0 && linkOf(said) === linkOf(result);
 
 export function offerReturns(trigger) {
+  const send = latest(trigger);
   onReturn((entered, left) => {
     if (!entry || !entered.searchParams.has("noise")) return; // nothing was chosen there
     const said = partOf(entered);
     if (linkOf(said) === linkOf(partOf(left))) return;
     [entry, returned] = [said, true];
-    trigger(isShown(said) ? "back" : "again", Object.assign(asked, { query: entered.search }));
+    send(isShown(said) ? "back" : "again", { query: entered.search });
   });
 }

@@ -1,6 +1,6 @@
 // The scan, large: zoom, pan, invert, and the box of what is certified, to be moved and sized. It knows nothing about
 // models or grey values; the box is a square in pixels of the scan, given to the server when the visitor says so.
-import { clamp, one } from "./dom.js";
+import { clamp, latest, one } from "./dom.js";
 import { onOpen, onStrip } from "./strip.js";
 import { mountWindow } from "./window.js";
 import { translated } from "./words.js";
@@ -14,6 +14,7 @@ export function mount(element, props, watch, trigger) {
   const [ground, sheet, image, box] = [".ps-viewer-ground", ".ps-viewer-sheet", "img", ".ps-viewer-box"].map((name) => one(dialog, name));
   const zoom = one(dialog, ".ps-viewer-zoom");
   const state = { width: 0, height: 0, left: 0, top: 0, side: 0, x: 0, y: 0, fit: 1 };
+  const send = latest(trigger);
   document.body.append(dialog);
   const grey = mountWindow(dialog, ground, words, trigger);
 
@@ -140,6 +141,6 @@ export function mount(element, props, watch, trigger) {
   one(dialog, ".ps-viewer-use").addEventListener("click", () => {
     dialog.close();
     const [left, top, side] = [state.left, state.top, state.side].map(Math.round);
-    trigger("box", { box: [left, top, Math.min(state.width, left + side), Math.min(state.height, top + side)] });
+    send("box", { box: [left, top, Math.min(state.width, left + side), Math.min(state.height, top + side)] });
   });
 }

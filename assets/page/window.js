@@ -1,6 +1,6 @@
 // The window of the scan in the viewer: drawn up by hand, by keys or chosen, and seen at once. It knows nothing about the
 // box, and what it draws is for looking: when the hand rests the server is told, and its own picture takes the place.
-import { make, one } from "./dom.js";
+import { latest, make, one } from "./dom.js";
 import { moved, paint, unpack } from "./grey.js";
 
 const REST = 500; // milliseconds after the last key
@@ -10,6 +10,7 @@ export function mountWindow(dialog, ground, words, trigger) {
   const hands = [...dialog.querySelectorAll(".ps-viewer-hand input")];
   let [levels, codes, window, asked, resting, pending] = [null, null, null, 0, 0, 0];
 
+  const send = latest(trigger);
   const isOn = () => levels !== null && hands[1].checked;
 
   // ---- what is seen
@@ -43,7 +44,7 @@ export function mountWindow(dialog, ground, words, trigger) {
   function choose() {
     clearTimeout(resting);
     resting = 0;
-    trigger("window", window);
+    send("window", window);
   }
 
   // ---- hands on it

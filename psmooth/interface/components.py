@@ -17,8 +17,12 @@ from psmooth.views import compare as views_compare
 from psmooth.views import learn as views_learn
 from psmooth.views import results as views_results
 
-# Where a module never came, none can say so: a sentence of the header is shown, which came with the page.
-MISSING = "() => document.querySelectorAll('.ps-missing').forEach((said) => (said.hidden = false))"
+# Where a module never came, none can say so: a sentence of the header is shown, which came with the page, and the first
+# picture no longer waits for what it belongs to.
+MISSING = """() => {
+  document.querySelectorAll('.ps-missing').forEach((said) => (said.hidden = false));
+  document.querySelector('#ps-first')?.remove();
+}"""
 
 WHEN_SEEN = """new IntersectionObserver((changes, watcher) => {
   if (changes.every((change) => !change.isIntersecting)) return;

@@ -208,34 +208,35 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     fields = [page.picker, *chosen]
     left = [page.comparison, page.attacking]  # of a scan that was left
     at_once: dict[str, Any] = {"queue": False, **PRIVATE}
+    in_turn = {"trigger_mode": "always_last", **at_once}  # while one choice is read, the next one waits: none is lost
     cleared = [page.stage, page.strip, *fields, *left, page.question]
-    picked = page.picker.pick(pick, page.session, [page.task, *cleared[1:]], **at_once)
+    picked = page.picker.pick(pick, page.session, [page.task, *cleared[1:]], **in_turn)
     given = [page.session, page.uploader, page.task]
-    uploaded = page.uploader.upload(aside(upload), given, [*cleared, page.task], **at_once)
+    uploaded = page.uploader.upload(aside(upload), given, [*cleared, page.task], **in_turn)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("check", page.checker.upload(check, [page.session, page.checker], page.checked, **at_once))
-    boxed = page.viewer.box(choose_box, page.session, left, **at_once)
+    boxed = page.viewer.box(choose_box, page.session, left, **in_turn)
     asked = [page.session, page.frame, page.window_center, page.window_width]
-    framed = page.frame.release(aside(choose_frame), asked, [page.stage, *shown, *left], **at_once)
+    framed = page.frame.release(aside(choose_frame), asked, [page.stage, *shown, *left], **in_turn)
     opened = [page.stage, page.strip, *chosen, *left]
     asked = [page.session, page.series, page.task]
     asking = [page.question, page.task]
-    listed = page.series.input(aside(choose_series), asked, [*opened, *asking], trigger_mode="always_last", **at_once)
+    listed = page.series.input(aside(choose_series), asked, [*opened, *asking], **in_turn)
     asked = [page.session, page.plane]
-    turned = page.plane.input(aside(choose_plane), asked, [page.stage, *chosen, *left], **at_once)
+    turned = page.plane.input(aside(choose_plane), asked, [page.stage, *chosen, *left], **in_turn)
     asked = [page.session, page.window_offer]
-    windowed = page.window_offer.input(choose_window, asked, [page.window_center, page.window_width], **at_once)
-    dragged = page.viewer.window(drag_window, page.session, shown[1:], trigger_mode="always_last", **at_once)
-    answered = page.question.answer(answer, page.session, asking, **at_once)
+    windowed = page.window_offer.input(choose_window, asked, [page.window_center, page.window_width], **in_turn)
+    dragged = page.viewer.window(drag_window, page.session, shown[1:], **in_turn)
+    answered = page.question.answer(answer, page.session, asking, **in_turn)
     entered = [*cleared, *page.linked]
-    turned_back = page.header.back(go_back, page.session, entered, trigger_mode="always_last", **at_once)
-    returned = page.header.again(go_back, page.session, entered, trigger_mode="always_last", **at_once)
+    turned_back = page.header.back(go_back, page.session, entered, **in_turn)
+    returned = page.header.again(go_back, page.session, entered, **in_turn)
     again = (picked, returned, uploaded, answered, boxed, listed, framed, turned, windowed, dragged)
     starts = [(restored.success, begin_first, [page.stage])]
     starts += [(one.success, begin_settled, [page.stage]) for one in again]
     starts += [(page.start.click, begin_asked, [page.stage, page.question])]
     for starting, beginning, told in starts:
-        begun = starting(beginning, [page.session, *page.settings], told, **at_once)
+        begun = starting(beginning, [page.session, *page.settings], told, **in_turn)
         wire_run(Certify, page, begun, [page.stage, page.strip])
     on_loss("certify", turned_back, returned, answered, boxed, listed, framed, turned, windowed, dragged)
     wire_looking(page, at_once)
@@ -261,7 +262,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
         page.strip,
     ]
     asked = [page.session, page.window_center, page.window_width]
-    page.header.locale(change_locale, asked, said, trigger_mode="always_last", **at_once)
+    page.header.locale(change_locale, asked, said, **in_turn)
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
