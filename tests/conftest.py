@@ -1,8 +1,13 @@
 """What every room of tests shares: small models that need no trained weights, and scans drawn on the spot."""
 
+import os
+
+# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others.
+# OpenMP reads this when torch loads it, here and in every process that is started from here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import gc
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +25,6 @@ from tests.on_request import (  # noqa: F401  # hooks of pytest
     pytest_terminal_summary,
     pytest_testnodedown,
 )
-
-# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others.
-# OpenMP reads this when it is loaded, so it holds for the processes that are started from here.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 TINY_CONFIG = {
     "model_cfg": {
