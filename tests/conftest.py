@@ -2,9 +2,13 @@
 
 import os
 
-# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others.
-# OpenMP reads this when torch loads it, here and in every process that is started from here.
+# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others, and
+# a worker has one thread, for several that wait for each other at every step are slow on cores that others use too. OpenMP
+# reads this when torch loads it. What is started from here takes its threads from the machine, as it does anywhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+ONE_THREAD = "PYTEST_XDIST_WORKER" in os.environ and "OMP_NUM_THREADS" not in os.environ
+if ONE_THREAD:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import gc
 import json
@@ -25,6 +29,9 @@ from tests.on_request import (  # noqa: F401  # hooks of pytest
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+
+if ONE_THREAD:
+    del os.environ["OMP_NUM_THREADS"]
 
 TINY_CONFIG = {
     "model_cfg": {

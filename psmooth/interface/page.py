@@ -207,36 +207,36 @@ def wire(demo: gr.Blocks, page: Page) -> None:
     chosen = [page.series, page.frames, page.frame, page.plane, *shown]
     fields = [page.picker, *chosen]
     left = [page.comparison, page.attacking]  # of a scan that was left
-    at_once: dict[str, Any] = {"queue": False, **PRIVATE}
-    in_turn = {"trigger_mode": "always_last", **at_once}  # while one choice is read, the next one waits: none is lost
+    # While an event is answered, the latest of its kind waits: by itself Gradio would lose it.
+    at_once: dict[str, Any] = {"queue": False, "trigger_mode": "always_last", **PRIVATE}
     cleared = [page.stage, page.strip, *fields, *left, page.question]
-    picked = page.picker.pick(pick, page.session, [page.task, *cleared[1:]], **in_turn)
+    picked = page.picker.pick(pick, page.session, [page.task, *cleared[1:]], **at_once)
     given = [page.session, page.uploader, page.task]
-    uploaded = page.uploader.upload(aside(upload), given, [*cleared, page.task], **in_turn)
+    uploaded = page.uploader.upload(aside(upload), given, [*cleared, page.task], **at_once)
     restored = demo.load(restore, page.session, [page.stage, page.strip, page.picker, *page.linked], **at_once)
     on_loss("check", page.checker.upload(check, [page.session, page.checker], page.checked, **at_once))
-    boxed = page.viewer.box(choose_box, page.session, left, **in_turn)
+    boxed = page.viewer.box(choose_box, page.session, left, **at_once)
     asked = [page.session, page.frame, page.window_center, page.window_width]
-    framed = page.frame.release(aside(choose_frame), asked, [page.stage, *shown, *left], **in_turn)
+    framed = page.frame.release(aside(choose_frame), asked, [page.stage, *shown, *left], **at_once)
     opened = [page.stage, page.strip, *chosen, *left]
     asked = [page.session, page.series, page.task]
     asking = [page.question, page.task]
-    listed = page.series.input(aside(choose_series), asked, [*opened, *asking], **in_turn)
+    listed = page.series.input(aside(choose_series), asked, [*opened, *asking], **at_once)
     asked = [page.session, page.plane]
-    turned = page.plane.input(aside(choose_plane), asked, [page.stage, *chosen, *left], **in_turn)
+    turned = page.plane.input(aside(choose_plane), asked, [page.stage, *chosen, *left], **at_once)
     asked = [page.session, page.window_offer]
-    windowed = page.window_offer.input(choose_window, asked, [page.window_center, page.window_width], **in_turn)
-    dragged = page.viewer.window(drag_window, page.session, shown[1:], **in_turn)
-    answered = page.question.answer(answer, page.session, asking, **in_turn)
+    windowed = page.window_offer.input(choose_window, asked, [page.window_center, page.window_width], **at_once)
+    dragged = page.viewer.window(drag_window, page.session, shown[1:], **at_once)
+    answered = page.question.answer(answer, page.session, asking, **at_once)
     entered = [*cleared, *page.linked]
-    turned_back = page.header.back(go_back, page.session, entered, **in_turn)
-    returned = page.header.again(go_back, page.session, entered, **in_turn)
+    turned_back = page.header.back(go_back, page.session, entered, **at_once)
+    returned = page.header.again(go_back, page.session, entered, **at_once)
     again = (picked, returned, uploaded, answered, boxed, listed, framed, turned, windowed, dragged)
     starts = [(restored.success, begin_first, [page.stage])]
     starts += [(one.success, begin_settled, [page.stage]) for one in again]
     starts += [(page.start.click, begin_asked, [page.stage, page.question])]
     for starting, beginning, told in starts:
-        begun = starting(beginning, [page.session, *page.settings], told, **in_turn)
+        begun = starting(beginning, [page.session, *page.settings], told, **at_once)
         wire_run(Certify, page, begun, [page.stage, page.strip])
     on_loss("certify", turned_back, returned, answered, boxed, listed, framed, turned, windowed, dragged)
     wire_looking(page, at_once)
@@ -262,7 +262,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
         page.strip,
     ]
     asked = [page.session, page.window_center, page.window_width]
-    page.header.locale(change_locale, asked, said, **in_turn)
+    page.header.locale(change_locale, asked, said, **at_once)
     restored.then(menus_at_first, page.session, worded, **at_once)
     page.clear.click(clear, page.session, cleared, **at_once)
     page.task.change(own_fields, page.task, page.own, **at_once)
@@ -275,7 +275,7 @@ def wire(demo: gr.Blocks, page: Page) -> None:
 def wire_looking(page: Page, at_once: dict[str, Any]) -> None:
     """What is asked for to look at, which changes nothing of a run."""
     numbers = [page.session, page.window_center, page.window_width]
-    asked: dict[str, Any] = {"trigger_mode": "multiple", **at_once}  # whoever asks waits for the answer before
+    asked = {**at_once, "trigger_mode": "multiple"}  # whoever asks waits for the answer before
     page.viewer.look(look, page.session, page.viewer, **asked)
     page.frames.frames(aside(frame_pictures), numbers, page.frames, **asked)
     gr.on([page.window_center.blur, page.window_width.blur], name_window, numbers, page.window_offer, **at_once)
@@ -364,5 +364,6 @@ def build() -> Intake:
         wire(demo, page)
         wire_api(page)
     demo.queue(max_size=2 * places.most, api_open=False, status_update_rate=SECONDS_BETWEEN_STANDINGS)
+    demo._queue.sleep_when_free = 0.02  # seconds; by itself it looks up a thousand times a second, for 4 % of a core
     demo._queue.ANALYTICS_MAX_EVENTS = 1  # a table of all runs, made anew after each, that nobody reads
     return demo.holding_uploads()

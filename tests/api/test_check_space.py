@@ -30,6 +30,7 @@ from psmooth.scans import CropRule, crop_scan, open_scan
 from tests.api.between import between
 from tests.serving import Server, free_port, in_a_thread
 
+BRING = "Bring psmooth to one version here and on the page."
 Check = Callable[..., tuple[int, Any, str]]
 
 
@@ -257,23 +258,33 @@ def test_an_altered_certificate_fails_the_check(
         assert failure(check(stand.url)).startswith(words)
 
 
-@pytest.mark.parametrize("times", [0, 1, 2])
-def test_a_comparison_has_each_method_once(
-    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch, times: int
+@pytest.mark.parametrize("many", [6, 8])
+def test_a_comparison_of_fewer_or_more_methods_fails_before_any_is_recomputed(
+    server: Server, models_served: str, check: Check, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
     """More would cost this machine its time, each of them; fewer would leave out those that do not hold."""
 
     def alter(step: Any) -> None:
-        step["certificates"] = step["certificates"][: 7 if times else 1] * times or step["certificates"][1:]
+        step["certificates"] = step["certificates"][:1] * many
+
+    monkeypatch.setattr(walk, "ENDPOINTS", ("compare",))
+    monkeypatch.setitem(walk.MODEL, "compare", models_served.split(";")[0])
+    monkeypatch.setattr(walk, "verify", lambda _: pytest.fail("recomputed"))
+    with between(server.url, alter=alter) as stand:
+        assert failure(check(stand.url)) == "What /compare answered is not what psmooth answers. " + BRING
+
+
+def test_a_comparison_with_a_method_twice_and_another_never_fails(
+    server: Server, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alter(step: Any) -> None:
+        step["certificates"][-1] = step["certificates"][0]
 
     monkeypatch.setattr(walk, "ENDPOINTS", ("compare",))
     monkeypatch.setitem(walk.VOTES, "compare", 64)
+    monkeypatch.setattr(walk, "_replayed", lambda *_: pytest.fail("drawn again"))
     with between(server.url, alter=alter) as stand:
-        found = check(stand.url)
-    if times == 1:
-        assert found[0] == 0, found
-    else:
-        assert failure(found).startswith("What /compare answered is not what psmooth answers.")
+        assert failure(check(stand.url)) == "What /compare answered is not what psmooth answers. " + BRING
 
 
 # --- servers that mean harm
