@@ -3,8 +3,8 @@
 import os
 
 # ruff: noqa: E402
-# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others, and
-# a worker has one thread, for several that wait for each other at every step are slow on cores that others use as well.
+# Tests run side by side, in workers and servers of their own: a thread that waits for a core leaves it to the others,
+# and a worker has one thread, for several that wait for each other at every step are slow on cores that others use too.
 # OpenMP reads this when torch loads it. What is started from here takes its threads from the machine, as anywhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ONE_THREAD = "PYTEST_XDIST_WORKER" in os.environ and "OMP_NUM_THREADS" not in os.environ

@@ -14,7 +14,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 180_000  # ms: a bound for what never comes, not for how fast it comes
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-threaded-compositing",
+    "--disable-sync",
 ]  # fmt: skip
 
 
