@@ -364,6 +364,8 @@ def build() -> Intake:
         wire(demo, page)
         wire_api(page)
     demo.queue(max_size=2 * places.most, api_open=False, status_update_rate=SECONDS_BETWEEN_STANDINGS)
-    demo._queue.sleep_when_free = 0.02  # seconds; by itself it looks up a thousand times a second, for 4 % of a core
+    # Seconds between looks for an event, and for a progress bar, of which there is none: by itself Gradio looks a
+    # thousand and a hundred times a second, for a twentieth of a core while nobody is there.
+    demo._queue.sleep_when_free, demo._queue.progress_update_sleep_when_free = 0.02, 1.0
     demo._queue.ANALYTICS_MAX_EVENTS = 1  # a table of all runs, made anew after each, that nobody reads
     return demo.holding_uploads()

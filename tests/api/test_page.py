@@ -8,6 +8,7 @@ import threading
 import weakref
 import zipfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import astuple, fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -508,6 +509,20 @@ def test_what_was_left_alone_for_long_is_forgotten_by_gradio_too(demo: Any, pres
         assert "left" not in store
         assert "page" in store
         store.clear()
+
+
+def test_while_nobody_comes_the_queue_is_seldom_looked_into(demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    queue = demo._queue
+    monkeypatch.setattr(queue, "stopped", False)
+    monkeypatch.setattr(type(queue), "__len__", lambda _: looks.append(1) or 0)
+
+    async def half_a_second() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(queue.start_processing(), 0.5)
+
+    asyncio.run(half_a_second())
+    assert 2 < len(looks) <= 26
 
 
 def test_sessions_that_no_page_holds_open_are_few(demo: Any, presence: visitors.Presence) -> None:
