@@ -1,7 +1,7 @@
 // Draws the first picture: before Gradio has loaded, the page already stands, with the first scan and its noise. It knows
 // nothing about runs.
 import { one, still } from "./dom.js";
-import { mount as mountPicker } from "./picker.js";
+import { mountPicker } from "./picker.js";
 import { mountStage } from "./stage.js";
 import { redrawNoise, showStrip } from "./strip.js";
 import { locale } from "./words.js";

@@ -3,7 +3,7 @@ import { keep } from "./address.js";
 import { latest, make, one } from "./dom.js";
 import { stands } from "./standing.js";
 
-export function mount(element, props, watch, trigger) {
+export function mountPicker(element, props, watch, trigger) {
   const box = one(element, ".ps-picker");
   const send = latest(trigger);
   function show({ items, chosen }) {
@@ -28,10 +28,14 @@ export function mount(element, props, watch, trigger) {
     if (box.children[chosen]) box.scrollLeft += box.children[chosen].getBoundingClientRect().left - box.getBoundingClientRect().left - 40;
   }
   show(props.value);
-  if (!element.closest("#ps-first")) stands("picker");
   watch("value", () => {
     const { chosen, own } = props.value;
     keep({ example: chosen, scan: own ? "own" : null });
     show(props.value);
   });
+}
+
+export function mount(...given) {
+  mountPicker(...given);
+  stands("picker");
 }

@@ -12,7 +12,6 @@ let returned = false; // nobody has asked for a run since; one that ends now has
 
 for (const asking of ["click", "drop", "paste"]) addEventListener(asking, () => (returned = false), true);
 
-
 function scanOf({ searchParams: query }) {
   const [example, scan] = [query.get("example"), query.get("scan")];
   return { example: scan ? null : example || "0", scan };

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import OVER, Watched
 from tests.browser.test_looking import bring_a_ct, bring_frames, drag, take_the_window_in_hand
@@ -30,6 +30,18 @@ def until(page: Page, waiting: list[Route]) -> None:
         page.wait_for_timeout(20)
 
 
+@contextmanager
+def frame_11_is_read(page: Page) -> Iterator[Locator]:
+    """The slider, with which the frame after the middle one was chosen; it is read when what is done inside is done."""
+    bring_frames(page, 20)
+    slider = page.locator("#ps-scan-frame input[type=range]")
+    slider.focus()
+    with held(page, lambda body: ",11," in body) as waiting:
+        slider.press("ArrowRight")
+        until(page, waiting)
+        yield slider
+
+
 def test_of_three_examples_picked_at_once_the_last_is_shown(page: Page) -> None:
     with held(page, lambda body: '"index"' in body) as waiting:
         page.click(".ps-picker button:nth-child(2)")
@@ -43,12 +55,7 @@ def test_of_three_examples_picked_at_once_the_last_is_shown(page: Page) -> None:
 
 def test_frames_chosen_while_one_is_read_end_at_the_last(page: Page) -> None:
     """Each step of the key rests for long enough to be a choice of its own."""
-    bring_frames(page, 20)
-    slider = page.locator("#ps-scan-frame input[type=range]")
-    slider.focus()
-    with held(page, lambda body: ",11," in body) as waiting:
-        slider.press("ArrowRight")
-        until(page, waiting)
+    with frame_11_is_read(page) as slider:
         for _ in range(2):
             slider.press("ArrowRight")
             page.wait_for_timeout(700)
@@ -58,12 +65,8 @@ def test_frames_chosen_while_one_is_read_end_at_the_last(page: Page) -> None:
 
 
 def test_a_frame_before_the_last_that_is_shown_late_does_not_take_the_slider_back(page: Page) -> None:
-    bring_frames(page, 20)
-    slider = page.locator("#ps-scan-frame input[type=range]")
-    slider.focus()
-    with held(page, lambda body: ",11," in body) as waiting:
-        slider.press("ArrowRight")
-        until(page, waiting)
+    with frame_11_is_read(page) as slider:
+        pass  # it is read, and nothing was chosen meanwhile
     slider.press("ArrowRight")  # its rest is not over when the frame before is shown
     expect(page.locator(".ps-scan-facts")).to_contain_text("frame 12 of 20")
     assert slider.input_value() == "12"
